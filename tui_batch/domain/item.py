@@ -1,0 +1,111 @@
+"""Items, their attempts, and what is written about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Flag, StrEnum, auto
+
+from tui_batch.domain.endpoint import DeploymentKey
+from tui_batch.domain.outcome import Outcome, OutcomeClass
+
+
+class ItemState(StrEnum):
+    """Stored states. In flight is memory, not a state: a crash can only repeat, never lose."""
+
+    PENDING = "pending"
+    DONE = "done"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+class ItemFlag(Flag):
+    """Remarks on a done item, stored as an integer."""
+
+    NONE = 0
+    TRUNCATED = auto()
+    """The answer was cut by a length limit."""
+    PROMPT_CUT = auto()
+    """The server cut the prompt without saying so (Ollama)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingItem:
+    """An item as the feeder reads it: what is needed to render and send it."""
+
+    id: int
+    seq: int
+    """Row number in the job's input, from 0."""
+    variant: int
+    """Index into the job's models in mode `each`; 0 otherwise."""
+    custom_id: str | None
+    priority: int
+    attempts: int
+    """Requests that counted against max_attempts so far."""
+    malformed: int
+    """How many of those ended as malformed (they have a limit of their own)."""
+    available_at: float
+    """Unix time before which it must not be sent; 0: at once."""
+    data: bytes
+    """The row as a JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One failed request of an item. The successful one is the item's own result."""
+
+    item_id: int
+    number: int
+    """1 for the first request made for the item, counting those that cost no attempt."""
+    at: float
+    """Unix time of sending."""
+    deployment: DeploymentKey
+    cls: OutcomeClass
+    status: int | None
+    message: str
+    latency_s: float
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_nano: int | None = None
+    """Nano-dollars billed for it; None: unknown. Failures that a provider does not bill are 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class CachedResponse:
+    """A stored answer, enough to make an item done without a call."""
+
+    key: bytes
+    """16-byte BLAKE2 of wire format, base URL, model and canonical body."""
+    model: str
+    text: str
+    finish_reason: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_nano: int | None
+    """What the original call cost: what each hit saves."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRecord:
+    """One outcome to commit: an item's new state with everything that must appear in the same transaction."""
+
+    job_id: int
+    item_id: int
+    state: ItemState
+    """PENDING for a retry that waits."""
+    attempts: int
+    malformed: int
+    available_at: float
+    outcome: Outcome
+    deployment: DeploymentKey | None
+    """None for a cache hit or an item that never left (context_length known before the call)."""
+    cost_nano: int | None
+    """Cost of this one request; 0 for a cache hit; None: unknown price."""
+    at: float
+    """Unix time of the decision."""
+    cached: bool = False
+    flags: ItemFlag = ItemFlag.NONE
+    attempt: Attempt | None = None
+    """Set whenever the request failed."""
+    cache_entry: CachedResponse | None = None
+    """Set when the answer is to be stored in the cache."""
+    keep_raw: bool = False

@@ -1,0 +1,189 @@
+"""Jobs: the frozen spec, the knobs that may turn while it runs, the counters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tui_batch.domain.endpoint import Endpoint, Operation
+from tui_batch.domain.request import Json
+
+NANO = 1_000_000_000
+"""Nano-dollars in a dollar. Money is always an integer of these."""
+
+
+class JobState(StrEnum):
+    """DESIGN section 3."""
+
+    DRAFT = "draft"
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ACTIVE = frozenset({JobState.QUEUED, JobState.RUNNING})
+TERMINAL = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
+
+
+class PauseReason(StrEnum):
+    """Why a job stands still."""
+
+    USER = "user"
+    BUDGET = "budget"
+    QUOTA = "quota"
+    AUTH = "auth"
+    NOT_FOUND = "not_found"
+    ERROR_RATE = "error_rate"
+    QUALITY = "quality"
+    OWNER_LOST = "owner_lost"
+
+
+class Mode(StrEnum):
+    """How a job's models share its rows (DESIGN section 4, Router)."""
+
+    SINGLE = "single"
+    EACH = "each"
+    SPREAD = "spread"
+    ROUTE = "route"
+    FALLBACK = "fallback"
+
+
+class CacheMode(StrEnum):
+    """How a job uses the response cache."""
+
+    USE = "use"
+    REFRESH = "refresh"
+    OFF = "off"
+
+
+class OnTruncated(StrEnum):
+    """What to do with an answer cut by a length limit."""
+
+    FLAG = "flag"
+    DEAD = "dead"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A model a job may use and the endpoints that serve it."""
+
+    model: str
+    endpoints: tuple[str, ...]
+    """Names of the job's endpoints that serve it, at least one."""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class InputSource:
+    """Where rows came from; kept so that a report can say so."""
+
+    path: str
+    """`-` for standard input."""
+    format: str
+    """txt, jsonl, json, csv, tsv, parquet, batch (OpenAI Batch lines) or bodies (a bare request body a line)."""
+    custom_id_column: str = "custom_id"
+    priority_column: str = "priority"
+    model_column: str = "model"
+    params_column: str = "params"
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What a job does. Frozen at the first dispatch: changing it makes a new job."""
+
+    name: str
+    source: InputSource
+    models: tuple[ModelRef, ...]
+    endpoints: tuple[Endpoint, ...]
+    """Resolved and complete (but for secrets), so that any process can resume the job exactly."""
+    mode: Mode = Mode.SINGLE
+    operation: Operation = Operation.CHAT
+    prompt: str = "{{ prompt }}"
+    """Jinja template over the row's columns."""
+    system: str = ""
+    """Jinja template; empty: no system message."""
+    params: Mapping[str, Json] = field(default_factory=dict)
+    schema: Json = None
+    max_attempts: int = 5
+    max_malformed: int = 3
+    """A 2xx that is not the promised shape: this many requests in all, then dead."""
+    on_truncated: OnTruncated = OnTruncated.FLAG
+    cache: CacheMode = CacheMode.USE
+    keep_raw: bool = False
+    timeout_base_s: float = 60.0
+    timeout_per_1k_tokens_s: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Knobs:
+    """What may change while a job runs."""
+
+    concurrency: int | None = None
+    """Requests in flight at most; None: auto."""
+    rpm: int | None = None
+    """Requests in any 60 seconds for this job; None: no limit of its own."""
+    tpm: int | None = None
+    """Tokens in any 60 seconds for this job; None: no limit of its own."""
+    budget_nano: int | None = None
+    """Nano-dollars this job may spend in all; None: no cap."""
+    priority: int = 0
+    """Higher runs first."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """A job's figures, kept in the job's row and updated in the same transaction as its items."""
+
+    total: int = 0
+    done: int = 0
+    dead: int = 0
+    pending: int = 0
+    cancelled: int = 0
+    cached: int = 0
+    requests: int = 0
+    """HTTP requests that came to an outcome."""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_nano: int = 0
+    """Sum of the known costs, failed attempts included."""
+    unpriced: int = 0
+    """Requests whose cost is unknown; when above 0 the cost is shown with a `?`."""
+    saved_nano: int = 0
+    """What cache hits would have cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process that runs a job."""
+
+    host: str
+    pid: int
+    token: str
+    """Random, new for every engine: tells a process from a later one with the same pid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as stored."""
+
+    id: int
+    spec: JobSpec
+    knobs: Knobs
+    state: JobState
+    reason: PauseReason | None
+    message: str
+    """The words behind a pause or failure: the provider's own, where there are any."""
+    counters: Counters
+    owner: Owner | None
+    heartbeat_at: float | None
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    imported: bool = True
+    """False while rows are still being read in, or when that was cut off."""

@@ -1,0 +1,119 @@
+"""What came of one request, as plain values. The table of classes is DESIGN section 6."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class OutcomeClass(StrEnum):
+    """Every request ends in exactly one of these."""
+
+    OK = "ok"
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    QUOTA = "quota"
+    AUTH = "auth"
+    NOT_FOUND = "not_found"
+    CONTEXT_LENGTH = "context_length"
+    BAD_REQUEST = "bad_request"
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    SERVER_ERROR = "server_error"
+    MALFORMED = "malformed"
+    TRUNCATED = "truncated"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the server counted them. None means the server did not say (never 0 for unknown)."""
+
+    input_tokens: int | None = None
+    """All prompt tokens, cached ones included, whatever the provider's own field means."""
+    output_tokens: int | None = None
+    """All generated tokens, reasoning included."""
+    cached_tokens: int | None = None
+    """Part of input_tokens read from the provider's prompt cache."""
+    cache_write_tokens: int | None = None
+    """Part of input_tokens written to the provider's prompt cache (Anthropic)."""
+    reasoning_tokens: int | None = None
+    """Part of output_tokens spent on reasoning."""
+
+    @property
+    def total(self) -> int | None:
+        """Input plus output; None when neither is known."""
+        if self.input_tokens is None and self.output_tokens is None:
+            return None
+        return (self.input_tokens or 0) + (self.output_tokens or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One limit as a server's headers state it."""
+
+    limit: int | None = None
+    remaining: int | None = None
+    reset_s: float | None = None
+    """Seconds until the bucket is full again (OpenAI, Anthropic); not the wait for the next call."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateHeaders:
+    """What a response's headers say about limits. Nonsense (negative, zero, unparsable) is left out as None."""
+
+    requests: Window = Window()
+    tokens: Window = Window()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one request: an answer or an error, never both absent."""
+
+    cls: OutcomeClass
+    text: str | None = None
+    """The answer. For embeddings, the vector as a JSON array."""
+    usage: Usage = Usage()
+    finish_reason: str | None = None
+    """The provider's own word: stop, length, end_turn, max_tokens, content_filter, ..."""
+    status: int | None = None
+    """HTTP status; None when no response came."""
+    message: str = ""
+    """Error in the provider's own words, secrets removed, at most 2,000 characters."""
+    code: str | None = None
+    """The provider's machine-readable error code or type."""
+    retry_after_s: float | None = None
+    """How long the server asks to wait, from Retry-After-Ms, Retry-After or the error body."""
+    should_retry: bool | None = None
+    """The server's x-should-retry, which wins over the class's own rule."""
+    limits: RateHeaders | None = None
+    request_id: str | None = None
+    model: str | None = None
+    """The model the server says answered."""
+    started_at: float = 0.0
+    """Unix time at which the request was sent."""
+    latency_s: float = 0.0
+    """From sending to the last byte."""
+    raw: bytes | None = None
+    """The response body as received."""
+
+
+RETRYABLE = frozenset(
+    {
+        OutcomeClass.RATE_LIMITED,
+        OutcomeClass.OVERLOADED,
+        OutcomeClass.TIMEOUT,
+        OutcomeClass.CONNECTION,
+        OutcomeClass.SERVER_ERROR,
+        OutcomeClass.MALFORMED,
+        OutcomeClass.INVALID,
+    }
+)
+"""Classes that another request may cure."""
+
+FREE_RETRY = frozenset({OutcomeClass.RATE_LIMITED, OutcomeClass.OVERLOADED})
+"""Classes that cost an item no attempt: the server declined to start the work."""
+
+JOB_WIDE = frozenset({OutcomeClass.QUOTA, OutcomeClass.AUTH, OutcomeClass.NOT_FOUND})
+"""Classes that every other item of the job would meet too."""

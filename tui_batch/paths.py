@@ -1,0 +1,39 @@
+"""Where files live on this platform, and the files that ship with the program."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from platformdirs import PlatformDirs
+
+_DIRS = PlatformDirs("llmbatch-tui", appauthor=False)
+
+
+def default_db() -> Path:
+    """The job database: LLMBATCH_DB, or jobs.db in the platform's data directory."""
+    named = os.environ.get("LLMBATCH_DB")
+    return Path(named).expanduser() if named else Path(_DIRS.user_data_dir) / "jobs.db"
+
+
+def settings_file() -> Path:
+    """The user's settings: LLMBATCH_SETTINGS, or settings.yaml in the platform's configuration directory."""
+    named = os.environ.get("LLMBATCH_SETTINGS")
+    return Path(named).expanduser() if named else Path(_DIRS.user_config_dir) / "settings.yaml"
+
+
+def user_themes() -> Path:
+    """The user's own themes."""
+    return settings_file().parent / "themes"
+
+
+def log_dir() -> Path:
+    """Logs of detached runs and of the app."""
+    return Path(_DIRS.user_log_dir)
+
+
+def shipped(kind: str) -> Path:
+    """The directory of shipped `themes` or `sample_jobs`: inside the wheel, or the checkout's top level."""
+    package = Path(__file__).resolve().parent
+    inside = package / "_shipped" / kind
+    return inside if inside.is_dir() else package.parent / kind
