@@ -47,6 +47,8 @@ class PendingItem:
     """Unix time before which it must not be sent; 0: at once."""
     data: bytes
     """The row as a JSON object."""
+    requests: int = 0
+    """Requests made for it so far, those that cost no attempt included: the next Attempt.number is one more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +111,30 @@ class ItemRecord:
     cache_entry: CachedResponse | None = None
     """Set when the answer is to be stored in the cache."""
     keep_raw: bool = False
+    cache_key: bytes | None = None
+    """Key of the cache entry that answered, so that its hit is counted; only with cached=True."""
+    saved_nano: int | None = None
+    """What a cache hit would have cost; None: unknown, or not a hit."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """A row of the input on its way into the store. Its seq is given by the importer, in order of accepted rows."""
+
+    line: int | None
+    """Line in the input, from 1; None where the format has no lines (parquet)."""
+    custom_id: str | None
+    """Unique within the job; None: the row has none."""
+    priority: int
+    data: bytes
+    """The row as a JSON object, UTF-8."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A row that was not stored because its custom_id is taken."""
+
+    line: int | None
+    custom_id: str
+    first_line: int | None
+    """Line of the row that has this custom_id already."""
