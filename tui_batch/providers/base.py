@@ -1,0 +1,144 @@
+"""The two seams of this package: a wire format (`Provider`) and a way to send bytes (`Transport`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from tui_batch.domain.endpoint import Api, Operation
+from tui_batch.domain.outcome import Outcome
+from tui_batch.domain.request import PromptRequest, Timeouts
+
+Headers = tuple[tuple[str, str], ...]
+"""Header lines to send, in order."""
+
+
+class EncodeError(ValueError):
+    """A request that this wire format cannot say. Its text is meant for a person and names the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A request in a wire format, not yet bound to a server."""
+
+    path: str
+    """Appended to the endpoint's base URL, starting with a slash."""
+    body: bytes
+    """JSON. Equal requests are equal bytes, whatever order their parameters came in."""
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request. Its `repr` leaves headers and body out: they hold the key and the prompt."""
+
+    method: str
+    url: str
+    headers: Headers
+    body: bytes | None
+    timeouts: Timeouts
+
+    def __repr__(self) -> str:
+        return f"HttpRequest({self.method} {self.url})"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """One HTTP response, read to the end."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case. Of a repeated header one value is kept."""
+    body: bytes
+
+
+class FailureKind(StrEnum):
+    """Where a request failed when no whole response came back."""
+
+    CONNECT = "connect"
+    """No connection: refused, unreachable, unknown host."""
+    TLS = "tls"
+    """The certificate was not accepted, or the TLS handshake failed."""
+    PROXY = "proxy"
+    """The proxy refused or could not be reached."""
+    READ = "read"
+    """The connection broke before the response was whole."""
+    PROTOCOL = "protocol"
+    """What came back is not HTTP."""
+    BODY = "body"
+    """The body cannot be decompressed."""
+    TOO_LARGE = "too_large"
+    """The response is larger than the transport's bound."""
+    REQUEST = "request"
+    """The request could not be formed: a bad URL or header."""
+
+
+class TransportTimeout(Exception):
+    """No whole response within the timeouts. Its text says which one and how long, never a secret."""
+
+
+class TransportFailure(Exception):
+    """No whole response for another reason. Its text never holds a header or a body."""
+
+    def __init__(self, kind: FailureKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+
+
+class Transport(Protocol):
+    """Sends requests. Tests and the simulator put their own in place of the network."""
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Returns the response, whatever its status; redirects are not followed.
+
+        Raises TransportTimeout or TransportFailure. Cancelling the awaiting task drops the request.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Closes every connection. The transport cannot be used afterwards."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model as a server lists it."""
+
+    id: str
+    context_length: int | None = None
+    """Tokens of prompt and answer together; None: the server does not say."""
+    detail: str = ""
+    """What else the server says in short: owner, parameter size, quantisation."""
+
+
+class Provider(Protocol):
+    """A wire format: pure functions between neutral values and HTTP bytes."""
+
+    @property
+    def api(self) -> Api:
+        """The wire format's name."""
+        ...
+
+    @property
+    def models_path(self) -> str:
+        """Path of the list of models, appended to the base URL."""
+        ...
+
+    def encode(self, request: PromptRequest, model: str) -> Encoded:
+        """Raises EncodeError when the format cannot say what is asked."""
+        ...
+
+    def decode(self, operation: Operation, response: HttpResponse) -> Outcome:
+        """Says what came of a request. Never raises, whatever the response holds."""
+        ...
+
+    def auth_headers(self, secret: str | None) -> Headers:
+        """Headers that every request needs: the key, a protocol version."""
+        ...
+
+    def decode_models(self, response: HttpResponse) -> tuple[ModelInfo, ...]:
+        """Reads a successful answer of `models_path`. Raises ValueError when it is not a list of models."""
+        ...

@@ -1,0 +1,61 @@
+"""Keeps secrets out of everything that is stored or shown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from tui_batch.domain.outcome import Outcome
+
+MESSAGE_LIMIT = 2_000
+"""Characters kept of an error message."""
+
+_MASK = "[key removed]"
+_SHORTEST_IN_ERRORS = 8
+_SHORTEST_IN_ANSWERS = 16
+"""Local servers are given keys such as `ollama` or `test`: those are words of the language, not secrets."""
+
+_LOOKS_SECRET = re.compile(
+    r"""(?ix)
+      \b(?:bearer|basic)\s+[a-z0-9._~+/=*-]{6,}                     # an Authorization header
+    | (?<![a-z0-9])(?:sk|pk|rk|gsk|xai|hf|nvapi|r8|tgp|csk|fw)[-_][a-z0-9*._-]{5,}   # vendors' key prefixes
+    | \bAIza[a-z0-9_*-]{10,}                                       # Google
+    | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)                              # user:password in a URL
+    | (?<=key=)[^&\s"']{6,}                                        # a key in a query string
+    """
+)
+
+
+def clean_message(text: str, secret: str | None = None) -> str:
+    """A provider's words without keys and without halves of surrogate pairs, at most MESSAGE_LIMIT characters."""
+    text = storable(text[: 2 * MESSAGE_LIMIT])
+    if secret and len(secret) >= _SHORTEST_IN_ERRORS:
+        text = text.replace(secret, _MASK)
+    text = _LOOKS_SECRET.sub(_MASK, text).strip()
+    return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
+
+
+def storable(text: str) -> str:
+    """The text, with halves of surrogate pairs replaced: UTF-8, and so the database, cannot hold them."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
+
+
+def without_secret(outcome: Outcome, secret: str | None) -> Outcome:
+    """The outcome with the key itself removed: some gateways echo a request's headers in what they answer."""
+    shortest = _SHORTEST_IN_ERRORS if outcome.message else _SHORTEST_IN_ANSWERS
+    if not secret or len(secret) < shortest:
+        return outcome
+    if secret.encode() not in (outcome.raw or b"") and secret not in outcome.message:
+        return outcome
+    return replace(
+        outcome,
+        text=None if outcome.text is None else outcome.text.replace(secret, _MASK),
+        message=outcome.message.replace(secret, _MASK),
+        raw=None if outcome.raw is None else outcome.raw.replace(secret.encode(), _MASK.encode()),
+    )
