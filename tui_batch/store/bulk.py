@@ -1,0 +1,189 @@
+"""Verbs over all items of a job: retry, cancel, delete, clone.
+
+Each works in chunks, every chunk a short transaction of its own, so that outcomes of running jobs are not kept
+waiting; counters change in the same transaction as the chunk. A chunk function returns how far it came, or None at
+the end, and may be repeated after a crash.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from tui_batch.domain.job import TERMINAL, JobState, PauseReason
+from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.store.connection import transaction
+
+CHUNK = 5_000
+"""Items a transaction: a few tens of milliseconds."""
+
+_LISTED = 500
+"""Values in one IN (...) list."""
+
+SUMS = """
+SELECT count(*) AS total, coalesce(sum(state = 'done'), 0) AS done, coalesce(sum(state = 'dead'), 0) AS dead,
+  coalesce(sum(state = 'pending'), 0) AS pending, coalesce(sum(state = 'cancelled'), 0) AS cancelled,
+  coalesce(sum(cached), 0) AS cached, coalesce(sum(requests), 0) AS requests,
+  coalesce(sum(tokens_in), 0) AS tokens_in, coalesce(sum(tokens_out), 0) AS tokens_out,
+  coalesce(sum(cost_nano), 0) AS cost_nano, coalesce(sum(unpriced), 0) AS unpriced,
+  coalesce(sum(saved_nano), 0) AS saved_nano
+FROM item
+"""
+"""What the items say about the counters, in the order of COUNTERS."""
+
+COUNTERS = (
+    *("total", "done", "dead", "pending", "cancelled", "cached"),
+    *("requests", "tokens_in", "tokens_out", "cost_nano", "unpriced", "saved_nano"),
+)
+"""Columns of `job`, named as the fields of domain.job.Counters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Which dead items to retry: those that meet every condition given. None given: all of them."""
+
+    classes: frozenset[OutcomeClass] | None = None
+    item_ids: frozenset[int] | None = None
+    custom_ids: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One chunk done."""
+
+    items: int
+    """Items changed by it."""
+    seq: int
+    variant: int
+    """The last item looked at."""
+
+
+def retry_chunk(conn: sqlite3.Connection, job_id: int, which: Which, after: tuple[int, int], limit: int) -> Step | None:
+    """Makes the next dead items pending again, as if new; what they cost stays counted."""
+    condition, values = _conditions(which)
+    sql = f"""SELECT id, seq, variant FROM item WHERE job_id = ? AND state = 'dead' AND (seq, variant) > (?, ?)
+        {condition} ORDER BY seq, variant LIMIT ?"""
+    with transaction(conn):
+        rows = conn.execute(sql, (job_id, *after, *values, limit)).fetchall()
+        if not rows:
+            return None
+        ids = [row[0] for row in rows]
+        _uncount_hits(conn, job_id, ids)
+        conn.executemany(_RETRY, [(item_id,) for item_id in ids])
+        conn.executemany("DELETE FROM result WHERE item_id = ?", [(item_id,) for item_id in ids])
+        sql = "UPDATE job SET dead = dead - ?, pending = pending + ? WHERE id = ?"
+        conn.execute(sql, (len(ids), len(ids), job_id))
+        _reopen(conn, job_id)
+    return Step(len(rows), rows[-1][1], rows[-1][2])
+
+
+_RETRY = """
+UPDATE item SET state = 'pending', attempts = 0, malformed = 0, available_at = 0, outcome = NULL, cached = 0,
+  saved_nano = 0, flags = 0, finished_at = NULL
+WHERE id = ?
+"""
+
+
+def _conditions(which: Which) -> tuple[str, list[object]]:
+    """The SQL for Which. Long lists go in as one JSON array: a list of a million values has too many variables."""
+    wanted: list[tuple[str, Collection[object] | None]] = [
+        ("outcome", which.classes and [cls.value for cls in which.classes]),
+        ("id", which.item_ids and list(which.item_ids)),
+        ("custom_id", which.custom_ids and list(which.custom_ids)),
+    ]
+    given = [(column, entries) for column, entries in wanted if entries is not None]
+    text = "".join(f" AND {column} IN (SELECT value FROM json_each(?))" for column, _ in given)
+    return text, [json.dumps(list(entries)) for _, entries in given]
+
+
+def _uncount_hits(conn: sqlite3.Connection, job_id: int, ids: Sequence[int]) -> None:
+    """Takes back the cache hits of items that ended dead all the same."""
+    for start in range(0, len(ids), _LISTED):
+        chunk = ids[start : start + _LISTED]
+        marks = ",".join("?" * len(chunk))
+        sql = f"SELECT coalesce(sum(cached), 0), coalesce(sum(saved_nano), 0) FROM item WHERE id IN ({marks})"
+        cached, saved = conn.execute(sql, chunk).fetchone()
+        if cached:
+            sql = "UPDATE job SET cached = cached - ?, saved_nano = saved_nano - ? WHERE id = ?"
+            conn.execute(sql, (cached, saved, job_id))
+
+
+def _reopen(conn: sqlite3.Connection, job_id: int) -> None:
+    ended = [state.value for state in TERMINAL]
+    values = (JobState.PAUSED.value, PauseReason.USER.value, job_id, *ended)
+    sql = f"""UPDATE job SET state = ?, reason = ?, message = '', finished_at = NULL
+        WHERE id = ? AND state IN ({",".join("?" * len(ended))})"""
+    conn.execute(sql, values)
+
+
+def cancel_chunk(conn: sqlite3.Connection, job_id: int, limit: int, now: float) -> int:
+    """Cancels the next pending items and returns how many; 0 at the end."""
+    sql = """UPDATE item SET state = 'cancelled', finished_at = ? WHERE id IN
+        (SELECT id FROM item WHERE job_id = ? AND state = 'pending' LIMIT ?)"""
+    with transaction(conn):
+        count = conn.execute(sql, (now, job_id, limit)).rowcount
+        sql = "UPDATE job SET pending = pending - ?, cancelled = cancelled + ? WHERE id = ?"
+        conn.execute(sql, (count, count, job_id))
+    return count
+
+
+def start_delete(conn: sqlite3.Connection, job_id: int) -> None:
+    """Marks the job so that one whose deletion was cut off is known for what it is, and never resumed."""
+    message = "Its deletion was cut off. Delete it again."
+    sql = "UPDATE job SET imported = 0, state = ?, reason = NULL, message = ? WHERE id = ?"
+    with transaction(conn):
+        conn.execute(sql, (JobState.CANCELLED.value, message, job_id))
+
+
+def delete_chunk(conn: sqlite3.Connection, job_id: int, limit: int) -> int:
+    """Deletes the next items with all that is theirs, at last the job, and returns how many items; 0 at the end."""
+    with transaction(conn):
+        sql = "SELECT id, payload_id FROM item WHERE job_id = ? ORDER BY seq, variant LIMIT ?"
+        rows = conn.execute(sql, (job_id, limit)).fetchall()
+        if not rows:
+            conn.execute("DELETE FROM job WHERE id = ?", (job_id,))
+            return 0
+        for start in range(0, len(rows), _LISTED):
+            _delete_rows(conn, job_id, rows[start : start + _LISTED])
+    return len(rows)
+
+
+def _delete_rows(conn: sqlite3.Connection, job_id: int, rows: Sequence[tuple[int, int]]) -> None:
+    marks = ",".join("?" * len(rows))
+    ids = [item_id for item_id, _ in rows]
+    sums = conn.execute(f"{SUMS} WHERE id IN ({marks})", ids).fetchone()
+    less = ", ".join(f"{name} = {name} - ?" for name in COUNTERS)
+    conn.execute(f"UPDATE job SET {less} WHERE id = ?", (*sums, job_id))
+    conn.execute(f"DELETE FROM item WHERE id IN ({marks})", ids)
+    # Clones and a row's other variants share payloads.
+    sql = f"""DELETE FROM payload WHERE id IN ({marks})
+        AND NOT EXISTS (SELECT 1 FROM item WHERE item.payload_id = payload.id)"""
+    conn.execute(sql, [payload_id for _, payload_id in rows])
+
+
+def clone_chunk(
+    conn: sqlite3.Connection, source: int, target: int, variants: int, after: int, limit: int
+) -> Step | None:
+    """Gives the target the source's next rows as new pending items. Payloads are shared, not copied."""
+    bound = (
+        "SELECT max(seq) FROM (SELECT seq FROM item WHERE job_id = ? AND variant = 0 AND seq > ? ORDER BY seq LIMIT ?)"
+    )
+    copy = """INSERT INTO item(job_id, seq, variant, line, custom_id, payload_id, priority)
+        SELECT ?, seq, ?, line, custom_id, payload_id, priority FROM item
+        WHERE job_id = ? AND variant = 0 AND seq > ? AND seq <= ? ORDER BY seq"""
+    with transaction(conn):
+        last = conn.execute(bound, (source, after, limit)).fetchone()[0]
+        if last is None:
+            return None
+        count = sum(conn.execute(copy, (target, n, source, after, last)).rowcount for n in range(variants))
+        sql = "UPDATE job SET total = total + ?, pending = pending + ? WHERE id = ?"
+        conn.execute(sql, (count, count, target))
+    return Step(count, last, 0)
+
+
+def counters_by_items(conn: sqlite3.Connection, job_id: int) -> dict[str, int]:
+    """The counters as the items say: what the job's own columns must equal at any moment."""
+    row = conn.execute(f"{SUMS} WHERE job_id = ?", (job_id,)).fetchone()
+    return dict(zip(COUNTERS, row, strict=True))

@@ -1,0 +1,96 @@
+"""Verbs that one process leaves for another: the owner of a job picks them up and answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Mapping
+
+from tui_batch.domain.request import Json
+from tui_batch.domain.stored import Command, CommandResult
+from tui_batch.errors import UserError
+from tui_batch.store.connection import Connection, transaction
+
+_KEPT_S = 7 * 86_400.0
+"""Answered commands are forgotten after a week."""
+
+_POLL_S = 0.05
+"""How often a waiting process looks for its answer. Processes that share a file have nothing to wake one another."""
+
+
+class Commands:
+    """A small mailbox a job."""
+
+    def __init__(self, write: Connection, read: Connection, clock: Callable[[], float]) -> None:
+        self._write = write
+        self._read = read
+        self._clock = clock
+
+    async def push(self, job_id: int, verb: str, args: Mapping[str, Json] | None = None) -> int:
+        """Leaves a verb for the job's owner and returns the command's id. Raises UserError without such a job."""
+        now, text = self._clock(), json.dumps(dict(args or {}))
+
+        def insert(conn: sqlite3.Connection) -> int:
+            with transaction(conn):
+                conn.execute(
+                    "DELETE FROM command WHERE finished_at < ? OR (job_id IS NULL AND created_at < ?)",
+                    (now - _KEPT_S, now - _KEPT_S),
+                )
+                sql = "INSERT INTO command(job_id, verb, args, created_at) VALUES (?, ?, ?, ?)"
+                return conn.execute(sql, (job_id, verb, text, now)).lastrowid or 0
+
+        try:
+            return await self._write.run(insert)
+        except sqlite3.IntegrityError as error:
+            raise UserError(f"There is no job {job_id}.", remedy="See the jobs there are: llmbatch-tui ls") from error
+
+    async def take(self, job_ids: Collection[int]) -> list[Command]:
+        """The commands waiting for these jobs, oldest first. Each is handed out once. Cheap when there are none."""
+        wanted = json.dumps(sorted(job_ids))
+        sql = """SELECT id, job_id, verb, args, created_at FROM command
+            WHERE state = 'pending' AND job_id IN (SELECT value FROM json_each(?)) ORDER BY id"""
+
+        def take(conn: sqlite3.Connection) -> list[Command]:
+            with transaction(conn):
+                rows = conn.execute(sql, (wanted,)).fetchall()
+                conn.executemany("UPDATE command SET state = 'taken' WHERE id = ?", [row[:1] for row in rows])
+            return [Command(row[0], row[1], row[2], json.loads(row[3]), row[4]) for row in rows]
+
+        # The look costs no write lock; most of the time there is nothing.
+        if not await self._read.read(lambda conn: conn.execute(sql, (wanted,)).fetchall()):
+            return []
+        return await self._write.run(take)
+
+    async def finish(self, command_id: int, ok: bool, message: str = "") -> None:
+        """Answers a command."""
+        values = ("done" if ok else "failed", message, self._clock(), command_id)
+
+        def update(conn: sqlite3.Connection) -> None:
+            with transaction(conn):
+                conn.execute("UPDATE command SET state = ?, message = ?, finished_at = ? WHERE id = ?", values)
+
+        await self._write.run(update)
+
+    async def wait(self, command_id: int, timeout: float) -> CommandResult | None:
+        """The answer, or None when none comes within that many seconds."""
+        sql = "SELECT state, message FROM command WHERE id = ? AND finished_at IS NOT NULL"
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout
+        while True:
+            row = await self._read.read(lambda conn: conn.execute(sql, (command_id,)).fetchone())
+            if row is not None:
+                return CommandResult(row[0] == "done", row[1])
+            if loop.time() >= end:
+                return None
+            await asyncio.sleep(_POLL_S)
+
+    async def withdraw(self, command_id: int) -> bool:
+        """Takes back a command that nobody has picked up, and says whether that was so."""
+
+        def delete(conn: sqlite3.Connection) -> bool:
+            with transaction(conn):
+                sql = "DELETE FROM command WHERE id = ? AND state = 'pending'"
+                return conn.execute(sql, (command_id,)).rowcount == 1
+
+        return await self._write.run(delete)

@@ -1,0 +1,139 @@
+"""Connections to the database file: one thread each, one function a transaction.
+
+A transaction runs as one function on the connection's thread. That costs one hop for any number of statements, keeps
+SQL off the event loop, and makes cancellation safe: a caller may go away, the transaction still ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TypeVar, cast
+
+import aiosqlite
+
+from tui_batch.errors import UserError
+
+T = TypeVar("T")
+
+WRITER_BUSY_MS = 5_000
+READER_BUSY_MS = 2_000
+_CHECK_EVERY = 20_000
+"""Virtual machine steps between two looks at whether a reader was cancelled: about a millisecond."""
+
+
+class StoreTrouble(UserError):
+    """The database cannot be used at this moment: the disk is full, another program holds it, it is read-only."""
+
+
+def trouble_words(error: sqlite3.Error) -> str:
+    """What a failed statement means to a person."""
+    text = str(error)
+    known = {
+        "database or disk is full": "the disk is full",
+        "database is locked": "another program holds the database",
+        "attempt to write a readonly database": "the database cannot be written",
+        "disk I/O error": "the disk reports an error",
+    }
+    return known.get(text, f"the database reports: {text}")
+
+
+class Connection(aiosqlite.Connection):
+    """aiosqlite's connection and thread, with whole functions in place of single statements."""
+
+    async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs the function with the raw connection on the connection's thread.
+
+        Raises StoreTrouble for what time or a person can mend, other sqlite3 errors as they are.
+        """
+        try:
+            # aiosqlite has no public way to run a function of one's own on its thread.
+            return cast(T, await self._execute(function, self._conn))  # type: ignore[no-untyped-call]
+        except sqlite3.OperationalError as error:
+            raise StoreTrouble(trouble_words(error)) from error
+
+    async def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """As run, for queries: when the caller is cancelled, the query ends soon instead of going on for nobody."""
+        cancelled = threading.Event()
+        try:
+            return await self.run(partial(_watched, cancelled, function))
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+
+def _watched(cancelled: threading.Event, function: Callable[[sqlite3.Connection], T], conn: sqlite3.Connection) -> T:
+    conn.set_progress_handler(cancelled.is_set, _CHECK_EVERY)
+    try:
+        return function(conn)
+    finally:
+        conn.set_progress_handler(None, 0)
+
+
+@contextmanager
+def transaction(conn: sqlite3.Connection) -> Iterator[None]:
+    """A write transaction: the lock is taken at once, so that it never fails half-way for want of it."""
+    conn.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        conn.execute("COMMIT")
+    except BaseException:
+        # A full disk may have rolled it back already.
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def snapshot(conn: sqlite3.Connection) -> Iterator[None]:
+    """Several queries that must agree with one another. Keep it short: an open reader holds the log file back."""
+    conn.execute("BEGIN")
+    try:
+        yield
+    finally:
+        conn.execute("ROLLBACK")
+
+
+def create_file(path: Path) -> None:
+    """Makes the directory and an empty file that only its owner can read; an existing file is left as it is."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot make the database: {error.strerror}", remedy="Choose another place with --db PATH."
+        ) from error
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """A connection that may write. Every commit reaches the disk before it returns (synchronous FULL)."""
+    conn = _connect(path, WRITER_BUSY_MS)
+    conn.execute("PRAGMA journal_mode = WAL")
+    conn.execute("PRAGMA synchronous = FULL")
+    conn.execute("PRAGMA foreign_keys = ON")
+    return conn
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that refuses to write."""
+    conn = _connect(path, READER_BUSY_MS)
+    conn.execute("PRAGMA query_only = ON")
+    return conn
+
+
+def _connect(path: Path, busy_ms: int) -> sqlite3.Connection:
+    # Transactions are begun and ended by hand (isolation_level None), the same way in every Python version.
+    conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=busy_ms / 1000)
+    conn.execute(f"PRAGMA busy_timeout = {busy_ms}")
+    return conn
+
+
+async def open_connection(connector: Callable[[], sqlite3.Connection]) -> Connection:
+    """Opens on a thread of its own."""
+    return cast(Connection, await Connection(connector, iter_chunk_size=64))

@@ -1,0 +1,255 @@
+"""Reading items: the feeder's pages, lists, details, error groups, export. Keyset pages; no read stays open."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Collection, Iterable
+from functools import partial
+from typing import Any, TypeAlias
+
+from tui_batch.domain.endpoint import DeploymentKey
+from tui_batch.domain.item import Attempt, ItemFlag, ItemState, PendingItem
+from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.domain.stored import ErrorGroup, ExportRow, ItemDetail, ItemRow
+from tui_batch.errors import UserError
+from tui_batch.store.connection import Connection, snapshot
+
+Row: TypeAlias = tuple[Any, ...]
+
+EXCERPT = 200
+"""Characters of an answer or message that a list shows."""
+
+GROUPS = 1_000
+"""Error groups kept apart at most; the rest of a class is counted under one message."""
+
+_COST = "CASE WHEN item.unpriced THEN NULL ELSE item.cost_nano END"
+"""NULL as soon as one request's cost is unknown: half a sum is not a cost."""
+
+_ROW = f"""item.id, seq, variant, line, custom_id, state, priority, attempts, requests, outcome, cached, flags,
+  endpoint, model, tokens_in, tokens_out, {_COST}, latency_ms, started_at, finished_at"""
+
+_EXCERPT = f"substr(coalesce(result.message, result.text, ''), 1, {EXCERPT})"
+
+_PENDING = """id, seq, variant, custom_id, priority, attempts, malformed, available_at,
+  (SELECT CAST(data AS BLOB) FROM payload WHERE payload.id = item.payload_id), requests"""
+
+_EXPORT = f"""item.id, seq, variant, line, custom_id, state, outcome, CAST(payload.data AS BLOB), result.text,
+  coalesce(result.message, ''), result.finish_reason, endpoint, model, tokens_in, tokens_out, {_COST}, latency_ms,
+  cached, flags, attempts"""
+
+
+class Items:
+    """Reads items. The feeder has a connection of its own, so that a long search on a screen never keeps it waiting."""
+
+    def __init__(self, feed: Connection, view: Connection) -> None:
+        self._feed = feed
+        self._view = view
+
+    async def pending_page(
+        self, job_id: int, *, after: tuple[int, int, int] | None = None, limit: int, max_bytes: int = 16 << 20
+    ) -> list[PendingItem]:
+        """The next pending items in the order of sending: priority (high first), seq, variant.
+
+        `after` is the (priority, seq, variant) of the last one had. The page ends early once its rows hold max_bytes.
+        """
+        return await self._feed.read(partial(_pending, job_id=job_id, after=after, limit=limit, max_bytes=max_bytes))
+
+    async def count_pending(self, job_id: int) -> int:
+        """Pending items, counted."""
+        sql = "SELECT count(*) FROM item WHERE job_id = ? AND state = 'pending'"
+        return await self._feed.read(lambda conn: int(conn.execute(sql, (job_id,)).fetchone()[0]))
+
+    async def page(
+        self,
+        job_id: int,
+        *,
+        state: ItemState | None = None,
+        cls: OutcomeClass | None = None,
+        model: str | None = None,
+        text: str | None = None,
+        after: tuple[int, int] | None = None,
+        limit: int,
+    ) -> list[ItemRow]:
+        """The next items in input order that meet every condition given.
+
+        `after` is the (seq, variant) of the last one had; as seq counts from 0 without gaps, (n - 1, big) jumps to row
+        n of an unfiltered list. `text` is looked for, without regard to ASCII case, in the row, its custom_id, its
+        answer and its message.
+        """
+        where, values = _filters(state, cls, model, text)
+        sql = f"""SELECT {_ROW}, {_EXCERPT} FROM item
+            {"JOIN payload ON payload.id = item.payload_id" if text else ""}
+            LEFT JOIN result ON result.item_id = item.id
+            WHERE item.job_id = ? AND (seq, variant) > (?, ?) {where} ORDER BY seq, variant LIMIT ?"""
+        given = (job_id, *(after or (-1, -1)), *values, limit)
+        return [_item_row(row) for row in await self._view.read(lambda conn: conn.execute(sql, given).fetchall())]
+
+    async def detail(self, item_id: int) -> ItemDetail:
+        """Everything about one item. Raises UserError when there is none."""
+        return await self._view.read(partial(_detail, item_id=item_id))
+
+    async def errors(self, job_id: int) -> list[ErrorGroup]:
+        """The dead items by class and message, most frequent first."""
+        return await self._view.read(partial(_errors, job_id=job_id))
+
+    async def export(
+        self, job_id: int, *, states: Collection[ItemState] | None = None, batch: int = 1000
+    ) -> AsyncIterator[list[ExportRow]]:
+        """All items, or those in the given states, in input order, a batch at a time.
+
+        An item that changes between two batches is delivered once, as it is when its batch is read.
+        """
+        among = "" if states is None else f"AND state IN ({', '.join(repr(one.value) for one in states) or 'NULL'})"
+        sql = f"""SELECT {_EXPORT} FROM item JOIN payload ON payload.id = item.payload_id
+            LEFT JOIN result ON result.item_id = item.id
+            WHERE item.job_id = ? AND (seq, variant) > (?, ?) {among} ORDER BY seq, variant LIMIT ?"""
+        after = (-1, -1)
+        while rows := await self._view.read(partial(_export_page, sql=sql, given=(job_id, *after, batch))):
+            yield rows
+            after = (rows[-1].seq, rows[-1].variant)
+
+
+def _pending(
+    conn: sqlite3.Connection, job_id: int, after: tuple[int, int, int] | None, limit: int, max_bytes: int
+) -> list[PendingItem]:
+    # Priority falls while seq rises, which one row comparison cannot say: first the rest of the same priority.
+    same = f"""SELECT {_PENDING} FROM item WHERE job_id = ? AND state = 'pending' AND priority = ?
+        AND (seq, variant) > (?, ?) ORDER BY seq, variant LIMIT ?"""
+    lower = f"""SELECT {_PENDING} FROM item WHERE job_id = ? AND state = 'pending' AND priority < ?
+        ORDER BY priority DESC, seq, variant LIMIT ?"""
+    first = f"""SELECT {_PENDING} FROM item WHERE job_id = ? AND state = 'pending'
+        ORDER BY priority DESC, seq, variant LIMIT ?"""
+    if after is None:
+        return _up_to(conn.execute(first, (job_id, limit)), max_bytes)[0]
+    items, room = _up_to(conn.execute(same, (job_id, *after, limit)), max_bytes)
+    if len(items) < limit and room > 0:
+        items += _up_to(conn.execute(lower, (job_id, after[0], limit - len(items))), room)[0]
+    return items
+
+
+def _up_to(cursor: sqlite3.Cursor, max_bytes: int) -> tuple[list[PendingItem], int]:
+    """Items until the bytes are used up, at least one; and the room left."""
+    items: list[PendingItem] = []
+    room = max_bytes
+    for row in cursor:
+        items.append(PendingItem(*row))
+        room -= len(items[-1].data)
+        if room <= 0:
+            break
+    # A cursor left half-way would keep its read transaction open.
+    cursor.close()
+    return items, room
+
+
+def _filters(
+    state: ItemState | None, cls: OutcomeClass | None, model: str | None, text: str | None
+) -> tuple[str, list[str]]:
+    parts: list[str] = []
+    values: list[str] = []
+    for column, value in (("state", state), ("outcome", cls), ("model", model)):
+        if value is not None:
+            # A literal state lets SQLite choose the index of dead and cancelled items.
+            parts.append(f"AND {column} = {f'{value.value!r}' if isinstance(value, ItemState) else '?'}")
+            values += [] if isinstance(value, ItemState) else [str(value)]
+    if text:
+        pattern = "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%"
+        parts.append(_SEARCH)
+        values += [pattern] * 4
+    return " ".join(parts), values
+
+
+_SEARCH = r"""AND (custom_id LIKE ? ESCAPE '\' OR payload.data LIKE ? ESCAPE '\'
+  OR result.text LIKE ? ESCAPE '\' OR result.message LIKE ? ESCAPE '\')"""
+
+
+def _item_row(row: Row) -> ItemRow:
+    values = list(row)
+    values[5] = ItemState(values[5])
+    values[9] = None if values[9] is None else OutcomeClass(values[9])
+    values[10] = bool(values[10])
+    values[11] = ItemFlag(values[11])
+    return ItemRow(*values)
+
+
+def _export_page(conn: sqlite3.Connection, sql: str, given: Row) -> list[ExportRow]:
+    return [_export_row(row) for row in conn.execute(sql, given).fetchall()]
+
+
+def _export_row(row: Row) -> ExportRow:
+    values = list(row)
+    values[5] = ItemState(values[5])
+    values[6] = None if values[6] is None else OutcomeClass(values[6])
+    values[17] = bool(values[17])
+    values[18] = ItemFlag(values[18])
+    return ExportRow(*values)
+
+
+def _detail(conn: sqlite3.Connection, item_id: int) -> ItemDetail:
+    item = f"""SELECT {_ROW}, {_EXCERPT}, job_id, CAST(payload.data AS BLOB), result.text, coalesce(result.message, ''),
+        finish_reason, request_id, raw FROM item JOIN payload ON payload.id = item.payload_id
+        LEFT JOIN result ON result.item_id = item.id WHERE item.id = ?"""
+    failed = """SELECT number, at, endpoint, model, class, status, message, latency_ms, tokens_in, tokens_out,
+        cost_nano FROM attempt WHERE item_id = ? ORDER BY id"""
+    with snapshot(conn):
+        row = conn.execute(item, (item_id,)).fetchone()
+        tries = conn.execute(failed, (item_id,)).fetchall()
+    if row is None:
+        raise UserError(f"There is no item {item_id}.", remedy="See a job's items: llmbatch-tui items JOB")
+    job_id, data, text, message, finish_reason, request_id, raw = row[21:]
+    attempts = tuple(_attempt(item_id, one) for one in tries)
+    return ItemDetail(_item_row(row[:21]), job_id, data, text, message, finish_reason, request_id, raw, attempts)
+
+
+def _attempt(item_id: int, row: Row) -> Attempt:
+    number, at, endpoint, model, cls, status, message, latency_ms, *spent = row
+    return Attempt(
+        item_id,
+        number,
+        at,
+        DeploymentKey(str(endpoint), str(model)),
+        OutcomeClass(cls),
+        status,
+        str(message),
+        latency_ms / 1000,
+        *spent,
+    )
+
+
+_OTHERS = "other messages"
+
+
+def _errors(conn: sqlite3.Connection, job_id: int) -> list[ErrorGroup]:
+    sql = """SELECT outcome, coalesce(result.message, ''), item.id FROM item
+        LEFT JOIN result ON result.item_id = item.id
+        WHERE job_id = ? AND state = 'dead' ORDER BY seq, variant"""
+    cursor = conn.execute(sql, (job_id,))
+    groups = group_errors(cursor)
+    cursor.close()
+    return groups
+
+
+def group_errors(rows: Iterable[tuple[str, str, int]]) -> list[ErrorGroup]:
+    """Groups (class, message, item id) by class and normalised message, the most frequent first."""
+    found: dict[tuple[str, str], list[Any]] = {}
+    for cls, message, item_id in rows:
+        key = (cls, normalise(message))
+        if key not in found and len(found) >= GROUPS:
+            key = (cls, _OTHERS)
+        entry = found.setdefault(key, [0, item_id, message])
+        entry[0] += 1
+    groups = [ErrorGroup(OutcomeClass(cls), message, *entry) for (cls, message), entry in found.items()]
+    return sorted(groups, key=lambda group: -group.count)
+
+
+_VARYING = re.compile(
+    r"""(?P<quoted>"[^"]*"|`[^`]*`|'(?=\S)[^']*(?<=\S)'(?!\w))
+    |(?P<id>\b(?=\w*\d)[\w-]{8,}\b)
+    |(?P<number>\d+(?:[.,]\d+)*)""",
+    re.VERBOSE,
+)
+
+
+def normalise(message: str) -> str:
+    """The message with quoted parts, ids and numbers replaced by …, on one line: what two like failures share."""
+    return " ".join(_VARYING.sub("…", message[:500]).split())

@@ -1,0 +1,270 @@
+"""Jobs: their rows, their leases, and the verbs over all of a job's items."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
+
+from tui_batch.domain.job import TERMINAL, Counters, Job, JobSpec, JobState, Knobs, Owner, PauseReason
+from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.errors import UserError
+from tui_batch.store import bulk, leases
+from tui_batch.store.codec import dump_knobs, dump_spec, load_knobs, load_spec
+from tui_batch.store.connection import Connection, transaction
+from tui_batch.store.leases import EXPIRY_S, Alive, may_be_alive
+
+T = TypeVar("T")
+
+Row: TypeAlias = tuple[Any, ...]
+Ids: TypeAlias = list[int]
+
+_COLUMNS = ", ".join(
+    (
+        *("id", "spec", "knobs", "state", "reason", "message", "imported"),
+        *("owner_host", "owner_pid", "owner_token", "heartbeat_at", "created_at", "started_at", "finished_at"),
+        *bulk.COUNTERS,
+    )
+)
+
+
+def _job(row: Row) -> Job:
+    job_id, spec, knobs, state, reason, message, imported, *rest = row
+    host, pid, token, heartbeat_at, created_at, started_at, finished_at, *counts = rest
+    return Job(
+        id=job_id,
+        spec=load_spec(spec),
+        knobs=load_knobs(knobs),
+        state=JobState(state),
+        reason=None if reason is None else PauseReason(reason),
+        message=message,
+        counters=Counters(**dict(zip(bulk.COUNTERS, counts, strict=True))),
+        owner=None if token is None else Owner(host, pid, token),
+        heartbeat_at=heartbeat_at,
+        created_at=created_at,
+        started_at=started_at,
+        finished_at=finished_at,
+        imported=bool(imported),
+    )
+
+
+def _missing(ref: object) -> UserError:
+    return UserError(f"There is no job {ref}.", remedy="See the jobs there are: llmbatch-tui ls")
+
+
+class Jobs:
+    """Every change is one transaction on the writing connection, or a row of short ones where it says so."""
+
+    def __init__(self, write: Connection, read: Connection, clock: Callable[[], float]) -> None:
+        self._write = write
+        self._read = read
+        self._clock = clock
+
+    # Rows
+
+    async def create(self, spec: JobSpec, knobs: Knobs, *, now: float, owner: Owner | None = None) -> int:
+        """Adds a draft without rows, imported False, and returns its id.
+
+        With an owner it is leased from the start, so that another process can tell an import that goes on from one
+        that was cut off.
+        """
+        lease = (None, None, None, None) if owner is None else (owner.host, owner.pid, owner.token, now)
+        values = (spec.name, dump_spec(spec), dump_knobs(knobs), JobState.DRAFT.value, now, *lease)
+        sql = """INSERT INTO job(name, spec, knobs, state, created_at, owner_host, owner_pid, owner_token, heartbeat_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+        def insert(conn: sqlite3.Connection) -> int:
+            with transaction(conn):
+                return conn.execute(sql, values).lastrowid or 0
+
+        return await self._write.run(insert)
+
+    async def get(self, job_id: int) -> Job:
+        """The job. Raises UserError when there is none."""
+        row = await self._row(f"SELECT {_COLUMNS} FROM job WHERE id = ?", job_id)
+        if row is None:
+            raise _missing(job_id)
+        return _job(row)
+
+    async def list(self) -> list[Job]:
+        """All jobs, oldest first."""
+        sql = f"SELECT {_COLUMNS} FROM job ORDER BY id"
+        rows = await self._read.read(lambda conn: conn.execute(sql).fetchall())
+        return [_job(row) for row in rows]
+
+    async def find(self, ref: str) -> Job:
+        """The job meant by `3`, `#3` or its name. Raises UserError for none, and for a name that several have."""
+        number = ref.removeprefix("#")
+        if number.isascii() and number.isdigit() and len(number) < 19:
+            row = await self._row(f"SELECT {_COLUMNS} FROM job WHERE id = ?", int(number))
+            if row is not None:
+                return _job(row)
+        sql = "SELECT id FROM job WHERE name = ? ORDER BY id"
+        ids = [row[0] for row in await self._read.read(lambda conn: conn.execute(sql, (ref,)).fetchall())]
+        if not ids:
+            raise _missing(ref)
+        if len(ids) > 1:
+            raise UserError(
+                f"{len(ids)} jobs are named {ref}: {', '.join(map(str, ids))}.", remedy="Name one by its number."
+            )
+        return await self.get(ids[0])
+
+    async def counters(self, job_id: int) -> Counters:
+        """The job's figures. Raises UserError when there is no such job."""
+        row = await self._row(f"SELECT {', '.join(bulk.COUNTERS)} FROM job WHERE id = ?", job_id)
+        if row is None:
+            raise _missing(job_id)
+        return Counters(*row)
+
+    async def set_state(
+        self,
+        job_id: int,
+        state: JobState,
+        *,
+        reason: PauseReason | None = None,
+        message: str = "",
+        now: float,
+        expect: Collection[JobState] | None = None,
+    ) -> bool:
+        """Changes the state if it is one of the expected ones (None: any), and says whether it did.
+
+        The first run sets started_at; an end sets finished_at, anything else clears it.
+        """
+        values = {
+            "id": job_id,
+            "state": state.value,
+            "reason": None if reason is None else reason.value,
+            "message": message,
+            "started": now if state is JobState.RUNNING else None,
+            "finished": now if state in TERMINAL else None,
+        }
+        among = "" if expect is None else f"AND state IN ({', '.join(repr(one.value) for one in expect) or 'NULL'})"
+        sql = f"""UPDATE job SET state = :state, reason = :reason, message = :message,
+            started_at = coalesce(started_at, :started), finished_at = :finished WHERE id = :id {among}"""
+        return await self._change(sql, values)
+
+    async def set_knobs(self, job_id: int, knobs: Knobs) -> None:
+        """Stores the knobs. Raises UserError when there is no such job."""
+        values = {"id": job_id, "knobs": dump_knobs(knobs)}
+        if not await self._change("UPDATE job SET knobs = :knobs WHERE id = :id", values):
+            raise _missing(job_id)
+
+    async def mark_imported(self, job_id: int) -> None:
+        """Says that all rows are in. Raises UserError when there is no such job."""
+        if not await self._change("UPDATE job SET imported = 1 WHERE id = :id", {"id": job_id}):
+            raise _missing(job_id)
+
+    # Leases
+
+    async def acquire(
+        self, job_id: int, owner: Owner, *, now: float, expiry_s: float = EXPIRY_S, alive: Alive = may_be_alive
+    ) -> bool:
+        """Takes the lease of a job that is free, expired or the owner's own, and says whether that worked."""
+        return await self._write.run(
+            partial(leases.acquire, job_id=job_id, owner=owner, now=now, expiry_s=expiry_s, alive=alive)
+        )
+
+    async def heartbeat(self, owner: Owner, job_ids: Collection[int], now: float) -> set[int]:
+        """Renews leases and returns the ids of those still held; a job that is missing must be let go at once."""
+        return await self._write.run(partial(leases.heartbeat, owner=owner, job_ids=job_ids, now=now))
+
+    async def release(self, job_id: int, owner: Owner) -> None:
+        """Gives the lease back."""
+        await self._write.run(partial(leases.release, job_id=job_id, owner=owner))
+
+    async def expire(self, *, now: float, expiry_s: float = EXPIRY_S, alive: Alive = may_be_alive) -> Ids:
+        """Pauses (owner_lost) the jobs whose process is gone, and returns their ids."""
+        return await self._write.run(partial(leases.expire, now=now, expiry_s=expiry_s, alive=alive))
+
+    # Verbs over all items, chunk by chunk
+
+    async def retry(
+        self,
+        job_id: int,
+        *,
+        classes: Collection[OutcomeClass] | None = None,
+        item_ids: Collection[int] | None = None,
+        custom_ids: Collection[str] | None = None,
+        chunk: int = bulk.CHUNK,
+    ) -> int:
+        """Makes dead items pending again, with no attempts spent, and returns how many. None: no such condition.
+
+        A job that had ended becomes paused (user). What the items have cost stays counted.
+        """
+        which = bulk.Which(_frozen(classes), _frozen(item_ids), _frozen(custom_ids))
+        count, after = 0, (-1, -1)
+        while True:
+            step = await self._write.run(
+                partial(bulk.retry_chunk, job_id=job_id, which=which, after=after, limit=chunk)
+            )
+            if step is None:
+                return count
+            count, after = count + step.items, (step.seq, step.variant)
+
+    async def cancel(self, job_id: int, *, chunk: int = bulk.CHUNK) -> int:
+        """Cancels the pending items and returns how many. The job's own state is the caller's to set."""
+        count = 0
+        while step := await self._write.run(partial(bulk.cancel_chunk, job_id=job_id, limit=chunk, now=self._clock())):
+            count += step
+        return count
+
+    async def delete(
+        self,
+        job_id: int,
+        *,
+        owner: Owner | None = None,
+        expiry_s: float = EXPIRY_S,
+        alive: Alive = may_be_alive,
+        chunk: int = bulk.CHUNK,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Deletes the job with its items, results and attempts; `progress` gets the number of items gone so far.
+
+        Raises UserError when there is no such job, or when a live process other than `owner` runs it.
+        """
+        await self.get(job_id)
+        token = None if owner is None else owner.token
+        held = partial(leases.is_held, job_id=job_id, now=self._clock(), expiry_s=expiry_s, alive=alive, but_by=token)
+        if await self._write.run(held):
+            raise UserError(
+                f"Job {job_id} is being run by another process.", remedy=f"Pause it first: llmbatch-tui pause {job_id}"
+            )
+        await self._write.run(partial(bulk.start_delete, job_id=job_id))
+        gone = 0
+        while step := await self._write.run(partial(bulk.delete_chunk, job_id=job_id, limit=chunk)):
+            gone += step
+            if progress is not None:
+                progress(gone)
+
+    async def clone_rows(self, source: int, target: int, *, variants: int = 1, chunk: int = bulk.CHUNK) -> int:
+        """Gives the job `target` all rows of `source` as new pending items, and returns how many items.
+
+        `variants` is the number of models that answer every row (mode each); else 1.
+        """
+        count, after = 0, -1
+        while True:
+            step = await self._write.run(
+                partial(bulk.clone_chunk, source=source, target=target, variants=variants, after=after, limit=chunk)
+            )
+            if step is None:
+                return count
+            count, after = count + step.items, step.seq
+
+    async def _row(self, sql: str, value: object) -> Row | None:
+        def select(conn: sqlite3.Connection) -> Row | None:
+            row: Row | None = conn.execute(sql, (value,)).fetchone()
+            return row
+
+        return await self._read.read(select)
+
+    async def _change(self, sql: str, values: Mapping[str, object]) -> bool:
+        def change(conn: sqlite3.Connection) -> bool:
+            with transaction(conn):
+                return conn.execute(sql, values).rowcount == 1
+
+        return await self._write.run(change)
+
+
+def _frozen(entries: Collection[T] | None) -> frozenset[T] | None:
+    return None if entries is None else frozenset(entries)

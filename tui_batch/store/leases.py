@@ -1,0 +1,90 @@
+"""Who runs a job: one process at a time, known by host, pid and a token, alive by its heartbeat.
+
+The functions are whole transactions on a raw connection. `alive` is called on the connection's thread and must not
+wait; it says whether an owner may still exist, and only a certain no ends a lease before its time.
+"""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+from collections.abc import Callable, Collection
+from typing import TypeAlias
+
+import psutil
+
+from tui_batch.domain.job import ACTIVE, JobState, Owner, PauseReason
+from tui_batch.store.connection import transaction
+
+Alive: TypeAlias = Callable[[Owner], bool]
+
+EXPIRY_S = 30.0
+"""A heartbeat older than this ends a lease, unless the caller says otherwise."""
+
+_OWNER = "owner_host, owner_pid, owner_token, heartbeat_at"
+_CLEARED = "owner_host = NULL, owner_pid = NULL, owner_token = NULL, heartbeat_at = NULL"
+
+
+def may_be_alive(owner: Owner) -> bool:
+    """False only when the owner was a process of this machine that is gone."""
+    return owner.host != socket.gethostname() or psutil.pid_exists(owner.pid)
+
+
+def is_held(
+    conn: sqlite3.Connection, job_id: int, *, now: float, expiry_s: float, alive: Alive, but_by: str | None = None
+) -> bool:
+    """Whether a live process other than the one with the token `but_by` owns the job."""
+    row = conn.execute(f"SELECT {_OWNER} FROM job WHERE id = ?", (job_id,)).fetchone()
+    if row is None or row[2] is None or row[2] == but_by:
+        return False
+    return row[3] + expiry_s >= now and alive(Owner(*row[:3]))
+
+
+def acquire(conn: sqlite3.Connection, job_id: int, owner: Owner, *, now: float, expiry_s: float, alive: Alive) -> bool:
+    """Takes the lease if it is free, expired, or its owner's already. The write lock makes it atomic."""
+    with transaction(conn):
+        if is_held(conn, job_id, now=now, expiry_s=expiry_s, alive=alive, but_by=owner.token):
+            return False
+        values = (owner.host, owner.pid, owner.token, now, job_id)
+        sql = "UPDATE job SET owner_host = ?, owner_pid = ?, owner_token = ?, heartbeat_at = ? WHERE id = ?"
+        return conn.execute(sql, values).rowcount == 1
+
+
+def heartbeat(conn: sqlite3.Connection, owner: Owner, job_ids: Collection[int], now: float) -> set[int]:
+    """Renews the owner's leases and returns the ids of those it still holds."""
+    sql = "UPDATE job SET heartbeat_at = ? WHERE id = ? AND owner_token = ?"
+    with transaction(conn):
+        return {job_id for job_id in job_ids if conn.execute(sql, (now, job_id, owner.token)).rowcount}
+
+
+def release(conn: sqlite3.Connection, job_id: int, owner: Owner) -> None:
+    """Gives the lease back; nothing happens when it is another's by now."""
+    with transaction(conn):
+        conn.execute(f"UPDATE job SET {_CLEARED} WHERE id = ? AND owner_token = ?", (job_id, owner.token))
+
+
+def expire(conn: sqlite3.Connection, *, now: float, expiry_s: float, alive: Alive) -> list[int]:
+    """Pauses (owner_lost) the queued and running jobs whose owner is gone, and returns their ids.
+
+    A running job without an owner counts as lost too; a queued one without is waiting for a process to take it.
+    """
+    lost = []
+    with transaction(conn):
+        for job_id, state, token in _active(conn):
+            unowned = token is None and state == JobState.RUNNING
+            held = is_held(conn, job_id, now=now, expiry_s=expiry_s, alive=alive)
+            if unowned or (token is not None and not held):
+                _lose(conn, job_id)
+                lost.append(job_id)
+    return lost
+
+
+def _active(conn: sqlite3.Connection) -> list[tuple[int, str, str | None]]:
+    marks = ",".join("?" * len(ACTIVE))
+    sql = f"SELECT id, state, owner_token FROM job WHERE state IN ({marks}) ORDER BY id"
+    return conn.execute(sql, [state.value for state in ACTIVE]).fetchall()
+
+
+def _lose(conn: sqlite3.Connection, job_id: int) -> None:
+    values = (JobState.PAUSED.value, PauseReason.OWNER_LOST.value, "The process that ran this job is gone.", job_id)
+    conn.execute(f"UPDATE job SET state = ?, reason = ?, message = ?, {_CLEARED} WHERE id = ?", values)

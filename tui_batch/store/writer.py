@@ -1,0 +1,143 @@
+"""The batched writer of outcomes: record() never waits, the disk has it at most 50 ms later."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from tui_batch.domain.item import ItemRecord
+from tui_batch.store.connection import Connection, StoreTrouble, trouble_words
+from tui_batch.store.outcomes import commit_batch
+
+
+@dataclass(frozen=True, slots=True)
+class CommitPolicy:
+    """When outcomes are committed, and how a failed commit is repeated."""
+
+    delay_s: float = 0.02
+    """An outcome waits at most so long for company; the commit itself comes on top."""
+    batch: int = 500
+    """This many waiting outcomes are committed at once, and no transaction holds more."""
+    backoff_s: float = 0.1
+    """Wait after the first failure; it doubles."""
+    backoff_max_s: float = 2.0
+
+
+class Writer:
+    """Gathers outcomes and commits them in order, a batch at a time, on the writing connection.
+
+    A commit that fails (disk full, database locked) is repeated until it succeeds. The outcomes stay in memory
+    meanwhile, and `trouble` says why. All methods and hooks belong to the event loop's thread.
+    """
+
+    def __init__(
+        self, connection: Connection, clock: Callable[[], float], policy: CommitPolicy = CommitPolicy()
+    ) -> None:
+        self.on_commit: Callable[[list[ItemRecord]], None] | None = None
+        """Called with the records of each batch as soon as they are on the disk."""
+        self.on_trouble: Callable[[str | None], None] | None = None
+        """Called with the words when commits begin to fail or fail otherwise, and with None when they work again."""
+        self._connection = connection
+        self._clock = clock
+        self._policy = policy
+        self._waiting: list[ItemRecord] = []
+        self._committing = 0
+        self._first_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._flush: asyncio.Task[None] | None = None
+        self._trouble: str | None = None
+
+    @property
+    def backlog(self) -> int:
+        """Outcomes that are not on the disk yet."""
+        return len(self._waiting) + self._committing
+
+    @property
+    def trouble(self) -> str | None:
+        """Why commits fail at this moment; None while they work."""
+        return self._trouble
+
+    def record(self, r: ItemRecord) -> None:
+        """Takes an outcome. Never waits; call it on the event loop's thread."""
+        self._waiting.append(r)
+        if self._flush is not None:
+            return
+        if len(self._waiting) == 1:
+            loop = asyncio.get_running_loop()
+            self._first_at = loop.time()
+            self._timer = loop.call_later(self._policy.delay_s, self._start)
+        elif len(self._waiting) >= self._policy.batch:
+            self._start()
+
+    async def drain(self) -> None:
+        """Commits everything recorded so far and returns when the disk has it.
+
+        A caller that is cancelled goes away; the commit does not. While there is trouble this waits for its end.
+        """
+        while self.backlog:
+            self._start()
+            if self._flush is not None:
+                await asyncio.shield(self._flush)
+
+    async def close(self, patience_s: float) -> int:
+        """Commits what it can within that time, then gives up, and returns how many outcomes were lost."""
+        try:
+            await asyncio.wait_for(self.drain(), patience_s)
+        except TimeoutError:
+            if self._flush is not None:
+                self._flush.cancel()
+                await asyncio.gather(self._flush, return_exceptions=True)
+        return self.backlog
+
+    def _start(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._flush is None and self._waiting:
+            self._flush = asyncio.get_running_loop().create_task(self._commit_next(), name="store-commit")
+            self._flush.add_done_callback(self._after)
+
+    async def _commit_next(self) -> None:
+        batch, self._waiting = self._waiting[: self._policy.batch], self._waiting[self._policy.batch :]
+        self._committing = len(batch)
+        self._first_at = asyncio.get_running_loop().time()
+        wait = self._policy.backoff_s
+        while not await self._try(batch):
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, self._policy.backoff_max_s)
+        self._committing = 0
+        self._say(None)
+        if self.on_commit is not None:
+            self.on_commit(batch)
+
+    async def _try(self, batch: Sequence[ItemRecord]) -> bool:
+        try:
+            await self._connection.run(partial(commit_batch, records=batch, now=self._clock()))
+        except StoreTrouble as error:
+            self._say(error.message)
+            return False
+        except sqlite3.Error as error:
+            self._say(trouble_words(error))
+            return False
+        return True
+
+    def _after(self, flush: asyncio.Task[None]) -> None:
+        """Arms the next commit: at once for a full batch, else when the first outcome has waited its time."""
+        self._flush = None
+        if not self._waiting or flush.cancelled():
+            return
+        if len(self._waiting) >= self._policy.batch:
+            self._start()
+            return
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(self._first_at + self._policy.delay_s, self._start)
+
+    def _say(self, words: str | None) -> None:
+        if words == self._trouble:
+            return
+        self._trouble = words
+        if self.on_trouble is not None:
+            self.on_trouble(words)
