@@ -1,0 +1,123 @@
+"""Figures that cost O(1) an event and a bounded amount of memory: latency percentiles and rates."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+LOWEST_S = 0.000_1
+"""Latencies below this share the first bucket."""
+GROWTH = 1.05
+"""Each bucket is 5 % wider than the one before, so a percentile is off by at most 2.5 %."""
+BUCKETS = 400
+"""Covers 0.1 ms to about 30,000 s."""
+_LOG_GROWTH = math.log(GROWTH)
+
+
+class Histogram:
+    """Latencies in seconds, in buckets of equal relative width."""
+
+    __slots__ = ("_counts", "_total")
+
+    def __init__(self) -> None:
+        self._counts = [0] * BUCKETS
+        self._total = 0
+
+    def __len__(self) -> int:
+        """How many values were added."""
+        return self._total
+
+    def add(self, value_s: float) -> None:
+        """Counts one latency. Values out of range count in the first or last bucket."""
+        index = 0 if value_s <= LOWEST_S else min(BUCKETS - 1, 1 + int(math.log(value_s / LOWEST_S) / _LOG_GROWTH))
+        self._counts[index] += 1
+        self._total += 1
+
+    def merge(self, other: Histogram) -> None:
+        """Adds all of another histogram's values."""
+        self._counts = [mine + theirs for mine, theirs in zip(self._counts, other._counts, strict=True)]
+        self._total += other._total
+
+    def percentile(self, share: float) -> float | None:
+        """The latency that `share` (0 to 1) of the values do not exceed, within 2.5 %; None: no values yet."""
+        if not self._total:
+            return None
+        rank = max(1, math.ceil(share * self._total))
+        seen = 0
+        for index, count in enumerate(self._counts):
+            seen += count
+            if seen >= rank:
+                return LOWEST_S * GROWTH ** (index - 0.5) if index else LOWEST_S
+        raise AssertionError("ranks never exceed the total")
+
+
+class WindowedRate:
+    """Amount per second over the last `window_s` seconds, in 50 slots; young meters divide by their age."""
+
+    __slots__ = ("_slot_s", "_slots", "_started", "_sum", "_window_s")
+
+    def __init__(self, window_s: float = 10.0) -> None:
+        self._window_s = window_s
+        self._slot_s = window_s / 50
+        self._slots: deque[list[float]] = deque()
+        self._sum = 0.0
+        self._started: float | None = None
+
+    def add(self, now: float, amount: float) -> None:
+        """Counts an amount at a time that does not go backwards."""
+        if self._started is None:
+            self._started = now
+        self._expire(now)
+        if self._slots and now - self._slots[-1][0] < self._slot_s:
+            self._slots[-1][1] += amount
+        else:
+            self._slots.append([now, amount])
+        self._sum += amount
+
+    def rate(self, now: float) -> float:
+        """Amount per second. An age below one second counts as one, so that the first event is no spike."""
+        if self._started is None:
+            return 0.0
+        self._expire(now)
+        return max(0.0, self._sum) / min(self._window_s, max(1.0, now - self._started))
+
+    def _expire(self, now: float) -> None:
+        slots = self._slots
+        while slots and slots[0][0] <= now - self._window_s:
+            self._sum -= slots.popleft()[1]
+        if not slots:
+            # Sums of floats drift; an empty window is exactly nothing.
+            self._sum = 0.0
+
+
+class EwmaRate:
+    """Amount per second, weighted by age: what happened `half_life_s` ago counts half."""
+
+    __slots__ = ("_at", "_decay", "_started", "_weighted")
+
+    def __init__(self, half_life_s: float = 10.0) -> None:
+        self._decay = math.log(2.0) / half_life_s
+        self._at: float | None = None
+        self._started = 0.0
+        self._weighted = 0.0
+
+    def add(self, now: float, amount: float) -> None:
+        """Counts an amount."""
+        if self._at is None:
+            self._at = self._started = now
+        self._fade(now)
+        self._weighted += amount
+
+    def rate(self, now: float) -> float:
+        """Amount per second. Corrected for the time before the first event, which has no weight."""
+        if self._at is None:
+            return 0.0
+        self._fade(now)
+        seen = 1.0 - math.exp(-self._decay * max(1.0, now - self._started))
+        return self._weighted * self._decay / seen
+
+    def _fade(self, now: float) -> None:
+        assert self._at is not None
+        if now > self._at:
+            self._weighted *= math.exp(-self._decay * (now - self._at))
+            self._at = now
