@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Sets up the project with nothing but Python 3.11+, and runs it: `python3 dev.py demo`, `test` or `check`.
+
+Everything is installed into .venv beside this file, once, and again only when pyproject.toml has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+DEVELOP = "dev,clients"
+
+
+def call(*command: str | Path) -> int:
+    """Runs a command in the project's folder and returns its exit code."""
+    return subprocess.call([str(part) for part in command], cwd=ROOT)
+
+
+def install(extras: str) -> None:
+    """Brings .venv up to what pyproject.toml asks for; a stamp file remembers that it was done."""
+    stamp = VENV / f".installed-{extras.replace(',', '-') or 'plain'}"
+    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+        return
+    if not PYTHON.exists():
+        print(f"Making {VENV.name} with Python {sys.version.split()[0]} ...", flush=True)
+        venv.create(VENV, with_pip=True)
+    print("Installing (once; takes a minute) ...", flush=True)
+    code = call(PYTHON, "-m", "pip", "install", "--quiet", "--editable", f".[{extras}]" if extras else ".")
+    if code:
+        sys.exit(code)
+    stamp.write_text(wanted, encoding="utf-8")
+
+
+def demo(arguments: list[str]) -> int:
+    """The sample job of 1,000 messages against the built-in simulator: no key, no network."""
+    install("")
+    job = Path("sample_jobs") / "support_tickets.yaml"
+    return call(PYTHON, "-m", "tui_batch", "run", job, "--simulate", "--yes", *arguments)
+
+
+def test(arguments: list[str]) -> int:
+    """The whole test suite, on all cores."""
+    install(DEVELOP)
+    return call(PYTHON, "-m", "pytest", "-n", "auto", *arguments)
+
+
+def check(arguments: list[str]) -> int:
+    """Format, lint, types and import contracts."""
+    install(DEVELOP)
+    steps = (
+        (PYTHON, "-m", "ruff", "format", "--check", "."),
+        (PYTHON, "-m", "ruff", "check", "."),
+        (PYTHON, "-m", "mypy"),
+        (BIN / "lint-imports",),
+    )
+    return max(call(*step) for step in steps)
+
+
+COMMANDS = {"demo": demo, "test": test, "check": check}
+
+
+def main() -> int:
+    """Runs the command named on the command line."""
+    if sys.version_info < (3, 11):
+        print(f"llmbatch-tui needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr)
+        return 2
+    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
+        print(f"usage: python3 dev.py {'|'.join(COMMANDS)} [arguments]", file=sys.stderr)
+        return 2
+    return COMMANDS[sys.argv[1]](sys.argv[2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

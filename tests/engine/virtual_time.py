@@ -1,0 +1,85 @@
+"""An event loop whose clock jumps: waiting costs nothing, and everything happens at exact times.
+
+The clock moves only when nothing is ready to run and no thread is at work, so that SQLite's real threads and real
+files go along. Nothing here sleeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor, Future
+from typing import Any, TypeVar
+
+import aiosqlite
+
+T = TypeVar("T")
+
+START = 1_800_000_000.0
+"""Unix time at which the virtual clock starts."""
+
+
+class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[valid-type, misc]
+    """Where a real selector would wait for a timer, moves the clock to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.at_work = 0
+        """Calls on other threads that have not come back."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        events = super().select(0)
+        if events or timeout == 0:
+            return events
+        if self.at_work or timeout is None:
+            return super().select(None)
+        self.now += timeout
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Runs on the jumping selector's clock."""
+
+    def __init__(self) -> None:
+        self.selector = _JumpingSelector()
+        super().__init__(self.selector)
+
+    def time(self) -> float:
+        return self.selector.now
+
+    def wall(self) -> float:
+        """Unix time on the virtual clock."""
+        return START + self.selector.now
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+        self.selector.at_work += 1
+        future = super().run_in_executor(executor, func, *args)
+        future.add_done_callback(self._back)
+        return future
+
+    def _back(self, _: Future[Any] | asyncio.Future[Any]) -> None:
+        self.selector.at_work -= 1
+
+
+def watch_aiosqlite(monkeypatch: Any) -> None:
+    """Counts calls to SQLite's threads as work, so that the clock stands still meanwhile."""
+    original = aiosqlite.Connection._execute
+
+    async def counted(self: aiosqlite.Connection, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.selector.at_work += 1
+        try:
+            return await original(self, fn, *args, **kwargs)
+        finally:
+            loop.selector.at_work -= 1
+
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
+
+
+def run_virtually(main: Coroutine[Any, Any, T]) -> T:
+    """Runs a coroutine on virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main)

@@ -1,0 +1,1 @@
+"""The scheduler and everything it decides: an async context manager that knows nothing of any screen."""

@@ -1,0 +1,248 @@
+"""Every verb a person has over a job, whoever runs it: this process, another one, or nobody.
+
+The app, the command line and other processes all come through here. A job that another live process owns gets
+the verb as a row in `command`, which its owner picks up; a job that nobody owns is changed in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from tui_batch.domain.job import ACTIVE, Job, JobState, Owner, PauseReason
+from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.domain.request import Json
+from tui_batch.engine.engine import Engine
+from tui_batch.engine.lane import Halt
+from tui_batch.engine.router import variants
+from tui_batch.errors import UserError
+from tui_batch.store.store import Store
+
+LEASE_S = 15.0
+"""A heartbeat older than this, from an owner that cannot be proved alive, frees the job."""
+REPLY_S = 10.0
+"""How long to wait for the owner's answer to a verb."""
+
+
+class Verb(StrEnum):
+    """What can be asked of a job's owner."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    RETRY = "retry"
+    TURN = "turn"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which dead items to retry; all of them when nothing is named."""
+
+    classes: frozenset[OutcomeClass] = frozenset()
+    item_ids: tuple[int, ...] = ()
+    custom_ids: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Json]:
+        """For a command row."""
+        return {
+            "classes": sorted(self.classes),
+            "item_ids": list(self.item_ids),
+            "custom_ids": list(self.custom_ids),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Json]) -> Selection:
+        """Back from a command row."""
+        classes = frozenset(OutcomeClass(name) for name in data.get("classes", ()))
+        return cls(classes, tuple(data.get("item_ids", ())), tuple(data.get("custom_ids", ())))
+
+
+class Controller:
+    """The verbs. `engine` is None in a process that only gives orders."""
+
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine | None,
+        *,
+        clock: Callable[[], float],
+        alive: Callable[[Owner], bool],
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._clock = clock
+        self._alive = alive
+
+    async def start(self, job_id: int) -> asyncio.Future[Job]:
+        """Takes the job's lease and runs it here. Raises UserError when it runs elsewhere or cannot run."""
+        engine = self._engine
+        if engine is None:
+            raise UserError("this process runs no jobs")
+        job = await self._store.jobs.get(job_id)
+        self._check_startable(job)
+        if not await self._store.jobs.acquire(
+            job_id, engine.owner, now=self._clock(), expiry_s=LEASE_S, alive=self._alive
+        ):
+            raise UserError(
+                f"job {job_id} is run by another process ({_where(job)})",
+                remedy=f"Steer it from here: llmbatch-tui pause {job_id}",
+            )
+        try:
+            await self._store.jobs.set_state(job_id, JobState.RUNNING, now=self._clock())
+            return await engine.start(await self._store.jobs.get(job_id))
+        except BaseException:
+            await self._store.jobs.set_state(
+                job_id, job.state, reason=job.reason, message=job.message, now=self._clock()
+            )
+            await self._store.jobs.release(job_id, engine.owner)
+            raise
+
+    def _check_startable(self, job: Job) -> None:
+        if not job.imported:
+            raise UserError(
+                f"the input of job {job.id} was not read to its end",
+                remedy=f"Delete it and run it again: llmbatch-tui delete {job.id}",
+            )
+        if job.counters.pending == 0:
+            raise UserError(
+                f"job {job.id} has nothing left to do: it is {job.state}",
+                remedy=f"To try its dead items again: llmbatch-tui retry {job.id} --dead",
+            )
+
+    async def pause(self, job_id: int) -> None:
+        """Stops dispatching; what is in flight is finished and kept."""
+        await self._give(job_id, Verb.PAUSE, {})
+
+    async def resume(self, job_id: int) -> None:
+        """Lets a paused job that some process still owns go on. For a job nobody owns, see `start`."""
+        await self._give(job_id, Verb.RESUME, {})
+
+    async def cancel(self, job_id: int) -> None:
+        """Ends the job: pending items become cancelled, answers on their way are kept."""
+        await self._give(job_id, Verb.CANCEL, {})
+
+    async def turn(self, job_id: int, changes: Mapping[str, Json]) -> None:
+        """Changes knobs, named as in domain.Knobs; takes effect at once on a running job."""
+        await self._give(job_id, Verb.TURN, dict(changes))
+
+    async def retry(self, job_id: int, selection: Selection) -> int:
+        """Makes dead items pending again with fresh attempts; returns how many."""
+        return int(await self._give(job_id, Verb.RETRY, selection.as_json()) or 0)
+
+    async def delete(self, job_id: int, *, progress: Callable[[int], None] | None = None) -> None:
+        """Removes a job and everything it holds. Refuses while any process runs it."""
+        if self._engine is not None and self._engine.find(job_id) is not None:
+            raise UserError(f"job {job_id} is running", remedy=f"Stop it first: llmbatch-tui cancel {job_id}")
+        await self._store.jobs.delete(job_id, alive=self._alive, expiry_s=LEASE_S, progress=progress)
+
+    async def clone(self, job_id: int, *, name: str | None = None) -> int:
+        """A new draft with the same rows, spec and knobs; returns its id."""
+        job = await self._store.jobs.get(job_id)
+        spec = replace(job.spec, name=name or f"{job.spec.name} (copy)")
+        copy = await self._store.jobs.create(spec, job.knobs, now=self._clock())
+        await self._store.jobs.clone_rows(job_id, copy, variants=variants(spec))
+        await self._store.jobs.mark_imported(copy)
+        return copy
+
+    async def owned_elsewhere(self, job: Job) -> bool:
+        """Whether a live process other than this one runs the job."""
+        if job.owner is None or (self._engine is not None and job.owner == self._engine.owner):
+            return False
+        beat = job.heartbeat_at or 0.0
+        return self._alive(job.owner) and self._clock() - beat < LEASE_S
+
+    async def _give(self, job_id: int, verb: Verb, args: dict[str, Json]) -> Json:
+        job = await self._store.jobs.get(job_id)
+        if await self.owned_elsewhere(job):
+            return await self._send(job, verb, args)
+        return await self.apply(job_id, verb, args)
+
+    async def _send(self, job: Job, verb: Verb, args: dict[str, Json]) -> Json:
+        commands = self._store.commands
+        reply = await commands.wait(await commands.push(job.id, verb, args), timeout=REPLY_S)
+        if reply is None:
+            raise UserError(
+                f"the process that runs job {job.id} ({_where(job)}) did not answer within {REPLY_S:.0f} s",
+                remedy="If it hangs, end it and use: llmbatch-tui resume " + str(job.id),
+            )
+        if not reply.ok:
+            raise UserError(reply.message)
+        return int(reply.message) if reply.message.isdigit() else None
+
+    async def apply(self, job_id: int, verb: Verb, args: Mapping[str, Json]) -> Json:
+        """Does what a verb says, here. The keeper calls this for verbs that came from other processes."""
+        match verb:
+            case Verb.PAUSE:
+                return await self._pause(job_id)
+            case Verb.RESUME:
+                return await self._resume(job_id)
+            case Verb.CANCEL:
+                return await self._cancel(job_id)
+            case Verb.RETRY:
+                return await self._retry(job_id, Selection.from_json(args))
+            case Verb.TURN:
+                return await self._turn(job_id, args)
+
+    def _run_here(self, job_id: int) -> Engine | None:
+        engine = self._engine
+        return engine if engine is not None and engine.find(job_id) is not None else None
+
+    async def _pause(self, job_id: int) -> None:
+        if (engine := self._run_here(job_id)) is not None:
+            run = engine.find(job_id)
+            assert run is not None
+            engine.halt(run, Halt(JobState.PAUSED, PauseReason.USER))
+            return
+        changed = await self._store.jobs.set_state(
+            job_id, JobState.PAUSED, reason=PauseReason.USER, now=self._clock(), expect=ACTIVE
+        )
+        if not changed:
+            job = await self._store.jobs.get(job_id)
+            raise UserError(f"job {job_id} does not run: it is {job.state}")
+
+    async def _resume(self, job_id: int) -> None:
+        engine = self._run_here(job_id)
+        if engine is None:
+            await self.start(job_id)
+            return
+        engine.unhalt(job_id)
+        await self._store.jobs.set_state(job_id, JobState.RUNNING, now=self._clock())
+
+    async def _cancel(self, job_id: int) -> None:
+        job = await self._store.jobs.get(job_id)
+        if job.state in (JobState.COMPLETED, JobState.CANCELLED):
+            raise UserError(f"job {job_id} is {job.state} already")
+        if (engine := self._run_here(job_id)) is not None:
+            run = engine.find(job_id)
+            assert run is not None
+            engine.halt(run, Halt(JobState.CANCELLED))
+        else:
+            await self._store.jobs.set_state(job_id, JobState.CANCELLED, now=self._clock())
+        await self._store.jobs.cancel(job_id)
+
+    async def _retry(self, job_id: int, selection: Selection) -> int:
+        count = await self._store.jobs.retry(
+            job_id,
+            classes=set(selection.classes) or None,
+            item_ids=selection.item_ids or None,
+            custom_ids=selection.custom_ids or None,
+        )
+        if (engine := self._run_here(job_id)) is not None and count:
+            engine.rewind(job_id, count)
+        return count
+
+    async def _turn(self, job_id: int, changes: Mapping[str, Json]) -> None:
+        job = await self._store.jobs.get(job_id)
+        try:
+            knobs = replace(job.knobs, **changes)
+        except TypeError as error:
+            raise UserError(f"unknown knob: {', '.join(changes)}") from error
+        await self._store.jobs.set_knobs(job_id, knobs)
+        if (engine := self._run_here(job_id)) is not None:
+            engine.turn(job_id, knobs)
+
+
+def _where(job: Job) -> str:
+    return f"process {job.owner.pid} on {job.owner.host}" if job.owner else "unknown"

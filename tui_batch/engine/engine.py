@@ -1,0 +1,302 @@
+"""The engine: runs jobs of one database in this process. Knows nothing of any screen.
+
+`async with Engine(store, executor, ...) as engine: await engine.start(job_id); job = await engine.finished(job_id)`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+
+from tui_batch.domain.endpoint import Api, Deployment, DeploymentKey, Endpoint
+from tui_batch.domain.item import ItemRecord
+from tui_batch.domain.job import Job, JobState, Knobs, Owner, PauseReason
+from tui_batch.engine.executor import Executor
+from tui_batch.engine.feeder import Feeder
+from tui_batch.engine.jobrun import JobRun
+from tui_batch.engine.landing import Landing
+from tui_batch.engine.lane import Halt, Lane, Pass
+from tui_batch.engine.prepare import Preparer
+from tui_batch.engine.queue import Prepared
+from tui_batch.engine.ratelimit import RateLimiter
+from tui_batch.engine.scheduler import Scheduler
+from tui_batch.engine.snapshot import EngineSnapshot
+from tui_batch.inputs.templates import compile_prompt
+from tui_batch.money.prices import UnitPrices
+from tui_batch.money.tokens import TokenEstimator
+from tui_batch.providers.base import Provider
+from tui_batch.store.store import Store
+
+BACKLOG = 5_000
+"""Outcomes that may wait for the disk before dispatching stops."""
+
+LOST = Halt(JobState.PAUSED, PauseReason.OWNER_LOST, "another process took this job over")
+"""Stops a run whose lease is gone; the job's state is the new owner's business."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the engine is given from outside, so that tests can give something else."""
+
+    provider_for: Callable[[Api], Provider]
+    register: Callable[[Deployment], None]
+    """Makes a deployment known to the executor, with its secret. May block; raises UserError without a key."""
+    prices_for: Callable[[Endpoint, str], UnitPrices | None]
+    """Unit prices of a model on an endpoint. May block."""
+    clock: Callable[[], float] = time.time
+    rng: random.Random = field(default_factory=random.Random)
+
+
+@dataclass(slots=True)
+class _Running:
+    """A run with the tasks that belong to it."""
+
+    run: JobRun
+    feeder: Feeder
+    feeding: asyncio.Task[None]
+    flying: dict[asyncio.Task[None], None]
+    ending: asyncio.Task[None] | None = None
+
+
+class Engine:
+    """Runs jobs. Every method is to be called on the loop that entered it."""
+
+    def __init__(self, store: Store, executor: Executor, owner: Owner, surroundings: Surroundings) -> None:
+        self.store = store
+        self.owner = owner
+        self._executor = executor
+        self._around = surroundings
+        self._runs: dict[int, JobRun] = {}
+        self._running: dict[int, _Running] = {}
+        self._lanes: dict[DeploymentKey, Lane] = {}
+        self._estimator = TokenEstimator()
+        self._trouble = ""
+
+    async def __aenter__(self) -> Engine:
+        self._loop = asyncio.get_running_loop()
+        self._landing = Landing(
+            self._lanes,
+            record=self.store.writer.record,
+            halt=self.halt,
+            clock=self._around.clock,
+            rng=self._around.rng,
+        )
+        self._scheduler = Scheduler(
+            self._runs,
+            self._lanes,
+            launch=self._launch,
+            join=self._landing.join,
+            halt=self.halt,
+            healthy=self._healthy,
+        )
+        self.store.writer.on_commit = self._committed
+        self.store.writer.on_trouble = self._troubled
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+        self._scheduler.close()
+        await self.store.writer.drain()
+
+    @property
+    def job_ids(self) -> tuple[int, ...]:
+        """The jobs that this process runs."""
+        return tuple(self._runs)
+
+    async def start(self, job: Job) -> asyncio.Future[Job]:
+        """Runs a job whose lease this process holds. The result is the job as it ended: completed, paused, ...
+
+        Raises UserError when a template does not compile or a key is missing.
+        """
+        loop = self._loop
+        renderer = await loop.run_in_executor(None, compile_prompt, job.spec)
+        preparer = Preparer(job.spec, renderer, self._estimator, self._around.provider_for)
+        keys = {DeploymentKey(name, ref.model) for ref in job.spec.models for name in ref.endpoints}
+        await self._open_lanes(preparer, keys, reopen=True)
+        run = JobRun(job, preparer)
+        run.served = min((other.served for other in self._runs.values()), default=0.0)
+        feeder = Feeder(
+            run,
+            self.store,
+            self._landing,
+            open_lanes=lambda ready: self._open_lanes(preparer, {key for item in ready for key in item.route}),
+            kick=self._scheduler.kick,
+            clock=self._around.clock,
+        )
+        self._runs[job.id] = run
+        feeding = loop.create_task(feeder.feed(), name=f"feed job {job.id}")
+        self._running[job.id] = running = _Running(run, feeder, feeding, {})
+        feeding.add_done_callback(lambda task: self._feeder_ended(running, task))
+        self._scheduler.kick()
+        return run.finished
+
+    async def _open_lanes(self, preparer: Preparer, keys: Iterable[DeploymentKey], *, reopen: bool = False) -> None:
+        for key in keys:
+            lane = self._lanes.get(key)
+            if lane is not None and not reopen:
+                continue
+            deployment = preparer.deployment(key)
+            await self._loop.run_in_executor(None, self._around.register, deployment)
+            if lane is not None:
+                lane.closed = None
+                continue
+            endpoint = deployment.endpoint
+            prices = await self._loop.run_in_executor(None, self._around.prices_for, endpoint, key.model)
+            self._lanes[key] = Lane(deployment, RateLimiter(rpm=endpoint.rpm, tpm=endpoint.tpm), prices)
+
+    def _launch(self, run: JobRun, item: Prepared, index: int, granted: Pass) -> None:
+        call = item.calls[index]
+        run.in_flight += 1
+        self._lanes[call.wire.deployment].launched(self._loop.time())
+        if run.uses_cache:
+            self._landing.flights.lead(call.cache_key)
+        task = self._loop.create_task(self._fly(run, item, index, granted))
+        flying = self._running[run.id].flying
+        flying[task] = None
+        task.add_done_callback(flying.pop)
+
+    async def _fly(self, run: JobRun, item: Prepared, index: int, granted: Pass) -> None:
+        try:
+            outcome = await self._executor.execute(item.calls[index].wire)
+        except asyncio.CancelledError:
+            self._landing.withdraw(run, item, index, granted)
+            self._settled(run)
+            raise
+        self._landing.land(run, item, index, granted, outcome)
+        self._settled(run)
+
+    def _settled(self, run: JobRun) -> None:
+        """Something of a run ended: dispatch more, or end the run."""
+        self._scheduler.kick()
+        running = self._running.get(run.id)
+        over = run.in_flight == 0 and (run.halt is not None or (run.exhausted and run.idle))
+        if running is not None and over and running.ending is None:
+            running.ending = self._loop.create_task(self._end(running), name=f"end job {run.id}")
+
+    async def _end(self, running: _Running) -> None:
+        """Writes the last outcomes and the job's final state, and gives up the lease."""
+        run, jobs = running.run, self.store.jobs
+        try:
+            await self.store.writer.drain()
+            if run.halt is None and await self.store.items.count_pending(run.id):
+                running.feeder.rewind()
+                return
+            halt = run.halt or Halt(JobState.COMPLETED)
+            self._forget(running)
+            if halt is not LOST:
+                now = self._around.clock()
+                await jobs.set_state(run.id, halt.state, reason=halt.reason, message=halt.message, now=now)
+                await jobs.release(run.id, self.owner)
+            job = await jobs.get(run.id)
+        finally:
+            running.ending = None
+        if not run.finished.done():
+            run.finished.set_result(job)
+
+    def _forget(self, running: _Running) -> None:
+        running.feeding.cancel()
+        self._runs.pop(running.run.id, None)
+        self._running.pop(running.run.id, None)
+
+    def _feeder_ended(self, running: _Running, task: asyncio.Task[None]) -> None:
+        """A feeder runs until its job ends; when it fails (a damaged database), the job stops and says why."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.halt(running.run, Halt(JobState.FAILED, None, f"{type(error).__name__}: {error}"))
+
+    def halt(self, run: JobRun, halt: Halt) -> None:
+        """Stops dispatching a job; it ends when its last request in flight has landed."""
+        if run.halt is not None:
+            return
+        run.halt = halt
+        self._loop.create_task(self._announce(run, halt), name=f"halt job {run.id}")
+
+    async def _announce(self, run: JobRun, halt: Halt) -> None:
+        """The job's state changes at once, not when its last slow request ends."""
+        if halt is not LOST:
+            await self.store.jobs.set_state(
+                run.id, halt.state, reason=halt.reason, message=halt.message, now=self._around.clock()
+            )
+        self._settled(run)
+
+    def unhalt(self, job_id: int) -> None:
+        """Lets a job go on that was halted but still has requests in flight."""
+        run = self._runs[job_id]
+        run.halt = None
+        run.guard.reset()
+        for lane in self._lanes.values():
+            lane.closed = None
+        run.hungry.set()
+        self._scheduler.kick()
+
+    def find(self, job_id: int) -> JobRun | None:
+        """The run of a job, when this process runs it."""
+        return self._runs.get(job_id)
+
+    def turn(self, job_id: int, knobs: Knobs) -> None:
+        """Applies changed knobs to a running job at once."""
+        self._runs[job_id].turn(knobs)
+        self._scheduler.kick()
+
+    def rewind(self, job_id: int, revived: int) -> None:
+        """Items became pending again behind the feeder's back: counts them and reads again from the start."""
+        running = self._running[job_id]
+        stats = running.run.stats
+        counters = stats.counters
+        stats.counters = replace(counters, dead=counters.dead - revived, pending=counters.pending + revived)
+        running.feeder.rewind()
+        self._scheduler.kick()
+
+    def lost(self, job_ids: Iterable[int]) -> None:
+        """Leases that another process took: dispatching stops, the jobs are left alone."""
+        for job_id in job_ids:
+            if job_id in self._runs:
+                self.halt(self._runs[job_id], LOST)
+
+    async def drain(self, message: str = "interrupted") -> None:
+        """Stops dispatching and waits for what is in flight; the jobs are paused and can be resumed."""
+        ends = [run.finished for run in self._runs.values()]
+        for run in list(self._runs.values()):
+            self.halt(run, Halt(JobState.PAUSED, PauseReason.USER, message))
+        if ends:
+            await asyncio.wait(ends)
+
+    async def stop(self, message: str = "interrupted") -> None:
+        """Cancels what is in flight; those items stay pending. The jobs are paused and can be resumed."""
+        ending = asyncio.ensure_future(self.drain(message))
+        await asyncio.sleep(0)
+        for running in list(self._running.values()):
+            for task in list(running.flying):
+                task.cancel()
+        await ending
+
+    def snapshot(self) -> EngineSnapshot:
+        """Everything a screen shows, as frozen values."""
+        now = self._loop.time()
+        return EngineSnapshot(
+            jobs=tuple(run.snapshot(now, JobState.RUNNING) for run in self._runs.values()),
+            lanes=tuple(lane.snapshot(now) for lane in self._lanes.values()),
+            trouble=self._trouble,
+        )
+
+    def _healthy(self) -> bool:
+        """Whether outcomes reach the disk: if not, nothing more is bought."""
+        return not self._trouble and self.store.writer.backlog < BACKLOG
+
+    def _committed(self, records: list[ItemRecord]) -> None:
+        by_job: dict[int, list[ItemRecord]] = {}
+        for record in records:
+            by_job.setdefault(record.job_id, []).append(record)
+        for job_id, own in by_job.items():
+            if (running := self._running.get(job_id)) is not None:
+                running.feeder.committed(own)
+                self._settled(running.run)
+
+    def _troubled(self, words: str | None) -> None:
+        self._trouble = words or ""
+        self._scheduler.kick()

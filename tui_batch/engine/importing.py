@@ -1,0 +1,120 @@
+"""Reading an input into a job: one streamed pass, bad rows to a file, memory that does not grow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tui_batch.domain.item import Duplicate, NewRow
+from tui_batch.domain.job import JobSpec, Knobs
+from tui_batch.engine.router import variants
+from tui_batch.errors import InputError
+from tui_batch.inputs.importing import Batch, RejectsFile, batches
+from tui_batch.inputs.reading import Rows, open_input
+from tui_batch.inputs.rows import Reject
+from tui_batch.store.importer import Importer
+from tui_batch.store.store import Store
+
+BATCH_ROWS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class ImportProgress:
+    """How far an import is."""
+
+    rows: int
+    rejected: int
+    part: float | None
+    """Of the file, from 0 to 1; None for standard input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What came of an import."""
+
+    job_id: int
+    rows: int
+    rejected: int
+    rejects_path: Path | None
+    first_reject: str
+    """The first rejected row, as file:line: reason; empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPlan:
+    """What to read, and what to do about bad rows."""
+
+    spec: JobSpec
+    knobs: Knobs
+    rejects_path: Path
+    strict: bool = False
+    """The first bad row stops the import, and no job is left behind."""
+
+
+async def create_job(
+    store: Store,
+    plan: ImportPlan,
+    *,
+    now: float,
+    progress: Callable[[ImportProgress], None] = lambda _: None,
+) -> Imported:
+    """Creates a draft job and reads its input. Raises UserError; then, and on cancellation, nothing is left behind."""
+    rows = await asyncio.to_thread(open_input, plan.spec.source)
+    job_id = await store.jobs.create(plan.spec, plan.knobs, now=now)
+    try:
+        async with store.importing(job_id, variants=variants(plan.spec)) as importer:
+            imported = await _read_in(importer, plan, job_id, rows, progress)
+    except BaseException:
+        await asyncio.shield(store.jobs.delete(job_id))
+        raise
+    finally:
+        await asyncio.to_thread(rows.close)
+    return imported
+
+
+async def _read_in(
+    importer: Importer, plan: ImportPlan, job_id: int, rows: Rows, progress: Callable[[ImportProgress], None]
+) -> Imported:
+    """Reads the next batch in a thread while the last one is being stored."""
+    path = plan.spec.source.path
+    first = ""
+    reading = batches(rows, BATCH_ROWS)
+    with RejectsFile(plan.rejects_path) as rejects:
+        ahead = asyncio.create_task(asyncio.to_thread(_next, reading))
+        try:
+            while (batch := await ahead) is not None:
+                ahead = asyncio.create_task(asyncio.to_thread(_next, reading))
+                doubles = [_duplicate(batch, entry) for entry in await importer.add(batch.rows)]
+                bad = sorted([*batch.rejects, *doubles], key=lambda reject: reject.line or 0)
+                if bad and plan.strict:
+                    raise InputError(path, bad[0].reason, line=bad[0].line, remedy="Without --strict the rest runs.")
+                if bad:
+                    first = first or str(InputError(path, bad[0].reason, line=bad[0].line))
+                    await asyncio.to_thread(rejects.write, bad)
+                progress(ImportProgress(importer.rows, rejects.count, rows.progress))
+        finally:
+            if not ahead.done():
+                await asyncio.wait([ahead])
+            if not ahead.cancelled():
+                ahead.exception()
+        if importer.rows == 0:
+            raise InputError(path, f"no usable row; the first bad one: {first}" if first else "the input is empty")
+        written = rejects.path if rejects.count else None
+        return Imported(job_id, importer.rows, rejects.count, written, first)
+
+
+def _next(reading: Iterator[Batch]) -> Batch | None:
+    return next(reading, None)
+
+
+def _duplicate(batch: Batch, entry: Duplicate) -> Reject:
+    """A refused row as a reject that names both lines."""
+    row = next((row for row in batch.rows if row.line == entry.line and row.custom_id == entry.custom_id), None)
+    where = f" (first on line {entry.first_line})" if entry.first_line is not None else ""
+    return Reject(entry.line, f"custom_id {entry.custom_id!r} is taken already{where}", _text(row))
+
+
+def _text(row: NewRow | None) -> str:
+    return row.data.decode("utf-8", "replace") if row is not None else ""

@@ -1,0 +1,110 @@
+"""One running job in memory: its queue, its limits, its figures, and whether it may go on."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tui_batch.domain.endpoint import DeploymentKey
+from tui_batch.domain.job import CacheMode, Job, JobState, Knobs
+from tui_batch.engine.budget import Budget
+from tui_batch.engine.guard import Guard
+from tui_batch.engine.lane import Halt, Wait
+from tui_batch.engine.prepare import Preparer
+from tui_batch.engine.queue import ReadyQueue
+from tui_batch.engine.ratelimit import RateLimiter
+from tui_batch.engine.retry import RetryPolicy
+from tui_batch.engine.snapshot import Hold, JobSnapshot
+from tui_batch.engine.stats import JobStats
+
+HELD_ITEMS = 10_000
+"""Items of one job in memory at most: ready, waiting or hanging on an equal request."""
+HELD_BYTES = 64 * 1024 * 1024
+PAGE_ITEMS = 500
+PAGE_BYTES = 8 * 1024 * 1024
+
+
+class JobRun:
+    """The state of one job while this process runs it. Changed by the scheduler, on the loop, only."""
+
+    def __init__(self, job: Job, preparer: Preparer) -> None:
+        self.id = job.id
+        self.spec = job.spec
+        self.knobs = job.knobs
+        self.preparer = preparer
+        self.queue = ReadyQueue()
+        self.policy = RetryPolicy.of(job.spec)
+        self.limiter = RateLimiter(rpm=job.knobs.rpm, tpm=job.knobs.tpm)
+        self.budget = Budget(job.knobs.budget_nano, job.counters.cost_nano)
+        self.guard = Guard()
+        self.stats = JobStats(job.counters)
+        self._weights = {ref.model: ref.weight for ref in job.spec.models}
+        self.in_flight = 0
+        self.followers = 0
+        """Items that wait for an equal request in flight."""
+        self.served = 0.0
+        """Requests sent, for fair shares; starts at the least of the jobs already running."""
+        self.halt: Halt | None = None
+        self.wait: Wait | None = None
+        """What held up the first item at the last dispatch."""
+        self.claimed: set[int] = set()
+        """Items that memory is responsible for: from being read until their outcome is committed."""
+        self.exhausted = False
+        """The store has no pending item that is not claimed."""
+        self.hungry = asyncio.Event()
+        self.hungry.set()
+        self.finished: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
+
+    def weight(self, key: DeploymentKey) -> float:
+        """The share of a deployment in mode `spread`."""
+        return self._weights.get(key.model, 1.0)
+
+    def turn(self, knobs: Knobs) -> None:
+        """Applies changed knobs at once."""
+        self.knobs = knobs
+        self.limiter.set_limits(rpm=knobs.rpm, tpm=knobs.tpm)
+        self.budget.cap = knobs.budget_nano
+
+    @property
+    def held(self) -> int:
+        """Items in memory that are not in flight."""
+        return len(self.queue) + self.followers
+
+    @property
+    def idle(self) -> bool:
+        """Nothing in memory and nothing on its way."""
+        return self.in_flight == 0 and self.held == 0
+
+    def wants_more(self) -> bool:
+        """Whether the feeder should read another page."""
+        if self.halt is not None or self.exhausted:
+            return False
+        ready = len(self.queue) - self.queue.waiting
+        low = max(PAGE_ITEMS, 2 * (self.knobs.concurrency or self.in_flight))
+        return ready < low and self.held < HELD_ITEMS and self.queue.bytes < HELD_BYTES
+
+    @property
+    def uses_cache(self) -> bool:
+        """Whether stored answers may be used."""
+        return self.spec.cache is CacheMode.USE
+
+    def snapshot(self, now: float, state: JobState) -> JobSnapshot:
+        """Figures for a screen."""
+        halt = self.halt
+        wait = self.wait
+        seconds = None if wait is None or wait.until is None else max(0.0, wait.until - now)
+        return JobSnapshot(
+            id=self.id,
+            name=self.spec.name,
+            state=halt.state if halt else state,
+            reason=halt.reason if halt else None,
+            message=halt.message if halt else "",
+            knobs=self.knobs,
+            counters=self.stats.counters,
+            in_flight=self.in_flight,
+            waiting=self.queue.waiting,
+            rate=self.stats.rate(now),
+            eta_s=self.stats.eta_s(now),
+            latency=self.stats.latency,
+            failures=dict(self.stats.failures),
+            hold=None if wait is None or halt is not None else Hold(wait.what, seconds),
+        )

@@ -1,0 +1,157 @@
+"""A deployment at work: its limits, breaker, concurrency and figures, and the admission of one request to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tui_batch.domain.endpoint import Deployment
+from tui_batch.domain.job import JobState, PauseReason
+from tui_batch.domain.outcome import Outcome, OutcomeClass
+from tui_batch.engine.breaker import Blocked, Breaker
+from tui_batch.engine.concurrency import AutoLimit
+from tui_batch.engine.histogram import Histogram, WindowedRate
+from tui_batch.engine.ratelimit import Admitted, RateLimiter, Ticket
+from tui_batch.engine.router import LaneLoad
+from tui_batch.engine.snapshot import Hold, LaneSnapshot, Latency
+from tui_batch.money.prices import UnitPrices
+
+REFUSALS = frozenset({OutcomeClass.RATE_LIMITED, OutcomeClass.OVERLOADED})
+SMOOTHING = 0.2
+"""Weight of the newest latency in the running mean that routing uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not now. `until` is a time on the loop's clock; None: until something in flight ends."""
+
+    what: str
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why a job stops dispatching, and the state it gets."""
+
+    state: JobState
+    reason: PauseReason | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Leave to send one request; every part must be settled or given back once."""
+
+    lane_ticket: Ticket
+    job_ticket: Ticket
+    reserved_nano: int
+
+
+class Lane:
+    """One deployment's state, shared by all jobs that use it."""
+
+    def __init__(self, deployment: Deployment, limiter: RateLimiter, prices: UnitPrices | None) -> None:
+        self.deployment = deployment
+        self.key = deployment.key
+        self.limiter = limiter
+        self.prices = prices
+        self.breaker = Breaker()
+        self.auto = AutoLimit()
+        self.in_flight = 0
+        self.closed: Halt | None = None
+        """Why nothing is sent here any more (its key was refused, the model is gone); None while in use."""
+        self._latency = Histogram()
+        self._tokens = WindowedRate(10.0)
+        self._mean_latency: float | None = None
+
+    def load(self, weight: float = 1.0) -> LaneLoad:
+        """What the router needs to know."""
+        return LaneLoad(self.in_flight, weight, self._mean_latency)
+
+    def hold(self, now: float, *, auto: bool) -> Wait | None:
+        """Why no request may go now, limits apart; None when one may."""
+        allowed = self.breaker.allow(now)
+        if isinstance(allowed, Blocked):
+            return Wait("breaker", allowed.until)
+        limit = self._limit(auto=auto)
+        if limit is not None and self.in_flight >= limit:
+            return Wait("concurrency")
+        return None
+
+    def _limit(self, *, auto: bool) -> int | None:
+        fixed = self.deployment.endpoint.max_in_flight
+        if not auto:
+            return fixed
+        return self.auto.limit if fixed is None else min(fixed, self.auto.limit)
+
+    def take(self, now: float, tokens: int) -> Ticket | Wait:
+        """Reserves the rate limits for one request."""
+        admitted = self.limiter.admit(now, tokens)
+        if isinstance(admitted, Admitted):
+            return admitted.ticket
+        return Wait(admitted.what, admitted.until)
+
+    def launched(self, now: float) -> None:
+        """A request goes out."""
+        self.in_flight += 1
+        self.breaker.started(now)
+
+    def landed(self, now: float, ticket: Ticket, outcome: Outcome) -> None:
+        """A request is over: settles its tokens and learns from it."""
+        in_flight = self.in_flight
+        self.in_flight -= 1
+        cls = outcome.cls
+        if outcome.limits is not None:
+            self.limiter.learn(outcome.limits, now)
+        if cls is OutcomeClass.RATE_LIMITED:
+            self.limiter.refused(now, outcome.retry_after_s, ticket)
+        else:
+            self.limiter.settle(ticket, outcome.usage.total)
+        if cls is OutcomeClass.OVERLOADED and outcome.retry_after_s is not None:
+            self.limiter.stop_until(now + outcome.retry_after_s)
+        self.breaker.record(cls, now)
+        self.auto.on_outcome(now, cls, outcome.latency_s, in_flight, outcome.usage.output_tokens or 0)
+        if cls in (OutcomeClass.OK, OutcomeClass.TRUNCATED):
+            self._measure(now, outcome)
+
+    def _measure(self, now: float, outcome: Outcome) -> None:
+        self._latency.add(outcome.latency_s)
+        self._tokens.add(now, outcome.usage.total or 0)
+        mean = self._mean_latency
+        self._mean_latency = outcome.latency_s if mean is None else mean + SMOOTHING * (outcome.latency_s - mean)
+
+    def withdrawn(self, now: float, ticket: Ticket) -> None:
+        """A request was cancelled on its way: the server may have counted it, so its reservation stands."""
+        self.in_flight -= 1
+        self.limiter.settle(ticket, None)
+        self.breaker.abandoned(now)
+
+    def snapshot(self, now: float) -> LaneSnapshot:
+        """Figures for a screen."""
+        limits = self.limiter.snapshot(now)
+        held = self.hold(now, auto=False)
+        until = limits.blocked_until
+        hold = None
+        if held is not None:
+            hold = Hold(held.what, None if held.until is None else max(0.0, held.until - now))
+        elif until is not None and until > now:
+            hold = Hold(limits.why, until - now)
+        return LaneSnapshot(
+            endpoint=self.key.endpoint,
+            model=self.key.model,
+            in_flight=self.in_flight,
+            limit=self._limit(auto=True),
+            breaker=self.breaker.snapshot(now).state,
+            rpm=limits.rpm,
+            rpm_used=limits.rpm_used,
+            tpm=limits.tpm,
+            tpm_used=limits.tpm_used,
+            latency=latency_of(self._latency),
+            tokens_per_s=self._tokens.rate(now),
+            closed=self.closed.message if self.closed else "",
+            hold=hold,
+        )
+
+
+def latency_of(histogram: Histogram) -> Latency:
+    """The percentiles that screens show."""
+    return Latency(histogram.percentile(0.50), histogram.percentile(0.95), histogram.percentile(0.99))

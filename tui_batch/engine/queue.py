@@ -1,0 +1,126 @@
+"""Items in memory: ready to go, or waiting for their time. Bounded by the feeder, never by dropping."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+from tui_batch.domain.endpoint import DeploymentKey
+from tui_batch.domain.request import WireRequest
+
+Route = tuple[DeploymentKey, ...]
+"""The deployments that may answer an item, in order of preference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An item's request, ready for one deployment."""
+
+    wire: WireRequest
+    cache_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An item with everything that was computed once: rendered, encoded, estimated, keyed."""
+
+    id: int
+    order: tuple[int, int, int]
+    """(-priority, seq, variant): smaller goes first."""
+    route: Route
+    calls: tuple[Call, ...]
+    """One for each deployment of the route, in the same order."""
+    tokens_in: int
+    """Estimated prompt tokens."""
+    tokens_out: int
+    """Expected answer tokens."""
+    max_out: int | None
+    """Upper bound of answer tokens; None: the request sets none."""
+    attempts: int = 0
+    malformed: int = 0
+    requests: int = 0
+    """Requests made for the item, those that cost no attempt included."""
+
+    @property
+    def tokens(self) -> int:
+        """What is reserved against a tokens-per-minute limit."""
+        return self.tokens_in + self.tokens_out
+
+    @property
+    def size(self) -> int:
+        """Bytes of request bodies held."""
+        return len(self.calls[0].wire.body)
+
+
+class ReadyQueue:
+    """Ready items by route, then priority and row order; waiting items by time.
+
+    A heap a route, so that items held up by one deployment never stand before items for another.
+    """
+
+    def __init__(self) -> None:
+        self._ready: dict[Route, list[tuple[tuple[int, int, int], int, Prepared]]] = {}
+        self._waiting: list[tuple[float, int, Prepared]] = []
+        self._count = 0
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def waiting(self) -> int:
+        """Items that wait for their retry time."""
+        return len(self._waiting)
+
+    def push(self, item: Prepared) -> None:
+        """Makes an item ready."""
+        heapq.heappush(self._ready.setdefault(item.route, []), (item.order, item.id, item))
+        self._count += 1
+        self.bytes += item.size
+
+    def wait(self, item: Prepared, due: float) -> None:
+        """Keeps an item until `due` on the loop's clock."""
+        heapq.heappush(self._waiting, (due, item.id, item))
+        self._count += 1
+        self.bytes += item.size
+
+    def wake(self, now: float) -> None:
+        """Makes every waiting item ready whose time has come."""
+        while self._waiting and self._waiting[0][0] <= now:
+            item = heapq.heappop(self._waiting)[2]
+            self._count -= 1
+            self.bytes -= item.size
+            self.push(item)
+
+    @property
+    def next_due(self) -> float | None:
+        """When the first waiting item becomes ready."""
+        return self._waiting[0][0] if self._waiting else None
+
+    def heads(self) -> list[Prepared]:
+        """The first item of every route that has one, in the order in which they should go."""
+        if len(self._ready) == 1:
+            return [heap[0][2] for heap in self._ready.values() if heap]
+        return [entry[2] for entry in sorted(heap[0] for heap in self._ready.values() if heap)]
+
+    def pop(self, route: Route) -> Prepared:
+        """Takes the first item of a route."""
+        heap = self._ready[route]
+        item = heapq.heappop(heap)[2]
+        if not heap:
+            del self._ready[route]
+        self._count -= 1
+        self.bytes -= item.size
+        return item
+
+    def ids(self) -> set[int]:
+        """Ids of all items held."""
+        ready = {entry[1] for heap in self._ready.values() for entry in heap}
+        return ready | {entry[1] for entry in self._waiting}
+
+    def clear(self) -> None:
+        """Forgets everything; the items are still pending in the store."""
+        self._ready.clear()
+        self._waiting.clear()
+        self._count = 0
+        self.bytes = 0

@@ -1,0 +1,69 @@
+"""Which deployments may answer an item, and which of them to try first. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from tui_batch.domain.endpoint import DeploymentKey
+from tui_batch.domain.job import JobSpec, Mode, ModelRef
+from tui_batch.engine.queue import Route
+
+
+def variants(spec: JobSpec) -> int:
+    """How many items a row becomes: one for every model in mode `each`, otherwise one."""
+    return len(spec.models) if spec.mode is Mode.EACH else 1
+
+
+def route(spec: JobSpec, variant: int, model: str | None) -> Route:
+    """The deployments that may answer an item.
+
+    `model` is the row's own choice; a model that the job does not name is sent to the first model's endpoints.
+    """
+    return tuple(
+        DeploymentKey(endpoint, ref.model) for ref in _refs(spec, variant, model) for endpoint in ref.endpoints
+    )
+
+
+def _refs(spec: JobSpec, variant: int, model: str | None) -> Iterable[ModelRef]:
+    if model is not None:
+        named = [ref for ref in spec.models if ref.model == model]
+        return named or [ModelRef(model, spec.models[0].endpoints)]
+    if spec.mode is Mode.EACH:
+        return [spec.models[variant]]
+    if spec.mode is Mode.SINGLE:
+        return spec.models[:1]
+    return spec.models
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLoad:
+    """What choosing among deployments needs to know of one."""
+
+    in_flight: int
+    weight: float
+    seconds_per_item: float | None
+    """Mean latency lately; None: nothing answered yet."""
+
+
+def preference(mode: Mode, candidates: Route, load: Callable[[DeploymentKey], LaneLoad]) -> tuple[int, ...]:
+    """Indices of `candidates` in the order in which to try them.
+
+    `fallback` keeps the models' own order and balances only among servers of the same model. All other modes
+    try first the deployment expected to finish an additional item soonest: (in flight + 1) x latency / weight.
+    A deployment that has not answered yet counts as fast as the fastest, so that it is tried.
+    """
+    if len(candidates) == 1:
+        return (0,)
+    loads = [load(key) for key in candidates]
+    known = [entry.seconds_per_item for entry in loads if entry.seconds_per_item is not None]
+    fastest = min(known, default=1.0)
+    rank = {model: index for index, model in enumerate(dict.fromkeys(key.model for key in candidates))}
+
+    def expected(index: int) -> tuple[int, float, int]:
+        entry = loads[index]
+        seconds = fastest if entry.seconds_per_item is None else entry.seconds_per_item
+        tier = rank[candidates[index].model] if mode is Mode.FALLBACK else 0
+        return (tier, (entry.in_flight + 1) * seconds / entry.weight, index)
+
+    return tuple(sorted(range(len(candidates)), key=expected))

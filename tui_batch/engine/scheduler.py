@@ -1,0 +1,187 @@
+"""Which item goes next: by job priority, then fair shares, then item order; waiting is a computed wake-up.
+
+The pump is a plain function that runs on the loop whenever something ended, arrived or became due. It never
+awaits, so what it decides is true when it acts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+
+from tui_batch.domain.endpoint import DeploymentKey
+from tui_batch.domain.job import JobState, PauseReason
+from tui_batch.engine.jobrun import JobRun
+from tui_batch.engine.lane import Halt, Lane, Pass, Wait
+from tui_batch.engine.queue import Prepared
+from tui_batch.engine.router import preference
+from tui_batch.money.prices import worst_case
+
+NOTHING = Wait("nothing")
+
+
+class Scheduler:
+    """Picks items and admits them; hands each admitted one to `launch`."""
+
+    def __init__(
+        self,
+        runs: Mapping[int, JobRun],
+        lanes: Mapping[DeploymentKey, Lane],
+        *,
+        launch: Callable[[JobRun, Prepared, int, Pass], None],
+        join: Callable[[JobRun, Prepared], bool],
+        halt: Callable[[JobRun, Halt], None],
+        healthy: Callable[[], bool],
+    ) -> None:
+        self._runs = runs
+        self._lanes = lanes
+        self._launch = launch
+        self._join = join
+        self._halt = halt
+        self._healthy = healthy
+        self._loop = asyncio.get_running_loop()
+        self._scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def kick(self) -> None:
+        """Something changed: dispatch on the loop's next turn."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._pump)
+
+    def close(self) -> None:
+        """No more dispatching."""
+        self._scheduled = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _pump(self) -> None:
+        self._scheduled = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = self._loop.time()
+        wake = _earliest(self._dispatch(now)) if self._healthy() else None
+        if wake is not None:
+            self._timer = self._loop.call_at(wake, self.kick)
+
+    def _dispatch(self, now: float) -> list[float | None]:
+        """Sends everything that may go now; returns when each job wants to be looked at again."""
+        runs = sorted(
+            (run for run in self._runs.values() if run.halt is None), key=lambda run: (-run.knobs.priority, run.served)
+        )
+        claimed: dict[DeploymentKey, Wait] = {}
+        wakes: list[float | None] = []
+        while runs:
+            run = runs[0]
+            run.queue.wake(now)
+            wait = self._dispatch_one(run, now, claimed)
+            if wait is None:
+                _requeue(runs)
+                continue
+            runs.pop(0)
+            run.wait = None if wait is NOTHING else wait
+            wakes += [wait.until, run.queue.next_due]
+            if run.wants_more():
+                run.hungry.set()
+        return wakes
+
+    def _dispatch_one(self, run: JobRun, now: float, claimed: dict[DeploymentKey, Wait]) -> Wait | None:
+        """Sends the first item of `run` that may go. None: one went; otherwise what to wait for."""
+        waits: list[Wait] = []
+        for item in run.queue.heads():
+            if self._join(run, item):
+                run.queue.pop(item.route)
+                return None
+            admitted = self._admit(run, item, now, claimed)
+            if isinstance(admitted, Wait):
+                waits.append(admitted)
+                if run.halt is not None:
+                    break
+                continue
+            index, granted = admitted
+            run.queue.pop(item.route)
+            run.served += 1.0
+            self._launch(run, item, index, granted)
+            return None
+        return soonest(waits)
+
+    def _admit(
+        self, run: JobRun, item: Prepared, now: float, claimed: dict[DeploymentKey, Wait]
+    ) -> tuple[int, Pass] | Wait:
+        """DESIGN section 4: breaker, concurrency, RPM, TPM, budget; all or nothing, on the best deployment.
+
+        A deployment that an item before this one waits for is claimed: nothing may slip past the one that waits.
+        """
+        limit = run.knobs.concurrency
+        if limit is not None and run.in_flight >= limit:
+            return Wait("concurrency")
+        waits: list[Wait] = []
+        for index in preference(run.spec.mode, item.route, lambda key: self._lanes[key].load(run.weight(key))):
+            lane = self._lanes[item.route[index]]
+            if lane.closed is not None:
+                continue
+            outcome = claimed.get(lane.key) or self._admit_to(run, item, lane, now, claimed)
+            if isinstance(outcome, Pass):
+                return index, outcome
+            waits.append(outcome)
+        if not waits:
+            self._halt(run, self._closed(item))
+        return soonest(waits)
+
+    def _closed(self, item: Prepared) -> Halt:
+        """Why no deployment is left for an item."""
+        reasons = [closed for key in item.route if (closed := self._lanes[key].closed) is not None]
+        return Halt(JobState.PAUSED, reasons[0].reason, reasons[0].message)
+
+    def _admit_to(
+        self, run: JobRun, item: Prepared, lane: Lane, now: float, claimed: dict[DeploymentKey, Wait]
+    ) -> Pass | Wait:
+        held = lane.hold(now, auto=run.knobs.concurrency is None)
+        if held is not None:
+            claimed[lane.key] = held
+            return held
+        lane_ticket = lane.take(now, item.tokens)
+        if isinstance(lane_ticket, Wait):
+            claimed[lane.key] = lane_ticket
+            return lane_ticket
+        own = run.limiter.admit(now, item.tokens)
+        if own.ticket is None:
+            lane.limiter.cancel(lane_ticket)
+            return Wait(own.what, own.until)
+        worst = None if lane.prices is None else worst_case(item.tokens_in, item.max_out, lane.prices)
+        if not run.budget.fits(worst):
+            lane.limiter.cancel(lane_ticket)
+            run.limiter.cancel(own.ticket)
+            return self._over_budget(run, lane, worst)
+        return Pass(lane_ticket, own.ticket, run.budget.reserve(worst))
+
+    def _over_budget(self, run: JobRun, lane: Lane, worst: int | None) -> Wait:
+        """Pauses the job, unless calls in flight may still give back what they reserved."""
+        if worst is not None and run.in_flight:
+            return Wait("budget")
+        words = "the next request could pass the budget"
+        if worst is None:
+            words = f"a budget is set but the price of {lane.key} is unknown"
+        self._halt(run, Halt(JobState.PAUSED, PauseReason.BUDGET, words))
+        return Wait("budget")
+
+
+def soonest(waits: list[Wait]) -> Wait:
+    """The wait that ends first; those without a known end come last."""
+    if not waits:
+        return NOTHING
+    return min(waits, key=lambda wait: float("inf") if wait.until is None else wait.until)
+
+
+def _earliest(times: Iterable[float | None]) -> float | None:
+    return min((time for time in times if time is not None), default=None)
+
+
+def _requeue(runs: list[JobRun]) -> None:
+    """Puts the job that was just served behind its equals."""
+    run = runs.pop(0)
+    place = 0
+    while place < len(runs) and (-runs[place].knobs.priority, runs[place].served) < (-run.knobs.priority, run.served):
+        place += 1
+    runs.insert(place, run)

@@ -1,0 +1,87 @@
+"""What a screen sees of the engine: frozen values, made on demand. Screens render these and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tui_batch.domain.job import Counters, JobState, Knobs, PauseReason
+from tui_batch.domain.outcome import OutcomeClass
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Seconds from sending to the last byte; None: nothing answered yet."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What limits a job or deployment now."""
+
+    what: str
+    """RPM, TPM, Retry-After, concurrency, breaker, budget, disk, ..."""
+    seconds: float | None = None
+    """How long it still holds; None: until something ends."""
+
+    def __str__(self) -> str:
+        return f"waiting for {self.what}" + (f", {self.seconds:.0f} s" if self.seconds is not None else "")
+
+
+@dataclass(frozen=True, slots=True)
+class JobSnapshot:
+    """A running job, as it is this moment."""
+
+    id: int
+    name: str
+    state: JobState
+    reason: PauseReason | None
+    message: str
+    knobs: Knobs
+    counters: Counters
+    """What the store will say once everything recorded is committed."""
+    in_flight: int
+    waiting: int
+    """Items that wait for their retry time."""
+    rate: float
+    """Items finished per second over the last 10 seconds."""
+    eta_s: float | None
+    """Seconds to the end at the present rate; None: no rate yet."""
+    latency: Latency
+    failures: Mapping[OutcomeClass, int] = field(default_factory=dict)
+    """Failed requests by class since the job was started in this process."""
+    hold: Hold | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSnapshot:
+    """A deployment, as it is this moment."""
+
+    endpoint: str
+    model: str
+    in_flight: int
+    limit: int | None
+    """Requests allowed in flight; None: only the jobs' own concurrency bounds."""
+    breaker: str
+    rpm: int | None
+    rpm_used: int
+    tpm: int | None
+    tpm_used: int
+    latency: Latency
+    tokens_per_s: float
+    closed: str
+    """Why no request goes there any more; empty while it is in use."""
+    hold: Hold | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSnapshot:
+    """The whole engine."""
+
+    jobs: tuple[JobSnapshot, ...]
+    lanes: tuple[LaneSnapshot, ...]
+    trouble: str
+    """Words of a database that cannot be written; empty when all is well."""

@@ -1,0 +1,67 @@
+"""A running job's figures: O(1) an outcome, read as one frozen snapshot."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from tui_batch.domain.item import ItemRecord, ItemState
+from tui_batch.domain.job import Counters
+from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.engine.histogram import Histogram, WindowedRate
+from tui_batch.engine.lane import latency_of
+from tui_batch.engine.snapshot import Latency
+
+
+def counted(counters: Counters, record: ItemRecord) -> Counters:
+    """The counters after an outcome of an item that was pending. The store counts the same way."""
+    usage = record.outcome.usage
+    final = record.state is not ItemState.PENDING
+    asked = record.deployment is not None and not record.cached
+    return replace(
+        counters,
+        done=counters.done + (record.state is ItemState.DONE),
+        dead=counters.dead + (record.state is ItemState.DEAD),
+        pending=counters.pending - final,
+        cached=counters.cached + record.cached,
+        requests=counters.requests + asked,
+        tokens_in=counters.tokens_in + (usage.input_tokens or 0) * asked,
+        tokens_out=counters.tokens_out + (usage.output_tokens or 0) * asked,
+        cost_nano=counters.cost_nano + (record.cost_nano or 0),
+        unpriced=counters.unpriced + (asked and record.cost_nano is None),
+    )
+
+
+class JobStats:
+    """Counters as they will be once everything recorded is committed, rates and latencies."""
+
+    def __init__(self, counters: Counters) -> None:
+        self.counters = counters
+        self.failures: Counter[OutcomeClass] = Counter()
+        self._finished = WindowedRate(10.0)
+        self._latency = Histogram()
+
+    def add(self, now: float, record: ItemRecord) -> None:
+        """Counts one outcome; `now` is the loop's clock."""
+        self.counters = counted(self.counters, record)
+        if record.attempt is not None:
+            self.failures[record.outcome.cls] += 1
+        if record.state is ItemState.PENDING:
+            return
+        self._finished.add(now, 1)
+        if record.state is ItemState.DONE and not record.cached:
+            self._latency.add(record.outcome.latency_s)
+
+    def rate(self, now: float) -> float:
+        """Items finished per second lately."""
+        return self._finished.rate(now)
+
+    def eta_s(self, now: float) -> float | None:
+        """Seconds to the end at the present rate."""
+        rate = self.rate(now)
+        return self.counters.pending / rate if rate > 0 else None
+
+    @property
+    def latency(self) -> Latency:
+        """Percentiles of the answered requests."""
+        return latency_of(self._latency)

@@ -1,0 +1,58 @@
+"""Puts a process's engine together: store, executor, engine, controller and keeper over one database."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tui_batch.domain.endpoint import Deployment, Endpoint, KeyKind
+from tui_batch.engine.control import Controller
+from tui_batch.engine.engine import Engine, Surroundings
+from tui_batch.engine.executor import HttpExecutor
+from tui_batch.engine.keeper import Keeper, is_alive, this_process
+from tui_batch.money.prices import UnitPrices, lookup
+from tui_batch.providers.base import Transport
+from tui_batch.providers.keys import resolve_key
+from tui_batch.providers.registry import provider_for
+from tui_batch.store.store import Store, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What a process that runs jobs works with."""
+
+    store: Store
+    engine: Engine
+    controller: Controller
+
+
+@asynccontextmanager
+async def open_workplace(
+    db: Path, transport: Transport, *, clock: Callable[[], float] = time.time, rng: random.Random | None = None
+) -> AsyncIterator[Workplace]:
+    """Opens the database and starts an idle engine on it. On leaving, what is in flight is cancelled and kept pending."""
+    async with open_store(db, clock=clock) as store:
+        executor = HttpExecutor(transport, clock=clock)
+
+        def register(deployment: Deployment) -> None:
+            executor.register(deployment, secret_of(deployment.endpoint))
+
+        around = Surroundings(provider_for, register, prices_for, clock, rng or random.Random())
+        async with Engine(store, executor, this_process(), around) as engine:
+            controller = Controller(store, engine, clock=clock, alive=is_alive)
+            async with Keeper(store, engine, controller, clock=clock):
+                yield Workplace(store, engine, controller)
+
+
+def secret_of(endpoint: Endpoint) -> str | None:
+    """The endpoint's key; None when it needs none. Raises UserError naming the variable that is not set. May block."""
+    return None if endpoint.key.kind is KeyKind.NONE else resolve_key(endpoint.key)
+
+
+def prices_for(endpoint: Endpoint, model: str) -> UnitPrices | None:
+    """What a model costs on an endpoint; None: unknown. May block."""
+    return lookup(endpoint, model)
