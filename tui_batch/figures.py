@@ -1,0 +1,85 @@
+"""Figures as a person reads them: counts, times, money, rates. Unknown is `?`, never 0."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from tui_batch.domain.job import NANO, Counters
+
+
+def count(number: int) -> str:
+    """A whole number in full, with thin grouping: 12,345."""
+    return f"{number:,}"
+
+
+def short_count(number: int) -> str:
+    """A number in at most five characters: 950, 12.3k, 4.5M, 1.2G."""
+    for size, unit in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
+        if number >= size:
+            value = number / size
+            return f"{value:.0f}{unit}" if value >= 100 else f"{value:.1f}{unit}"
+    return str(number)
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as `9.4 s`, `42 s`, `3:07`, `2:05:00` or `3 d 4 h`; None: `?`."""
+    if seconds is None:
+        return "?"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02d}"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours}:{minutes:02d}:{rest:02d}"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def dollars(nano: int) -> str:
+    """Nano-dollars with as many digits as matter: $12.34, $0.0123, $0."""
+    value = nano / NANO
+    if nano == 0:
+        return "$0"
+    if abs(value) >= 1:
+        return f"${value:,.2f}"
+    return f"${value:.4f}" if abs(value) >= 0.01 else f"${value:.2g}" if abs(value) >= 0.0001 else f"${value:.2e}"
+
+
+def cost(counters: Counters) -> str:
+    """What a job has cost; with a `?` when the price of a request is unknown."""
+    if not counters.unpriced:
+        return dollars(counters.cost_nano)
+    return f"{dollars(counters.cost_nano)} + ?" if counters.cost_nano else "$?"
+
+
+def rate(per_second: float) -> str:
+    """Items per second, or per minute when slow."""
+    if per_second >= 1 or per_second == 0:
+        return f"{per_second:.1f}/s"
+    return f"{per_second * 60:.1f}/min"
+
+
+def percent(part: int, whole: int) -> str:
+    """A share, rounded down, so that 100 % means all of it."""
+    return f"{100 * part // whole if whole else 0} %"
+
+
+def size(amount: int) -> str:
+    """Bytes as KB, MB, GB (powers of 1,000)."""
+    return f"{amount} bytes" if amount < 1_000 else f"{short_count(amount).upper()}B"
+
+
+def utc(unix: float | None) -> str | None:
+    """Unix time as ISO 8601 in UTC, to the millisecond; None stays None."""
+    if unix is None:
+        return None
+    return datetime.fromtimestamp(unix, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def local_time(unix: float | None) -> str:
+    """Unix time as a date and time of this place; None: `-`."""
+    return "-" if unix is None else datetime.fromtimestamp(unix).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,1 @@
+"""Results as files: one line per input row, in input order."""

@@ -1,0 +1,48 @@
+"""Parquet, an extra: the result fields have types of their own, the row's own columns are text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, BinaryIO
+
+import orjson
+
+from tui_batch.domain.request import Json
+from tui_batch.errors import UserError
+
+_TYPES = {"cost_usd": "float64", "latency_ms": "int64", "cached": "bool_"}
+
+
+class ParquetWriter:
+    """A row group per batch. Text columns hold strings as they are and every other value as JSON."""
+
+    def __init__(self, stream: BinaryIO, columns: Sequence[str]) -> None:
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError:
+            raise UserError(
+                "writing Parquet needs a package that is not installed",
+                remedy="Install it: pip install 'llmbatch-tui[parquet]'",
+            ) from None
+        self._arrow: Any = pyarrow
+        fields = [(column, getattr(pyarrow, _TYPES.get(column, "string"))()) for column in columns]
+        self._schema = pyarrow.schema(fields)
+        self._columns = columns
+        self._writer = pyarrow.parquet.ParquetWriter(stream, self._schema)
+
+    def write(self, lines: Iterable[Mapping[str, Json]]) -> None:
+        """Appends lines as one row group."""
+        rows = list(lines)
+        arrays = [[_value(column, row.get(column)) for row in rows] for column in self._columns]
+        self._writer.write_table(self._arrow.table(arrays, schema=self._schema))
+
+    def finish(self) -> None:
+        """Writes the file's directory."""
+        self._writer.close()
+
+
+def _value(column: str, value: Json) -> Json:
+    if column in _TYPES or value is None or isinstance(value, str):
+        return value
+    return orjson.dumps(value).decode()

@@ -1,0 +1,101 @@
+"""From a stored item to a line of a result file. Pure functions.
+
+A line has the row's own columns first, then RESULT_FIELDS. These names are public: they change only with a version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import orjson
+
+from tui_batch.domain.endpoint import Operation
+from tui_batch.domain.item import ItemState
+from tui_batch.domain.job import NANO
+from tui_batch.domain.request import Json
+from tui_batch.domain.stored import ExportRow
+
+RESULT_FIELDS = (
+    "response",
+    "status",
+    "error",
+    "model",
+    "usage",
+    "cost_usd",
+    "latency_ms",
+    "cached",
+    "finish_reason",
+    "custom_id",
+)
+"""Added to the row's own columns, always all of them and in this order."""
+
+_RENAMED = "input_"
+
+
+def result_line(row: ExportRow, operation: Operation) -> dict[str, Json]:
+    """One line of a result file.
+
+    `response` is the answer's text; for embeddings a list of numbers. `status` is done, dead, pending or cancelled.
+    `error` is `class: message` of a dead item, else null. `usage` is `{input_tokens, output_tokens}`, null where the
+    server did not say. `cost_usd` is null when unknown, never 0 for unknown. An own column that has the name of one of
+    RESULT_FIELDS is kept as `input_<name>`, but for a `custom_id` that says the same.
+    """
+    line = own_columns(orjson.loads(row.data), row.custom_id)
+    line.update(_outcome(row, operation))
+    return line
+
+
+def own_columns(data: Mapping[str, Json], custom_id: str | None) -> dict[str, Json]:
+    """The row's own columns under names that no result field has."""
+    if data.keys().isdisjoint(RESULT_FIELDS):
+        return dict(data)
+    taken = set(data) | set(RESULT_FIELDS)
+    columns: dict[str, Json] = {}
+    for name, value in data.items():
+        if name not in RESULT_FIELDS:
+            columns[name] = value
+        elif name != "custom_id" or custom_id is None or str(value) != custom_id:
+            columns[_free_name(name, taken)] = value
+    return columns
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    new = _RENAMED + name
+    while new in taken:
+        new = _RENAMED + new
+    taken.add(new)
+    return new
+
+
+def _outcome(row: ExportRow, operation: Operation) -> dict[str, Json]:
+    known = row.tokens_in is not None or row.tokens_out is not None
+    ended = row.state in (ItemState.DONE, ItemState.DEAD)
+    return {
+        "response": _response(row, operation),
+        "status": row.state.value,
+        "error": error_words(row),
+        "model": row.model,
+        "usage": {"input_tokens": row.tokens_in, "output_tokens": row.tokens_out} if known else None,
+        "cost_usd": row.cost_nano / NANO if ended and row.cost_nano is not None else None,
+        "latency_ms": row.latency_ms,
+        "cached": row.cached,
+        "finish_reason": row.finish_reason,
+        "custom_id": row.custom_id,
+    }
+
+
+def error_words(row: ExportRow) -> str | None:
+    """Why an item is dead, beginning with the error's class; None for every other item."""
+    if row.state is not ItemState.DEAD:
+        return None
+    name = row.cls.value if row.cls is not None else "error"
+    return f"{name}: {row.message}" if row.message else name
+
+
+def _response(row: ExportRow, operation: Operation) -> Json:
+    if row.text is None or operation is not Operation.EMBED:
+        return row.text
+    try:
+        return orjson.loads(row.text)
+    except orjson.JSONDecodeError:
+        return row.text

@@ -1,0 +1,96 @@
+"""Where results go: a file whose name says its format, or standard output."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from tui_batch.errors import UserError
+
+
+class ResultFormat(StrEnum):
+    """How results are written."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    TSV = "tsv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+_SUFFIXES = {
+    ".jsonl": ResultFormat.JSONL,
+    ".ndjson": ResultFormat.JSONL,
+    ".csv": ResultFormat.CSV,
+    ".tsv": ResultFormat.TSV,
+    ".json": ResultFormat.JSON,
+    ".parquet": ResultFormat.PARQUET,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A place to write results to."""
+
+    path: Path | None
+    """None: standard output."""
+    format: ResultFormat
+    gzip: bool = False
+
+    def __str__(self) -> str:
+        return "standard output" if self.path is None else str(self.path)
+
+    @property
+    def is_stdout(self) -> bool:
+        """Whether results go to standard output."""
+        return self.path is None
+
+
+def parse_target(text: str) -> Target:
+    """Reads `-` or a file name such as `out.csv` or `out.jsonl.gz`. Raises UserError for an unknown ending."""
+    if text == "-":
+        return Target(None, ResultFormat.JSONL)
+    path = Path(text).expanduser()
+    compressed = path.suffix.lower() == ".gz"
+    suffix = (path.with_suffix("") if compressed else path).suffix.lower()
+    if not suffix and _is_device(path):
+        return Target(path, ResultFormat.JSONL)
+    found = _SUFFIXES.get(suffix)
+    if found is None or (compressed and found is ResultFormat.PARQUET):
+        raise UserError(
+            f"{text}: the name does not say in which format to write",
+            remedy="End it in .jsonl, .csv, .tsv, .json (each also with .gz) or .parquet.",
+        )
+    return Target(path, found, compressed)
+
+
+def check_target(target: Target, source: str = "-") -> None:
+    """Says early what would fail at the end. Raises UserError when it cannot be written or is the input itself."""
+    path = target.path
+    if path is None or _is_device(path):
+        return
+    if path.is_dir():
+        raise UserError(f"{path} is a directory", remedy="Name a file in it.")
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: there is no directory {path.parent}", remedy=f"Make it first: mkdir -p {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise UserError(f"{path}: the directory {path.parent} cannot be written")
+    if source != "-" and path.exists() and Path(source).exists() and path.samefile(source):
+        raise UserError(f"{path} is the input itself", remedy="Choose another file for the results.")
+
+
+def _is_device(path: Path) -> bool:
+    """Whether it is something that exists but is no file, such as /dev/null or a pipe."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def is_replaceable(path: Path) -> bool:
+    """Whether a finished file may take its place; devices and pipes are written as they are."""
+    return not _is_device(path)

@@ -1,0 +1,104 @@
+"""Writers of result files: lines in, bytes out, a batch at a time. They block: call them from a worker thread."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import BinaryIO, Protocol
+
+import orjson
+
+from tui_batch.domain.request import Json
+from tui_batch.report.cells import cell, harmless
+from tui_batch.report.targets import ResultFormat
+
+Line = Mapping[str, Json]
+
+
+class ResultWriter(Protocol):
+    """Writes lines in order."""
+
+    def write(self, lines: Iterable[Line]) -> None:
+        """Appends lines."""
+        ...
+
+    def finish(self) -> None:
+        """Writes what ends the file. The stream stays open."""
+        ...
+
+
+class JsonLinesWriter:
+    """One JSON object a line."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, lines: Iterable[Line]) -> None:
+        """Appends lines."""
+        self._stream.write(b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines))
+
+    def finish(self) -> None:
+        """Nothing ends a JSON Lines file."""
+
+
+class JsonWriter:
+    """One JSON list, an object a line, so that it can be streamed and read by eye."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._lead = b"[\n"
+
+    def write(self, lines: Iterable[Line]) -> None:
+        """Appends lines."""
+        for line in lines:
+            self._stream.write(self._lead + orjson.dumps(line))
+            self._lead = b",\n"
+
+    def finish(self) -> None:
+        """Closes the list."""
+        self._stream.write(b"[]\n" if self._lead == b"[\n" else b"\n]\n")
+
+
+class DelimitedWriter:
+    """CSV (RFC 4180) or TSV in UTF-8, with the same columns in every line; a row that lacks one has an empty cell."""
+
+    def __init__(self, stream: BinaryIO, columns: Sequence[str], delimiter: str = ",") -> None:
+        self._stream = stream
+        self._columns = columns
+        self._delimiter = delimiter
+        self._put([[harmless(column) for column in columns]])
+
+    def write(self, lines: Iterable[Line]) -> None:
+        """Appends lines."""
+        self._put([cell(line.get(column)) for column in self._columns] for line in lines)
+
+    def finish(self) -> None:
+        """Nothing ends a table."""
+
+    def _put(self, rows: Iterable[Sequence[str]]) -> None:
+        text = io.StringIO(newline="")
+        csv.writer(text, delimiter=self._delimiter, lineterminator="\r\n").writerows(rows)
+        self._stream.write(text.getvalue().encode())
+
+
+def make_writer(kind: ResultFormat, stream: BinaryIO, columns: Sequence[str]) -> ResultWriter:
+    """The writer of a format. `columns` matters to tables only; see needs_columns."""
+    match kind:
+        case ResultFormat.JSONL:
+            return JsonLinesWriter(stream)
+        case ResultFormat.JSON:
+            return JsonWriter(stream)
+        case ResultFormat.CSV:
+            return DelimitedWriter(stream, columns)
+        case ResultFormat.TSV:
+            return DelimitedWriter(stream, columns, "\t")
+        case ResultFormat.PARQUET:
+            from tui_batch.report.parquet import ParquetWriter
+
+            return ParquetWriter(stream, columns)
+
+
+def needs_columns(kind: ResultFormat) -> bool:
+    """Whether all columns must be known before the first line is written."""
+    return kind not in (ResultFormat.JSONL, ResultFormat.JSON)
