@@ -138,8 +138,8 @@ def _forced_tool(body: Mapping[str, Json]) -> tuple[str | None, Json]:
     choice = body.get("tool_choice")
     if not isinstance(choice, dict) or choice.get("type") != "tool":
         return None, None
-    for tool in body.get("tools") or ():
-        if isinstance(tool, dict) and tool.get("name") == choice.get("name"):
+    for tool in checks.objects(body, "tools"):
+        if tool.get("name") == choice.get("name"):
             return str(tool["name"]), tool.get("input_schema") or {"type": "object"}
     raise checks.invalid(f"Tool '{choice.get('name')}' not found in provided tools")
 

@@ -50,6 +50,16 @@ def number_between(body: Mapping[str, Json], name: str, low: float, high: float)
         )
 
 
+def objects(body: Mapping[str, Json], name: str) -> list[Mapping[str, Json]]:
+    """An optional list of objects."""
+    value = body.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise invalid(f"Invalid type for '{name}': expected a list of objects.", name)
+    return value
+
+
 def flatten(content: Json, param: str) -> str:
     """The text of a message: a string, or the text parts of a list of content parts."""
     if content is None:

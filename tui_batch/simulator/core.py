@@ -213,7 +213,7 @@ class Simulator:
             return _embedding(ask, window)
         if fault is Fault.FILTER:
             return _withheld(ask)
-        text = reply(ask, self.config.seed) if ask.prompt or ask.schema else ""
+        text = self._reply(ask) if ask.prompt or ask.schema else ""
         room = max(window - ask.input_tokens, 1)
         most = min(ask.max_tokens or room, room)
         if fault is Fault.TRUNCATION:
@@ -221,6 +221,15 @@ class Simulator:
         finish = Finish.STOP if count_tokens(text) <= most else Finish.LENGTH
         text = cut(text, most)
         return Answer(text, (), finish, ask.input_tokens, count_tokens(text))
+
+    def _reply(self, ask: Ask) -> str:
+        try:
+            return reply(ask, self.config.seed)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            # The filler takes a schema's keywords at their word: one of the wrong type is the request's mistake.
+            if ask.schema is None:
+                raise
+            raise Problem(Trouble.INVALID, "Invalid schema: it is not a valid JSON Schema.") from None
 
     def _admit(self, ask: Ask, answer: Answer, visit: _Visit) -> None:
         """Counts the request against the limits. Raises Problem when it is refused."""

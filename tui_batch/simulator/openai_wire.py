@@ -161,7 +161,8 @@ def _check_strict(schema: Json, name: str, place: tuple[str, ...]) -> None:
             raise checks.invalid(
                 where + "'additionalProperties' is required to be supplied and to be false.", "response_format"
             )
-        if isinstance(properties, dict) and set(properties) != set(schema.get("required", ())):
+        required = schema.get("required") or []
+        if isinstance(properties, dict) and any(name not in required for name in properties):
             raise checks.invalid(
                 where + "'required' is required to be supplied and to be an array including every key in properties.",
                 "response_format",
@@ -176,12 +177,17 @@ def _forced_tool(body: Mapping[str, Json]) -> tuple[str | None, Json]:
     choice = body.get("tool_choice")
     if not isinstance(choice, dict) or choice.get("type") != "function":
         return None, None
-    wanted = choice.get("function", {}).get("name")
-    for tool in body.get("tools") or ():
-        function = tool.get("function", {}) if isinstance(tool, dict) else {}
-        if wanted and function.get("name") == wanted:
+    wanted = _named(choice.get("function"))
+    for tool in checks.objects(body, "tools"):
+        function = tool.get("function")
+        if wanted and isinstance(function, dict) and _named(function) == wanted:
             return wanted, function.get("parameters") or {"type": "object"}
     raise checks.invalid(f"Tool choice '{wanted}' not found in 'tools' parameter.", "tool_choice")
+
+
+def _named(function: Json) -> str:
+    name = function.get("name") if isinstance(function, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _parse_embed(model: str, body: Mapping[str, Json]) -> Ask:

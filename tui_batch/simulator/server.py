@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
@@ -20,7 +21,7 @@ _DRIBBLES = 20
 """Pieces that a slow body comes in."""
 _MOST_BUFFERED = 1024 * 1024
 """Bytes of further requests that may wait while one is being answered."""
-_RESET = struct.pack("ii", 1, 0)
+_RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 """SO_LINGER on, with no time: closing sends RST, as a crashed server's machine does."""
 
 
@@ -119,6 +120,17 @@ class _Connection(asyncio.Protocol):
                 self._transport.write(interim)
             return
         self._task = asyncio.get_running_loop().create_task(self._answer(arrival))
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Tells of a mistake in the simulator instead of leaving the client to wait for ever."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._task = None
+            if self._transport:
+                self._transport.abort()
+            context = {"message": "the simulator failed to answer", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
 
     async def _answer(self, arrival: http1.Arrival) -> None:
         response = await self._simulator.handle(arrival.request)

@@ -17,7 +17,10 @@ from tui_batch.simulator.wire import Ask
 _MOST_READ = 20_000
 """Characters of a prompt that are looked at. Longer prompts are counted whole but not understood better."""
 
-_TAGGED = re.compile(r"<(\w+)>\s*(.*?)\s*</\1>", re.DOTALL)
+_TAGGED = re.compile(
+    r"<(message|text|document|ticket|review|input|email|question|comment|article)>\s*(.*?)\s*</\1>",
+    re.DOTALL | re.IGNORECASE,
+)
 _FENCED = re.compile(r'("""|```)\s*(.*?)\s*\1', re.DOTALL)
 _MARKED = re.compile(
     r"^\s*(?:customer )?(?:message|text|review|ticket|input|question|problem|tweet|comment|sentence|email)\s*:\s*",

@@ -64,8 +64,7 @@ def solve(text: str) -> str:
         value = _apply(value, number, question)
     if re.search(r"\b(left|remain|remaining)\b", question) and len(numbers) > 1:
         value = numbers[0].value - sum(number.value for number in numbers[1:])
-        value = abs(value)
-    return _written(value)
+    return _written(abs(value))
 
 
 def _apply(value: float, number: _Number, question: str) -> float:

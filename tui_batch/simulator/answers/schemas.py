@@ -10,8 +10,10 @@ from tui_batch.simulator.answers import arithmetic, prose
 from tui_batch.simulator.answers.labels import choose
 from tui_batch.simulator.chance import digest, draw
 
-_DEEPEST = 12
-"""Nesting at which recursive schemas are cut short."""
+_DEEPEST = 6
+"""Nesting beyond which only what is required is filled in: recursive schemas would never end."""
+_MOST_VALUES = 2_000
+"""Values made for one answer; what is still asked for beyond it is null."""
 
 _SHAPE = re.compile(r"\{[^{}]*:[^{}]*\}")
 _FIELD = re.compile(r'"(\w+)"\s*:\s*("[^"]*"|[^,}\n]+)')
@@ -51,8 +53,12 @@ class _Filler:
         self._root = root
         self._text = text
         self._seed = seed
+        self._left = _MOST_VALUES
 
     def value(self, schema: Json, place: tuple[str, ...], depth: int) -> Json:
+        self._left -= 1
+        if self._left < 0 or depth > 4 * _DEEPEST:
+            return None
         schema = self._resolve(schema)
         if "const" in schema:
             return schema["const"]
@@ -111,8 +117,6 @@ class _Filler:
         properties = schema.get("properties") or {}
         required = schema.get("required") or ()
         wanted = [name for name in properties if depth < _DEEPEST or name in required]
-        if depth >= 2 * _DEEPEST:
-            return {}
         return {name: self.value(properties[name], (*place, name), depth + 1) for name in wanted}
 
     def _array(self, schema: Mapping[str, Json], place: tuple[str, ...], depth: int) -> Json:
