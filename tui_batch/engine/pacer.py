@@ -1,0 +1,212 @@
+"""Learns from refusals that the known limits do not explain.
+
+A run of refusals, from the first one to the first request that is taken again, is an *episode*. How long it lasts
+tells how the server counts. Taken again within seconds: it counts in short intervals, so requests are spread evenly.
+Refused for longer: what it took in the last minute is its limit of a minute. Both are then raised carefully.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SHORT_EPISODE_S = 3.0
+"""Episodes shorter than this speak of intervals of about a second, longer ones of a minute."""
+FIRST_BACKOFF_S = 0.5
+LONGEST_BACKOFF_S = 16.0
+FIRST_PACE = 0.95
+"""Share of the observed rate to begin with when no limit is known."""
+SMALL_CUT = 0.97
+LARGE_CUT = 0.8
+"""For a refusal that follows another cut within QUIET_S, or comes with a long episode."""
+QUIET_S = 10.0
+RAISE_EVERY_S = 10.0
+SMALL_RAISE = 1.01
+LARGE_RAISE = 1.05
+LONG_QUIET_S = 60.0
+"""After this long without a refusal the pace is raised by LARGE_RAISE."""
+FIRST_RELAX_S = 30.0
+LONGEST_RELAX_S = 3_600.0
+WHOLE_BURST_S = 60.0
+"""A burst allowance this long is the same as not pacing."""
+FIRST_GROW_S = 10.0
+LONGEST_GROW_S = 60.0
+QUICK_GROW_S = 1.0
+
+
+@dataclass(slots=True)
+class _Episode:
+    """Refusals that belong together."""
+
+    since: float
+    probe_at: float
+    backoff_s: float
+    measured: int
+    """Requests the server took in the minute before; the most seen."""
+    explained: bool
+    """Whether the known limits explain the latest of these refusals."""
+
+
+class Pacer:
+    """What refusals taught about one deployment: an even pace, or a limit of a minute. Times in seconds."""
+
+    def __init__(self) -> None:
+        self.known_per_s: float | None = None
+        """Sustained requests per second by the known limit; None: none known."""
+        self.guess: int | None = None
+        """Requests a minute that refusals taught; None: nothing taught."""
+        self._episode: _Episode | None = None
+        self._concluded_at = float("-inf")
+        self._first_accepted: float | None = None
+        self._rate: float | None = None
+        self._due = 0.0
+        self._burst_s = 0.0
+        self._relax_s = FIRST_RELAX_S
+        self._relax_at = 0.0
+        self._raise_at = 0.0
+        self._cut_at = float("-inf")
+        self._binding = False
+        self._grow_at = 0.0
+        self._grow_s = FIRST_GROW_S
+        self._step = 1
+
+    @property
+    def paces(self) -> bool:
+        """Whether requests are spread evenly."""
+        return self._rate is not None
+
+    @property
+    def rate(self) -> float | None:
+        """The pace in requests a second; None: not paced."""
+        return self._rate
+
+    def earliest(self, now: float) -> float:
+        """When the pace, or an episode's next probe, lets a request go; `now` when at once."""
+        if self._episode is not None:
+            return max(now, self._episode.probe_at)
+        if self._rate is None:
+            return now
+        at = self._due - self._burst_s
+        if at <= now:
+            return now
+        self._binding = True
+        return at
+
+    def took(self, now: float) -> None:
+        """A request goes out."""
+        if self._episode is not None:
+            # Not waiting for its outcome, but one at a time: a probe may take long to come back.
+            self._episode.probe_at = now + self._episode.backoff_s
+        if self._rate is not None:
+            self._due = max(self._due, now) + 1.0 / self._rate
+
+    def refused(
+        self, now: float, sent_at: float, retry_after_s: float | None, *, measured: int, explained: bool
+    ) -> None:
+        """A request sent at `sent_at` was refused. `measured`: requests the server took in the last minute."""
+        episode = self._episode
+        if episode is None:
+            if sent_at <= self._concluded_at:
+                # A straggler of the episode that is over.
+                return
+            self._learn_guess(now, measured)
+            wait = retry_after_s or FIRST_BACKOFF_S
+            self._episode = _Episode(now, now + wait, FIRST_BACKOFF_S, measured, explained)
+            return
+        episode.measured = max(episode.measured, measured)
+        episode.explained = explained
+        if sent_at > episode.since:
+            episode.backoff_s = min(LONGEST_BACKOFF_S, episode.backoff_s * 2)
+            episode.probe_at = max(episode.probe_at, now + (retry_after_s or episode.backoff_s))
+
+    def accepted(self, now: float, sent_at: float) -> None:
+        """The server took a request that was sent at `sent_at`."""
+        if self._first_accepted is None:
+            self._first_accepted = sent_at
+        episode = self._episode
+        if episode is not None and sent_at > episode.since:
+            self._episode = None
+            self._concluded_at = now
+            self._conclude(now, episode, sent_at - episode.since)
+        elif episode is None:
+            self._raise(now)
+
+    def may_grow_at(self) -> float | None:
+        """When a full window of `guess` may try one more; None: nothing guessed."""
+        return None if self.guess is None or self._episode is not None else self._grow_at
+
+    def grow(self, now: float) -> None:
+        """Tries more than the guess: one, and twice as many each time that nothing was refused since."""
+        assert self.guess is not None
+        self.guess += self._step
+        self._step *= 2
+        self._grow_at = now + (self._grow_s if self._step <= 2 else QUICK_GROW_S)
+
+    def forget_guess(self) -> None:
+        """The server has stated its limits: what was guessed is void."""
+        self.guess = None
+
+    def _learn_guess(self, now: float, measured: int) -> None:
+        if self.guess is None:
+            return
+        self.guess = max(1, min(self.guess, measured))
+        self._step = 1
+        self._grow_s = min(LONGEST_GROW_S, self._grow_s * 2)
+        self._grow_at = now + self._grow_s
+
+    def _conclude(self, now: float, episode: _Episode, lasted_s: float) -> None:
+        short = lasted_s < SHORT_EPISODE_S
+        if self._rate is not None:
+            self._cut(now, short)
+        elif self.guess is None and not episode.explained:
+            if short:
+                self._begin_pace(now, episode)
+            else:
+                self.guess = max(1, episode.measured)
+                self._step = 1
+                self._grow_s = FIRST_GROW_S
+                self._grow_at = now + FIRST_GROW_S
+
+    def _begin_pace(self, now: float, episode: _Episode) -> None:
+        first = episode.since if self._first_accepted is None else self._first_accepted
+        span = min(60.0, max(1.0, episode.since - first))
+        observed = FIRST_PACE * max(1, episode.measured) / span
+        self._set_rate(now, observed if self.known_per_s is None else min(observed, self.known_per_s))
+
+    def _cut(self, now: float, short: bool) -> None:
+        assert self._rate is not None
+        often = now - self._cut_at < QUIET_S
+        self._relax_s = min(LONGEST_RELAX_S, self._relax_s * 2)
+        self._set_rate(now, self._rate * (SMALL_CUT if short and not often else LARGE_CUT))
+
+    def _set_rate(self, now: float, rate: float) -> None:
+        self._rate = rate
+        self._due = now + 1.0 / rate
+        self._burst_s = 0.0
+        self._raise_at = now + RAISE_EVERY_S
+        self._relax_at = now + self._relax_s
+        self._cut_at = now
+        self._binding = False
+
+    def _raise(self, now: float) -> None:
+        if self._rate is None:
+            return
+        if self.known_per_s is not None and self._rate >= self.known_per_s:
+            self._rate = self.known_per_s
+            self._relax(now)
+        elif now >= self._raise_at and self._binding:
+            factor = LARGE_RAISE if now - self._cut_at >= LONG_QUIET_S else SMALL_RAISE
+            raised = self._rate * factor
+            self._rate = raised if self.known_per_s is None else min(raised, self.known_per_s)
+            self._raise_at = now + RAISE_EVERY_S
+            self._binding = False
+
+    def _relax(self, now: float) -> None:
+        """Allows longer and longer bursts as long as nothing is refused, until nothing is left of the pace."""
+        assert self._rate is not None
+        if now < self._relax_at:
+            return
+        self._burst_s = max(2.0 / self._rate, self._burst_s * 2)
+        self._relax_at = now + self._relax_s
+        if self._burst_s >= WHOLE_BURST_S:
+            self._rate = None
+            self._burst_s = 0.0

@@ -1,0 +1,115 @@
+"""An exact sliding window: never more than the limit in any period, and no slower than that."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+EXACT_ENTRIES = 4_096
+"""Up to here every take has an entry of its own; above, takes close in time share one."""
+QUANTA = 6_000
+"""Shared entries span at most this part of a period: 10 ms of a minute, 14.4 s of a day."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """An amount that counts from `at` on. Shared entries count from the latest of their takes: late, never early."""
+
+    first: float
+    at: float
+    amount: int
+    live: bool = True
+
+
+@dataclass(slots=True)
+class Claim:
+    """One take's part of an entry."""
+
+    entry: Entry
+    amount: int
+
+
+class SlidingWindow:
+    """At most `limit` in any `period_s` seconds. `margin_s` is added to the life of every entry.
+
+    Exact while it holds at most EXACT_ENTRIES entries; beyond that an amount may be counted up to period / QUANTA
+    longer than needed. It never holds more than EXACT_ENTRIES + QUANTA + 1 entries. A limit of None limits nothing,
+    but use is still counted, so that a limit learned later knows what went before.
+    """
+
+    def __init__(self, limit: int | None, period_s: float = 60.0, margin_s: float = 0.0) -> None:
+        self.limit = limit
+        """May be changed at any time."""
+        self.period_s = period_s
+        self.margin_s = margin_s
+        """May be changed at any time; seconds."""
+        self._entries: deque[Entry] = deque()
+        self._used = 0
+
+    def used(self, now: float) -> int:
+        """What counts against the limit at `now`."""
+        self._expire(now)
+        return self._used
+
+    def earliest(self, now: float, amount: int) -> float:
+        """When `amount` fits if nothing else is taken; `now` when it does at once.
+
+        An amount above the whole limit fits when nothing else counts: waiting longer would not help it.
+        """
+        self._expire(now)
+        if self.limit is None or not self._entries:
+            return now
+        excess = self._used + amount - max(self.limit, 0)
+        if excess <= 0:
+            return now
+        life = self.period_s + self.margin_s
+        for entry in self._entries:
+            excess -= entry.amount
+            if excess <= 0:
+                return max(now, entry.at + life)
+        return max(now, self._last_counting() + life) if self._used else now
+
+    def take(self, now: float, amount: int) -> Claim:
+        """Counts an amount from now on. Does not ask whether it fits."""
+        self._expire(now)
+        entry = self._entries[-1] if self._entries else None
+        if entry is not None and now < entry.at:
+            now = entry.at
+        if entry is not None and self._shares(entry, now):
+            entry.at = now
+            entry.amount += amount
+        else:
+            entry = Entry(now, now, amount)
+            self._entries.append(entry)
+        self._used += amount
+        return Claim(entry, amount)
+
+    def settle(self, claim: Claim, actual: int) -> None:
+        """Replaces an estimate by what was really used. May take the window above its limit: it was used."""
+        change = actual - claim.amount
+        claim.amount = actual
+        if claim.entry.live:
+            claim.entry.amount += change
+            self._used += change
+
+    def give_back(self, claim: Claim) -> None:
+        """Undoes a take: it never reached the server."""
+        self.settle(claim, 0)
+
+    def __len__(self) -> int:
+        """Entries held; bounded."""
+        return len(self._entries)
+
+    def _shares(self, entry: Entry, now: float) -> bool:
+        return len(self._entries) >= EXACT_ENTRIES and now - entry.first < self.period_s / QUANTA
+
+    def _last_counting(self) -> float:
+        return next(entry.at for entry in reversed(self._entries) if entry.amount)
+
+    def _expire(self, now: float) -> None:
+        life = self.period_s + self.margin_s
+        entries = self._entries
+        while entries and entries[0].at + life <= now:
+            gone = entries.popleft()
+            gone.live = False
+            self._used -= gone.amount

@@ -1,0 +1,1 @@
+"""What requests cost: tokens estimated before a call, and exact prices after it."""
