@@ -42,11 +42,12 @@ class RowFactory:
 
     def __init__(self, source: InputSource, default: Callable[[Any], Any] | None = None) -> None:
         """`default` turns a value that JSON does not know into one that it does, or raises TypeError."""
-        self._custom_id = source.custom_id_column
-        self._priority = source.priority_column
+        # None for a role that is switched off: no JSON object has such a name, while "" is possible.
+        self._custom_id = source.custom_id_column or None
+        self._priority = source.priority_column or None
         self._default = default
 
-    def make(self, line: int | None, columns: Mapping[str, Any]) -> Read:
+    def make(self, line: int | None, columns: Mapping[Any, Any]) -> Read:
         """A row, or a reject when its identifier or priority is bad or a value cannot be written as JSON."""
         try:
             data = orjson.dumps(columns, self._default)
@@ -116,7 +117,7 @@ def _short(value: Any) -> str:
 
 def _why_unwritable(error: TypeError) -> str:
     """orjson's refusal in words for a person."""
-    text = str(error)
+    text = str(error.__cause__ or error)
     if "surrogates" in text:
         return "is not valid UTF-8"
     if "64-bit" in text:

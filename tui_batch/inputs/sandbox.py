@@ -7,13 +7,14 @@ where a small template could make a huge text. This guards against a careless jo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
-from jinja2 import StrictUndefined, Undefined
-from jinja2.exceptions import SecurityError
+from jinja2 import StrictUndefined, Template, Undefined, meta, nodes
+from jinja2.exceptions import SecurityError, TemplateSyntaxError
 from jinja2.filters import FILTERS
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -51,6 +52,78 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         if isinstance(result, (str, list, tuple)) and len(result) > MAX_OUTPUT:
             raise SecurityError(f"{operator} makes more than {MAX_OUTPUT:,} characters")
         return result
+
+
+class TemplateRefused(Exception):
+    """A template that cannot be compiled, and the line of it that is to blame."""
+
+    def __init__(self, reason: str, line: int) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledTemplate:
+    """A template ready to render, and what it needs."""
+
+    names: frozenset[str]
+    """Variables it takes from outside."""
+    plain: Callable[[Mapping[str, Any]], str] | None
+    """For a template of nothing but text and columns: the same text for a fifth of the time. Needs all of `names`."""
+    _template: Template
+
+    def render(self, variables: dict[str, Any]) -> str:
+        """The text. Raises whatever the template's own code raises, and SecurityError beyond MAX_OUTPUT."""
+        parts: list[str] = []
+        room = MAX_OUTPUT
+        for part in self._template.root_render_func(self._template.new_context(variables)):
+            parts.append(part)
+            room -= len(part)
+            if room < 0:
+                _too_long()
+        return "".join(parts)
+
+
+def compile_template(text: str) -> CompiledTemplate:
+    """Compiles a template. Raises TemplateRefused."""
+    env = environment()
+    try:
+        tree = env.parse(text)
+        for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
+            raise TemplateRefused("a prompt template cannot load other templates", node.lineno)
+        names = frozenset(meta.find_undeclared_variables(tree)) - env.globals.keys()
+        plain = _plain(tree, names)
+        return CompiledTemplate(names, plain, env.from_string(tree))
+    except TemplateSyntaxError as error:
+        raise TemplateRefused(error.message or "is not a template", error.lineno) from None
+    except (RecursionError, SyntaxError, ValueError, MemoryError) as error:
+        raise TemplateRefused(str(error) or "is too large", 1) from None
+
+
+def _too_long() -> NoReturn:
+    raise SecurityError(f"it makes more than {MAX_OUTPUT:,} characters")
+
+
+def _plain(tree: nodes.Template, names: frozenset[str]) -> Callable[[Mapping[str, Any]], str] | None:
+    """A function for a template of text and columns only; None for any other."""
+    parts: list[tuple[str, bool]] = []
+    for output in tree.body:
+        if not isinstance(output, nodes.Output):
+            return None
+        for node in output.nodes:
+            if isinstance(node, nodes.TemplateData):
+                parts.append((node.data, False))
+            elif isinstance(node, nodes.Name) and node.name in names:
+                parts.append((node.name, True))
+            else:
+                return None
+    frozen = tuple(parts)
+
+    def render(columns: Mapping[str, Any]) -> str:
+        text = "".join([str(_finalize(columns[part])) if is_column else part for part, is_column in frozen])
+        return text if len(text) <= MAX_OUTPUT else _too_long()
+
+    return render
 
 
 @cache

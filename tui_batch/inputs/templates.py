@@ -17,7 +17,7 @@ from tui_batch.inputs.readers.registry import InputFormat
 from tui_batch.inputs.request_rows import batch_operation, body_operation
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from tui_batch.inputs.sandbox import CompiledTemplate
 
 DEFAULT_PROMPT = "{{ prompt }}"
 """The template of a job that names none."""
@@ -70,6 +70,11 @@ def compile_prompt(spec: JobSpec) -> Renderer:
     if spec.operation is Operation.EMBED and spec.system:
         raise UserError("an embedding has no system text", remedy="Leave the system text out.")
     return _ColumnRenderer(spec)
+
+
+def check_template(which: str, text: str) -> None:
+    """Raises UserError, naming the line, when a `prompt` or `system` template cannot be used."""
+    _compile(which, text)
 
 
 class _ColumnRenderer:
@@ -165,11 +170,11 @@ class _Overrides:
     """The model and the parameters that a row sets for itself."""
 
     def __init__(self, source: InputSource, params: Mapping[str, Json]) -> None:
-        self._model = source.model_column
-        self._column = source.params_column
+        self._model = source.model_column or None
+        self._column = source.params_column or None
         self._params = params
 
-    def of(self, columns: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Json]]:
+    def of(self, columns: Mapping[Any, Any]) -> tuple[str | None, Mapping[str, Json]]:
         """The row's model, if it names one, and its parameters over the job's. Raises RowError."""
         model = columns.get(self._model) or None
         if model is not None and not isinstance(model, str):
@@ -192,28 +197,19 @@ class _Template:
 
     def __init__(self, which: str, text: str) -> None:
         self._which = which
-        self._template, self.names = _compiled(which, text)
-        self._wants_row = ROW in self.names
-        self.names -= {ROW}
+        self._compiled = _compile(which, text)
+        self._wants_row = ROW in self._compiled.names
+        self.names = self._compiled.names - {ROW}
 
     def render(self, columns: dict[str, Any]) -> str:
         """The text for one row. Raises RowError."""
-        from tui_batch.inputs.sandbox import MAX_OUTPUT
-
-        variables = {ROW: columns, **columns} if self._wants_row else columns
-        parts: list[str] = []
-        room = MAX_OUTPUT
+        plain = self._compiled.plain
         try:
-            for part in self._template.root_render_func(self._template.new_context(variables)):
-                parts.append(part)
-                room -= len(part)
-                if room < 0:
-                    raise RowError(f"the {self._which} template makes more than {MAX_OUTPUT:,} characters")
-        except RowError:
-            raise
+            if plain is not None and not self._wants_row and self.names <= columns.keys():
+                return plain(columns)
+            return self._compiled.render({ROW: columns, **columns} if self._wants_row else columns)
         except Exception as error:  # a template is a small program of the user's: it can fail in any way
             self._fail(error, columns)
-        return "".join(parts)
 
     def _fail(self, error: Exception, columns: Mapping[str, Any]) -> NoReturn:
         from jinja2.exceptions import UndefinedError
@@ -229,31 +225,17 @@ class _Template:
         raise RowError(f"the {self._which} template fails: {str(error) or type(error).__name__}") from None
 
 
-def _compiled(which: str, text: str) -> tuple[Template, frozenset[str]]:
-    """A template and the names it takes from outside. Raises UserError."""
-    from jinja2 import meta, nodes
-    from jinja2.exceptions import TemplateSyntaxError
+def _compile(which: str, text: str) -> CompiledTemplate:
+    """Compiles a template. Raises UserError."""
+    from tui_batch.inputs.sandbox import TemplateRefused, compile_template
 
-    from tui_batch.inputs.sandbox import environment
-
-    env = environment()
     try:
-        tree = env.parse(text)
-        for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
-            raise _bad_template(which, node.lineno, "a prompt template cannot load other templates")
-        names = frozenset(meta.find_undeclared_variables(tree)) - env.globals.keys()
-        return env.from_string(tree), names
-    except TemplateSyntaxError as error:
-        raise _bad_template(which, error.lineno, error.message or "is not a template") from None
-    except (RecursionError, SyntaxError, ValueError, MemoryError) as error:
-        raise _bad_template(which, 1, str(error) or "is too large") from None
-
-
-def _bad_template(which: str, line: int, reason: str) -> UserError:
-    return UserError(
-        f"{which} template, line {line}: {reason}",
-        remedy="Columns are written {{ column }}; for text with braces use {% raw %}...{% endraw %}.",
-    )
+        return compile_template(text)
+    except TemplateRefused as error:
+        raise UserError(
+            f"{which} template, line {error.line}: {error}",
+            remedy="Columns are written {{ column }}; for text with braces use {% raw %}...{% endraw %}.",
+        ) from None
 
 
 def read_messages(value: Any) -> tuple[Message, ...]:

@@ -1,0 +1,308 @@
+"""Job files: YAML in, checked field by field, a JobDraft out. Importing this loads pydantic."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from tui_batch.domain.endpoint import Api, Operation
+from tui_batch.domain.job import NANO, CacheMode, InputSource, Mode, OnTruncated
+from tui_batch.errors import InputError, UserError
+from tui_batch.inputs import yaml_document
+from tui_batch.inputs.byte_source import STDIN
+from tui_batch.inputs.draft import AUTO, Auto, JobDraft, ModelChoice
+from tui_batch.inputs.job_problems import explain, refuse_secrets
+from tui_batch.inputs.readers.registry import InputFormat
+from tui_batch.inputs.templates import check_template
+from tui_batch.inputs.yaml_document import Document
+
+SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
+_EXAMPLE = 'A job file looks like this:\n  input: rows.csv\n  model: gpt-4o-mini\n  prompt: "Classify: {{ text }}"'
+
+Name = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Part(BaseModel):
+    """A mapping of a job file. A field that is not known is an error: it is nearly always a slip of the pen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+def _as_mapping(key: str) -> BeforeValidator:
+    """Lets a lone text stand for a mapping with that one field."""
+
+    def widen(value: Any) -> Any:
+        return {key: value} if isinstance(value, str) else value
+
+    return BeforeValidator(widen)
+
+
+class Columns(_Part):
+    """Columns with a meaning of their own. An empty name switches one off."""
+
+    custom_id: str = "custom_id"
+    """Identifies a row; unique in the file."""
+    priority: str = "priority"
+    """A whole number, or urgent, high, normal, low. Higher first."""
+    model: str = "model"
+    """The model of this row, in place of the job's."""
+    params: str = "params"
+    """Parameters of this row (an object), over the job's."""
+
+
+class Input(_Part):
+    """The file of rows."""
+
+    path: Name
+    """Relative to the job file; `-` is standard input."""
+    format: InputFormat | None = None
+    """Found from the file when left out."""
+    columns: Columns = Columns()
+
+
+class ModelEntry(_Part):
+    """A model, where it is served, and its share."""
+
+    model: Name
+    endpoint: Name | None = None
+    """Name of an endpoint."""
+    endpoints: tuple[Name, ...] = ()
+    """Names of several endpoints that all serve it."""
+    weight: float = Field(default=1.0, gt=0)
+    """Share of the rows in mode spread."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.endpoint is not None and self.endpoints:
+            raise ValueError("give endpoint or endpoints, not both")
+        return self
+
+
+class Limits(_Part):
+    """Bounds that may be changed while the job runs."""
+
+    concurrency: Annotated[int, Field(ge=1, le=100_000)] | Literal["auto"] | None = None
+    """Requests in flight at most, or auto."""
+    rpm: Count | None = None
+    """Requests a minute."""
+    tpm: Count | None = None
+    """Tokens a minute, in and out."""
+    budget: Decimal | None = Field(default=None, ge=0, le=1_000_000_000)
+    """US dollars the job may spend in all."""
+
+
+class Retry(_Part):
+    """What happens to a request that fails."""
+
+    max_attempts: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Requests that count for one row, the first included."""
+
+
+class TimeoutsPart(_Part):
+    """How long to wait for an answer."""
+
+    base: float | None = Field(default=None, gt=0)
+    """Seconds for any request."""
+    per_1k_tokens: float | None = Field(default=None, ge=0)
+    """Seconds more for every thousand tokens expected."""
+
+
+class JobFile(_Part):
+    """A job of llmbatch-tui: a file of rows, what to ask about each, of whom, and within which limits."""
+
+    input: Annotated[Input, _as_mapping("path")]
+    """The file of rows: a path, or a mapping."""
+    name: Name | None = None
+    """Shown everywhere; the file's name when left out."""
+    api: Api | None = None
+    """The server's wire format."""
+    endpoint: Name | None = None
+    """Name of an endpoint from the settings, or of a known provider."""
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/@\s]+(/[^@\s]*)?$")] | None = None
+    """A server's address, where no endpoint is named."""
+    model: Name | None = None
+    """The model, when there is one."""
+    models: tuple[Annotated[ModelEntry, _as_mapping("model")], ...] = ()
+    """Several models: names, or mappings with endpoints and weights."""
+    mode: Mode | None = None
+    """How several models share the rows."""
+    operation: Operation | None = None
+    system: str | None = None
+    """System text; a template over the row's columns."""
+    prompt: str | None = None
+    """Prompt; a template over the row's columns, such as `Classify: {{ text }}`."""
+    params: dict[str, Any] = {}
+    """Parameters of the request, such as temperature and max_tokens."""
+    schema_: dict[str, Any] | str | None = Field(default=None, alias="schema")
+    """JSON Schema that answers must meet: written here, or the path of a JSON file relative to the job file."""
+    limits: Limits = Limits()
+    retry: Retry = Retry()
+    cache: CacheMode | None = None
+    """Whether answers to equal requests are taken from earlier runs."""
+    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] | None = None
+    """Jobs with a higher number run first."""
+    tags: dict[str, str] = {}
+    output: Name | None = None
+    """Where answers are written, relative to the job file."""
+    on_truncated: OnTruncated | None = None
+    """What becomes of an answer cut by a length limit."""
+    keep_raw: bool | None = None
+    """Keep every response as it was received."""
+    timeouts: TimeoutsPart = TimeoutsPart()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.model is not None and self.models:
+            raise ValueError("give model or models, not both")
+        if self.endpoint is not None and self.base_url is not None:
+            raise ValueError("give endpoint or base_url, not both")
+        return self
+
+
+def load_job_file(path: Path) -> JobFile:
+    """Reads and checks a job file. Raises InputError naming file, line and field."""
+    return validated(yaml_document.load(path))
+
+
+def load_job_draft(path: Path) -> JobDraft:
+    """A job file as the rest of the program takes it. Raises InputError, also for its templates and its schema."""
+    document = yaml_document.load(path)
+    job = validated(document)
+    _check_templates(document, job)
+    return _draft(document, job, path)
+
+
+def validated(document: Document) -> JobFile:
+    """A document as a job file. Raises InputError with every mistake that was found."""
+    if not isinstance(document.value, dict):
+        found = "is empty" if document.value is None else "holds rows or text, not a job"
+        raise InputError(document.path, found, line=1, remedy=_EXAMPLE)
+    refuse_secrets(document)
+    try:
+        return JobFile.model_validate(document.value)
+    except ValidationError as error:
+        raise explain(document, error, JobFile) from None
+
+
+def dump_job_file(job: JobFile) -> str:
+    """The YAML text of a job file: only what was set, in the documented order."""
+    value = job.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    if job.limits.budget is not None:
+        value["limits"]["budget"] = _plain_number(job.limits.budget)
+    if value["input"].keys() == {"path"}:
+        value["input"] = value["input"]["path"]
+    return yaml_document.dump(value)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of job files, for editors."""
+    return {"$schema": SCHEMA_URL, **JobFile.model_json_schema(by_alias=True, mode="validation")}
+
+
+def _plain_number(amount: Decimal) -> int | float:
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
+
+
+def _draft(document: Document, job: JobFile, path: Path) -> JobDraft:
+    base = path.absolute().parent
+    limits = job.limits
+    return JobDraft(
+        source=_source(job.input, base),
+        name=job.name or path.stem,
+        origin=path.absolute(),
+        api=job.api,
+        endpoint=job.endpoint,
+        base_url=job.base_url.rstrip("/") if job.base_url else None,
+        models=_models(job),
+        mode=job.mode,
+        operation=job.operation,
+        system=job.system,
+        prompt=job.prompt,
+        params=job.params,
+        schema=_answer_schema(document, job.schema_, base),
+        concurrency=_concurrency(limits),
+        rpm=limits.rpm,
+        tpm=limits.tpm,
+        budget_nano=None if limits.budget is None else int(limits.budget * NANO),
+        max_attempts=job.retry.max_attempts,
+        cache=job.cache,
+        priority=job.priority,
+        tags=job.tags,
+        output=None if job.output is None else _resolved(job.output, base),
+        on_truncated=job.on_truncated,
+        keep_raw=job.keep_raw,
+        timeout_base_s=job.timeouts.base,
+        timeout_per_1k_tokens_s=job.timeouts.per_1k_tokens,
+    )
+
+
+def _source(given: Input, base: Path) -> InputSource:
+    columns = given.columns
+    return InputSource(
+        path=STDIN if given.path == STDIN else str(_resolved(given.path, base)),
+        format=given.format.value if given.format else "",
+        custom_id_column=columns.custom_id,
+        priority_column=columns.priority,
+        model_column=columns.model,
+        params_column=columns.params,
+    )
+
+
+def _resolved(path: str, base: Path) -> Path:
+    return base / Path(path).expanduser()
+
+
+def _models(job: JobFile) -> tuple[ModelChoice, ...]:
+    if job.model is not None:
+        return (ModelChoice(job.model),)
+    return tuple(
+        ModelChoice(entry.model, (entry.endpoint,) if entry.endpoint else entry.endpoints, entry.weight)
+        for entry in job.models
+    )
+
+
+def _concurrency(limits: Limits) -> int | Auto | None:
+    return AUTO if limits.concurrency == "auto" else limits.concurrency
+
+
+def _answer_schema(document: Document, given: dict[str, Any] | str | None, base: Path) -> dict[str, Any] | None:
+    """The answer's schema, read from its file where need be. Raises InputError when it is none."""
+    if given is None:
+        return None
+    from jsonschema import Draft202012Validator, SchemaError
+
+    schema = _schema_file(document, base, given) if isinstance(given, str) else given
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        where = ("schema", *error.absolute_path) if isinstance(given, dict) else ("schema",)
+        raise document.error(where, f"is not a JSON Schema: {error.message}") from None
+    return schema
+
+
+def _schema_file(document: Document, base: Path, given: str) -> dict[str, Any]:
+    path = _resolved(given, base)
+    try:
+        schema = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise document.error(("schema",), f"{path} cannot be read: {error.strerror}") from None
+    except orjson.JSONDecodeError as error:
+        raise document.error(("schema",), f"{path}:{error.lineno} is not valid JSON: {error.msg}") from None
+    if not isinstance(schema, dict):
+        raise document.error(("schema",), f"{path} does not hold a JSON object")
+    return schema
+
+
+def _check_templates(document: Document, job: JobFile) -> None:
+    """Raises InputError for a template that cannot be compiled."""
+    for field, text in (("prompt", job.prompt), ("system", job.system)):
+        try:
+            if text:
+                check_template(field, text)
+        except UserError as error:
+            raise document.error((field,), error.message, error.remedy) from None
