@@ -80,6 +80,7 @@ class Controller:
         engine = self._engine
         if engine is None:
             raise UserError("this process runs no jobs")
+        await engine.ended(job_id)
         job = await self._store.jobs.get(job_id)
         self._check_startable(job)
         if not await self._store.jobs.acquire(

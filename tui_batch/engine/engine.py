@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import TracebackType
+from typing import TypeVar
 
 from tui_batch.domain.endpoint import Api, Deployment, DeploymentKey, Endpoint
 from tui_batch.domain.item import ItemRecord
@@ -29,10 +31,19 @@ from tui_batch.inputs.templates import compile_prompt
 from tui_batch.money.prices import UnitPrices
 from tui_batch.money.tokens import TokenEstimator
 from tui_batch.providers.base import Provider
+from tui_batch.store.connection import StoreTrouble
 from tui_batch.store.store import Store
+
+T = TypeVar("T")
 
 BACKLOG = 5_000
 """Outcomes that may wait for the disk before dispatching stops."""
+
+PATIENCE_S = 10.0
+"""How long stopping waits for the last outcomes and states to reach the disk."""
+
+AGAIN_S = 0.5
+"""Pause between two tries to write a job's state to a disk that refuses."""
 
 LOST = Halt(JobState.PAUSED, PauseReason.OWNER_LOST, "another process took this job over")
 """Stops a run whose lease is gone; the job's state is the new owner's business."""
@@ -74,12 +85,16 @@ class Engine:
         self._running: dict[int, _Running] = {}
         self._lanes: dict[DeploymentKey, Lane] = {}
         self._estimator = TokenEstimator()
+        self._ending: dict[int, asyncio.Future[Job]] = {}
+        """Jobs that no longer run but whose last state is still being written."""
+        self._tasks: set[asyncio.Task[None]] = set()
         self._trouble = ""
 
     async def __aenter__(self) -> Engine:
         self._loop = asyncio.get_running_loop()
         self._landing = Landing(
             self._lanes,
+            self._estimator,
             record=self.store.writer.record,
             halt=self.halt,
             clock=self._around.clock,
@@ -126,7 +141,7 @@ class Engine:
             self.store,
             self._landing,
             open_lanes=lambda ready: self._open_lanes(preparer, {key for item in ready for key in item.route}),
-            kick=self._scheduler.kick,
+            moved=lambda: self._settled(run),
             clock=self._around.clock,
         )
         self._runs[job.id] = run
@@ -166,10 +181,14 @@ class Engine:
             outcome = await self._executor.execute(item.calls[index].wire)
         except asyncio.CancelledError:
             self._landing.withdraw(run, item, index, granted)
-            self._settled(run)
             raise
-        self._landing.land(run, item, index, granted, outcome)
-        self._settled(run)
+        except Exception as error:  # a defect in an executor must not leave the job hanging
+            self._landing.withdraw(run, item, index, granted)
+            self.halt(run, Halt(JobState.FAILED, None, f"{type(error).__name__}: {error}"))
+        else:
+            self._landing.land(run, item, index, granted, outcome)
+        finally:
+            self._settled(run)
 
     def _settled(self, run: JobRun) -> None:
         """Something of a run ended: dispatch more, or end the run."""
@@ -181,28 +200,39 @@ class Engine:
 
     async def _end(self, running: _Running) -> None:
         """Writes the last outcomes and the job's final state, and gives up the lease."""
-        run, jobs = running.run, self.store.jobs
-        try:
-            await self.store.writer.drain()
-            if run.halt is None and await self.store.items.count_pending(run.id):
-                running.feeder.rewind()
-                return
-            halt = run.halt or Halt(JobState.COMPLETED)
-            self._forget(running)
-            if halt is not LOST:
-                now = self._around.clock()
-                await jobs.set_state(run.id, halt.state, reason=halt.reason, message=halt.message, now=now)
-                await jobs.release(run.id, self.owner)
-            job = await jobs.get(run.id)
-        finally:
-            running.ending = None
-        if not run.finished.done():
-            run.finished.set_result(job)
+        run = running.run
+        await self.store.writer.drain()
+        pending = await self._persistently(lambda: self.store.items.count_pending(run.id))
+        running.ending = None
+        if run.in_flight or (run.halt is None and pending):
+            running.feeder.rewind()
+            return
+        halt = final_state(run.halt, pending)
+        self._forget(running)
+        if halt is not LOST:
+            await self._persistently(lambda: self._close(run.id, halt))
+        job = await self._persistently(lambda: self.store.jobs.get(run.id))
+        self._ending.pop(run.id, None)
+        run.finished.set_result(job)
+
+    async def _close(self, job_id: int, halt: Halt) -> None:
+        now = self._around.clock()
+        await self.store.jobs.set_state(job_id, halt.state, reason=halt.reason, message=halt.message, now=now)
+        await self.store.jobs.release(job_id, self.owner)
+
+    async def _persistently(self, action: Callable[[], Awaitable[T]]) -> T:
+        """Does something with the store, again and again while the disk refuses."""
+        while True:
+            try:
+                return await action()
+            except StoreTrouble as error:
+                self._troubled(error.message)
+                await asyncio.sleep(AGAIN_S)
 
     def _forget(self, running: _Running) -> None:
         running.feeding.cancel()
-        self._runs.pop(running.run.id, None)
-        self._running.pop(running.run.id, None)
+        del self._runs[running.run.id]
+        self._ending[running.run.id] = self._running.pop(running.run.id).run.finished
 
     def _feeder_ended(self, running: _Running, task: asyncio.Task[None]) -> None:
         """A feeder runs until its job ends; when it fails (a damaged database), the job stops and says why."""
@@ -214,15 +244,23 @@ class Engine:
         if run.halt is not None:
             return
         run.halt = halt
-        self._loop.create_task(self._announce(run, halt), name=f"halt job {run.id}")
+        task = self._loop.create_task(self._announce(run, halt), name=f"halt job {run.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _announce(self, run: JobRun, halt: Halt) -> None:
         """The job's state changes at once, not when its last slow request ends."""
-        if halt is not LOST:
-            await self.store.jobs.set_state(
-                run.id, halt.state, reason=halt.reason, message=halt.message, now=self._around.clock()
-            )
+        if halt is not LOST and run.id in self._runs:
+            with suppress(StoreTrouble):  # the screen shows the trouble; the state is written again at the end
+                await self.store.jobs.set_state(
+                    run.id, halt.state, reason=halt.reason, message=halt.message, now=self._around.clock()
+                )
         self._settled(run)
+
+    async def ended(self, job_id: int) -> None:
+        """Returns when a job that is just ending has given up its lease; at once for any other."""
+        if (future := self._ending.get(job_id)) is not None:
+            await asyncio.wait([future])
 
     def unhalt(self, job_id: int) -> None:
         """Lets a job go on that was halted but still has requests in flight."""
@@ -267,13 +305,18 @@ class Engine:
             await asyncio.wait(ends)
 
     async def stop(self, message: str = "interrupted") -> None:
-        """Cancels what is in flight; those items stay pending. The jobs are paused and can be resumed."""
+        """Cancels what is in flight; those items stay pending. The jobs are paused and can be resumed.
+
+        A disk that refuses is waited for only so long: what it did not take is pending and will be sent again.
+        """
         ending = asyncio.ensure_future(self.drain(message))
         await asyncio.sleep(0)
         for running in list(self._running.values()):
             for task in list(running.flying):
                 task.cancel()
-        await ending
+        _, late = await asyncio.wait([ending], timeout=PATIENCE_S)
+        for task in late:
+            task.cancel()
 
     def snapshot(self) -> EngineSnapshot:
         """Everything a screen shows, as frozen values."""
@@ -300,3 +343,10 @@ class Engine:
     def _troubled(self, words: str | None) -> None:
         self._trouble = words or ""
         self._scheduler.kick()
+
+
+def final_state(halt: Halt | None, pending: int) -> Halt:
+    """What a job is when nothing of it is in flight any more. A pause that came after the last item is none."""
+    if halt is None or (halt.state is JobState.PAUSED and halt is not LOST and pending == 0):
+        return Halt(JobState.COMPLETED)
+    return halt

@@ -22,14 +22,14 @@ class Feeder:
         landing: Landing,
         *,
         open_lanes: Callable[[list[Prepared]], Awaitable[None]],
-        kick: Callable[[], None],
+        moved: Callable[[], None],
         clock: Callable[[], float],
     ) -> None:
         self._run = run
         self._store = store
         self._landing = landing
         self._open_lanes = open_lanes
-        self._kick = kick
+        self._moved = moved
         self._clock = clock
         self._after: tuple[int, int, int] | None = None
         self._rewinds = 0
@@ -67,7 +67,7 @@ class Feeder:
                 self._landing.unsendable(run, entry)
             await self._open_lanes(ready)
             await self._enqueue(ready, {item.id: item.available_at for item in page})
-            self._kick()
+            self._moved()
 
     async def _page(self) -> list[PendingItem]:
         """The next pending items that memory does not already hold."""

@@ -18,6 +18,7 @@ from tui_batch.engine.prepare import Unsendable
 from tui_batch.engine.queue import Prepared
 from tui_batch.engine.retry import Dead, Done, History, PauseJob, RetryAt, decide
 from tui_batch.money.prices import cost
+from tui_batch.money.tokens import TokenEstimator
 
 UNBILLED = frozenset(
     {
@@ -42,12 +43,25 @@ class Follower:
     item: Prepared
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What came of one request, with whom it concerns."""
+
+    run: JobRun
+    item: Prepared
+    """This request is counted in its `requests`."""
+    lane: Lane
+    outcome: Outcome
+    cost_nano: int | None
+
+
 class Landing:
     """Takes in what came of items, on behalf of all running jobs."""
 
     def __init__(
         self,
         lanes: Mapping[DeploymentKey, Lane],
+        estimator: TokenEstimator,
         *,
         record: Callable[[ItemRecord], None],
         halt: Callable[[JobRun, Halt], None],
@@ -55,6 +69,7 @@ class Landing:
         rng: random.Random,
     ) -> None:
         self._lanes = lanes
+        self._estimator = estimator
         self._record = record
         self._halt = halt
         self._clock = clock
@@ -135,22 +150,19 @@ class Landing:
 
     def land(self, run: JobRun, item: Prepared, index: int, granted: Pass, outcome: Outcome) -> None:
         """A request is over: settles its reservations, decides, records, and serves those that waited for it."""
-        now = self._loop.time()
         call = item.calls[index]
         lane = self._lanes[call.wire.deployment]
-        lane.landed(now, granted.lane_ticket, outcome)
-        run.limiter.settle(granted.job_ticket, outcome.usage.total)
-        price = self._cost(lane, outcome)
+        lane.landed(self._loop.time(), granted.lane_ticket, outcome)
+        if outcome.cls is OutcomeClass.RATE_LIMITED:
+            run.limiter.cancel(granted.job_ticket)
+        else:
+            run.limiter.settle(granted.job_ticket, outcome.usage.total)
+        price = price_of(lane, outcome)
         run.budget.settle(granted.reserved_nano, price)
         run.in_flight -= 1
-        item = replace(item, requests=item.requests + 1)
-        answer = self._decide(run, item, lane, outcome, price)
-        for follower in self.flights.land(call.cache_key):
-            follower.run.followers -= 1
-            if answer is not None and follower.run.uses_cache:
-                self.hit(follower.run, follower.item, answer)
-            else:
-                follower.run.queue.push(follower.item)
+        arrival = Arrival(run, replace(item, requests=item.requests + 1), lane, outcome, price)
+        answer = self._decide(arrival, call.cache_key)
+        self._serve_followers(run, call.cache_key, answer)
 
     def withdraw(self, run: JobRun, item: Prepared, index: int, granted: Pass) -> None:
         """A request was cancelled on its way: the item stays pending, what it may have cost stays reserved."""
@@ -158,125 +170,102 @@ class Landing:
         self._lanes[call.wire.deployment].withdrawn(self._loop.time(), granted.lane_ticket)
         run.limiter.settle(granted.job_ticket, None)
         run.in_flight -= 1
-        for follower in self.flights.land(call.cache_key):
-            follower.run.followers -= 1
-            follower.run.queue.push(follower.item)
         run.queue.push(item)
+        self._serve_followers(run, call.cache_key, None)
 
-    def _cost(self, lane: Lane, outcome: Outcome) -> int | None:
-        if outcome.cls in UNBILLED or (outcome.cls is OutcomeClass.CONNECTION and outcome.status is None):
-            return 0
-        return None if lane.prices is None else cost(outcome.usage, lane.prices)
+    def _serve_followers(self, run: JobRun, key: bytes, answer: CachedResponse | None) -> None:
+        """Those that waited for an equal request share its answer, or take their own turn."""
+        if not run.uses_cache:
+            return
+        for follower in self.flights.land(key):
+            follower.run.followers -= 1
+            if answer is None:
+                follower.run.queue.push(follower.item)
+            else:
+                self.hit(follower.run, follower.item, answer)
 
-    def _decide(
-        self, run: JobRun, item: Prepared, lane: Lane, outcome: Outcome, price: int | None
-    ) -> CachedResponse | None:
+    def _decide(self, arrival: Arrival, key: bytes) -> CachedResponse | None:
         """Records the decision; returns the answer if equal requests may share it."""
+        run, item, outcome = arrival.run, arrival.item, arrival.outcome
         history = History(item.attempts, item.malformed, item.requests)
         decision = decide(outcome, history, run.policy, now_unix=self._clock(), rng=self._rng)
+        entry: CachedResponse | None = None
         match decision:
             case Done(flags=flags):
-                return self._done(run, item, lane, outcome, price, flags)
+                self._calibrate(arrival)
+                entry = answer_of(arrival, key)
+                self._done(arrival, flags, entry)
             case RetryAt(at_unix=at, attempts=attempts, malformed=malformed):
-                item = replace(item, attempts=attempts, malformed=malformed)
-                self._failed(run, item, lane, outcome, price, ItemState.PENDING, at)
-                run.queue.wait(item, self._loop.time() + max(0.0, at - self._clock()))
+                waiting = replace(item, attempts=attempts, malformed=malformed)
+                self._failed(replace(arrival, item=waiting), ItemState.PENDING, at)
+                run.queue.wait(waiting, self._loop.time() + max(0.0, at - self._clock()))
             case Dead():
-                item = replace(item, attempts=item.attempts + 1)
-                self._failed(run, item, lane, outcome, price, ItemState.DEAD, 0.0)
+                self._failed(replace(arrival, item=replace(item, attempts=item.attempts + 1)), ItemState.DEAD, 0.0)
             case PauseJob(reason=reason, message=message):
-                self._failed(run, item, lane, outcome, price, ItemState.PENDING, 0.0)
+                self._failed(arrival, ItemState.PENDING, 0.0)
                 run.queue.push(item)
-                self._stop(run, item, lane, outcome, Halt(JobState.PAUSED, reason, message))
+                self._stop(arrival, Halt(JobState.PAUSED, reason, message))
                 return None
         self._watch(run, outcome, permanent=isinstance(decision, Dead))
-        return None
+        return entry
 
-    def _done(
-        self, run: JobRun, item: Prepared, lane: Lane, outcome: Outcome, price: int | None, flags: ItemFlag
-    ) -> CachedResponse | None:
-        entry: CachedResponse | None = None
-        if outcome.cls is OutcomeClass.OK and run.spec.cache is not CacheMode.OFF:
-            entry = CachedResponse(
-                key=next(call.cache_key for call in item.calls if call.wire.deployment == lane.key),
-                model=outcome.model or lane.key.model,
-                text=outcome.text or "",
-                finish_reason=outcome.finish_reason,
-                input_tokens=outcome.usage.input_tokens,
-                output_tokens=outcome.usage.output_tokens,
-                cost_nano=price,
-            )
+    def _calibrate(self, arrival: Arrival) -> None:
+        """Learns from what the server counted how far the estimates are off."""
+        usage, model = arrival.outcome.usage, arrival.lane.key.model
+        if usage.input_tokens is not None:
+            self._estimator.observe(model, arrival.item.tokens_in, usage.input_tokens)
+        if usage.output_tokens is not None:
+            self._estimator.learn_output(model, usage.output_tokens)
+
+    def _done(self, arrival: Arrival, flags: ItemFlag, entry: CachedResponse | None) -> None:
+        if entry is not None:
             self.recent.put(entry)
         self._write(
-            run,
+            arrival.run,
             ItemRecord(
-                job_id=run.id,
-                item_id=item.id,
+                job_id=arrival.run.id,
+                item_id=arrival.item.id,
                 state=ItemState.DONE,
-                attempts=item.attempts + 1,
-                malformed=item.malformed,
+                attempts=arrival.item.attempts + 1,
+                malformed=arrival.item.malformed,
                 available_at=0.0,
-                outcome=outcome,
-                deployment=lane.key,
-                cost_nano=price,
+                outcome=arrival.outcome,
+                deployment=arrival.lane.key,
+                cost_nano=arrival.cost_nano,
                 at=self._clock(),
                 flags=flags,
                 cache_entry=entry,
-                keep_raw=run.spec.keep_raw,
+                keep_raw=arrival.run.spec.keep_raw,
             ),
         )
-        self._watch(run, outcome, permanent=False)
-        return entry
 
-    def _failed(
-        self,
-        run: JobRun,
-        item: Prepared,
-        lane: Lane,
-        outcome: Outcome,
-        price: int | None,
-        state: ItemState,
-        available_at: float,
-    ) -> None:
-        usage = outcome.usage
-        attempt = Attempt(
-            item_id=item.id,
-            number=item.requests,
-            at=outcome.started_at,
-            deployment=lane.key,
-            cls=outcome.cls,
-            status=outcome.status,
-            message=outcome.message,
-            latency_s=outcome.latency_s,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cost_nano=price,
-        )
+    def _failed(self, arrival: Arrival, state: ItemState, available_at: float) -> None:
         self._write(
-            run,
+            arrival.run,
             ItemRecord(
-                job_id=run.id,
-                item_id=item.id,
+                job_id=arrival.run.id,
+                item_id=arrival.item.id,
                 state=state,
-                attempts=item.attempts,
-                malformed=item.malformed,
+                attempts=arrival.item.attempts,
+                malformed=arrival.item.malformed,
                 available_at=available_at,
-                outcome=outcome,
-                deployment=lane.key,
-                cost_nano=price,
+                outcome=arrival.outcome,
+                deployment=arrival.lane.key,
+                cost_nano=arrival.cost_nano,
                 at=self._clock(),
-                attempt=attempt,
-                keep_raw=run.spec.keep_raw,
+                attempt=attempt_of(arrival),
+                keep_raw=arrival.run.spec.keep_raw,
             ),
         )
 
-    def _stop(self, run: JobRun, item: Prepared, lane: Lane, outcome: Outcome, halt: Halt) -> None:
+    def _stop(self, arrival: Arrival, halt: Halt) -> None:
         """Drops the deployment when others can answer the item; otherwise pauses the job."""
-        others = [key for key in item.route if key != lane.key and self._lanes[key].closed is None]
-        if others and outcome.cls in JOB_WIDE:
+        lane = arrival.lane
+        others = [key for key in arrival.item.route if key != lane.key and self._lanes[key].closed is None]
+        if others and arrival.outcome.cls in JOB_WIDE:
             lane.closed = halt
         else:
-            self._halt(run, halt)
+            self._halt(arrival.run, halt)
 
     def _watch(self, run: JobRun, outcome: Outcome, *, permanent: bool) -> None:
         run.guard.record(outcome.cls, permanent=permanent, message=outcome.message)
@@ -287,3 +276,44 @@ class Landing:
     def _write(self, run: JobRun, record: ItemRecord) -> None:
         run.stats.add(self._loop.time(), record)
         self._record(record)
+
+
+def price_of(lane: Lane, outcome: Outcome) -> int | None:
+    """Nano-dollars that a request cost; None: unknown."""
+    if outcome.cls in UNBILLED:
+        return 0
+    return None if lane.prices is None else cost(outcome.usage, lane.prices)
+
+
+def answer_of(arrival: Arrival, key: bytes) -> CachedResponse | None:
+    """The answer as it may be stored and shared; None for one that must not be (cut, or the cache is off)."""
+    outcome = arrival.outcome
+    if outcome.cls is not OutcomeClass.OK or arrival.run.spec.cache is CacheMode.OFF:
+        return None
+    return CachedResponse(
+        key=key,
+        model=outcome.model or arrival.lane.key.model,
+        text=outcome.text or "",
+        finish_reason=outcome.finish_reason,
+        input_tokens=outcome.usage.input_tokens,
+        output_tokens=outcome.usage.output_tokens,
+        cost_nano=arrival.cost_nano,
+    )
+
+
+def attempt_of(arrival: Arrival) -> Attempt:
+    """A failed request, as it is kept."""
+    outcome = arrival.outcome
+    return Attempt(
+        item_id=arrival.item.id,
+        number=arrival.item.requests,
+        at=outcome.started_at,
+        deployment=arrival.lane.key,
+        cls=outcome.cls,
+        status=outcome.status,
+        message=outcome.message,
+        latency_s=outcome.latency_s,
+        input_tokens=outcome.usage.input_tokens,
+        output_tokens=outcome.usage.output_tokens,
+        cost_nano=arrival.cost_nano,
+    )

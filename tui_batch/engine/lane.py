@@ -101,14 +101,14 @@ class Lane:
         self.in_flight -= 1
         cls = outcome.cls
         if outcome.limits is not None:
-            self.limiter.learn(outcome.limits, now)
+            self.limiter.learn(outcome.limits, now, ticket)
         if cls is OutcomeClass.RATE_LIMITED:
             self.limiter.refused(now, outcome.retry_after_s, ticket)
         else:
             self.limiter.settle(ticket, outcome.usage.total)
         if cls is OutcomeClass.OVERLOADED and outcome.retry_after_s is not None:
             self.limiter.stop_until(now + outcome.retry_after_s)
-        self.breaker.record(cls, now)
+        self.breaker.record(cls, now, ticket.at)
         self.auto.on_outcome(now, cls, outcome.latency_s, in_flight, outcome.usage.output_tokens or 0)
         if cls in (OutcomeClass.OK, OutcomeClass.TRUNCATED):
             self._measure(now, outcome)

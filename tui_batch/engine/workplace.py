@@ -34,7 +34,7 @@ class Workplace:
 async def open_workplace(
     db: Path, transport: Transport, *, clock: Callable[[], float] = time.time, rng: random.Random | None = None
 ) -> AsyncIterator[Workplace]:
-    """Opens the database and starts an idle engine on it. On leaving, what is in flight is cancelled and kept pending."""
+    """Opens the database and starts an idle engine on it. On leaving, what is in flight is cancelled."""
     async with open_store(db, clock=clock) as store:
         executor = HttpExecutor(transport, clock=clock)
 
