@@ -33,13 +33,13 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
-def _as_mapping(key: str) -> BeforeValidator:
-    """Lets a lone text stand for a mapping with that one field."""
+def _as_mapping(key: str, part: type[_Part]) -> BeforeValidator:
+    """Lets a lone text stand for a part with that one field."""
 
     def widen(value: Any) -> Any:
         return {key: value} if isinstance(value, str) else value
 
-    return BeforeValidator(widen)
+    return BeforeValidator(widen, json_schema_input_type=str | part)
 
 
 class Columns(_Part):
@@ -115,7 +115,7 @@ class TimeoutsPart(_Part):
 class JobFile(_Part):
     """A job of llmbatch-tui: a file of rows, what to ask about each, of whom, and within which limits."""
 
-    input: Annotated[Input, _as_mapping("path")]
+    input: Annotated[Input, _as_mapping("path", Input)]
     """The file of rows: a path, or a mapping."""
     name: Name | None = None
     """Shown everywhere; the file's name when left out."""
@@ -127,7 +127,7 @@ class JobFile(_Part):
     """A server's address, where no endpoint is named."""
     model: Name | None = None
     """The model, when there is one."""
-    models: tuple[Annotated[ModelEntry, _as_mapping("model")], ...] = ()
+    models: tuple[Annotated[ModelEntry, _as_mapping("model", ModelEntry)], ...] = ()
     """Several models: names, or mappings with endpoints and weights."""
     mode: Mode | None = None
     """How several models share the rows."""

@@ -109,20 +109,21 @@ def _reason(detail: ErrorDetails, where: Steps, model: type[BaseModel]) -> str:
 
 
 def _unknown_field(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f"is not a known field{_guess(near) or '; known are ' + ', '.join(known)}"
+    return f"is not a known field{_guess(name, known) or '; known are ' + ', '.join(known)}"
 
 
 def _unknown_word(detail: ErrorDetails) -> str:
     expected = str(detail.get("ctx", {}).get("expected", ""))
     words = re.findall(r"'([^']*)'", expected)
     given = detail["input"]
-    near = difflib.get_close_matches(given, words, 1) if isinstance(given, str) else []
-    return f"must be {expected}{_guess(near)}"
+    return f"must be {expected}{_guess(given, words) if isinstance(given, str) else ''}"
 
 
-def _guess(near: list[str]) -> str:
-    return f"; did you mean {near[0]}?" if near else ""
+def _guess(given: str, known: list[str]) -> str:
+    """A question that names the likeliest word; swapped letters (`modle`) are likelier than a missing one."""
+    near = difflib.get_close_matches(given, known, 3)
+    swapped = [word for word in near if sorted(word) == sorted(given)]
+    return f"; did you mean {(swapped or near)[0]}?" if near else ""
 
 
 def _fields_at(model: type[BaseModel], where: Steps) -> list[str]:

@@ -128,8 +128,8 @@ def load(path: Path) -> Document:
 
 def parse(text: str, name: str) -> Document:
     """Reads YAML text. Raises InputError."""
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         root = loader.get_single_node()
         if root is None:
             return Document(name, None, None)
@@ -148,8 +148,6 @@ def parse(text: str, name: str) -> Document:
         raise InputError(name, "is nested too deeply") from None
     except ValueError as error:
         raise InputError(name, f"holds a number that cannot be read: {error}") from None
-    finally:
-        loader.dispose()
 
 
 def dump(value: Any) -> str:

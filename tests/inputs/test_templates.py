@@ -1,0 +1,259 @@
+"""Rows to requests: templates, overrides, conversations, ready bodies; and what a template may not do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tui_batch.domain.endpoint import Api, Endpoint, Operation
+from tui_batch.domain.job import InputSource, JobSpec, ModelRef
+from tui_batch.domain.request import Message
+from tui_batch.errors import UserError
+from tui_batch.inputs.sandbox import compile_template
+from tui_batch.inputs.templates import RenderedRow, RowError, compile_prompt
+
+SPEC = JobSpec(
+    "job",
+    InputSource("rows.jsonl", "jsonl"),
+    (ModelRef("m", ("e",)),),
+    (Endpoint("e", Api.OPENAI, "http://localhost/v1"),),
+)
+
+
+def render(row: dict[str, Any], **changes: Any) -> RenderedRow:
+    format_ = changes.pop("format", "jsonl")
+    spec = replace(SPEC, source=InputSource("rows", format_), **changes)
+    return compile_prompt(spec).render(json.dumps(row).encode())
+
+
+def prompt_of(row: dict[str, Any], prompt: str) -> str:
+    content = render(row, prompt=prompt).request.messages[-1].content
+    assert isinstance(content, str)
+    return content
+
+
+def test_a_plain_prompt() -> None:
+    rendered = render({"prompt": "Hi\n"})
+    assert rendered.request.messages == (Message("user", "Hi\n"),)
+    assert (rendered.model, rendered.chars, rendered.request.body) == (None, 3, None)
+
+
+def test_columns_in_prompt_and_system() -> None:
+    rendered = render({"a": "x", "b": 2}, prompt="{{ a }}/{{ b }}", system="You are {{ a }}.")
+    assert rendered.request.messages == (Message("system", "You are x."), Message("user", "x/2"))
+    assert rendered.chars == len("You are x.x/2")
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ n }}", "null:"),
+        ("{{ d }}", 'null:{"k":["é",1]}'),
+        ("{{ d.k[0] }}", "null:é"),
+        ("{{ d|tojson }}", 'null:{"k":["é",1]}'),
+        ("{{ t|truncate(5) }}", "null:ab..."),
+        ("{{ row['odd name'] }}", "null:odd"),
+        ("{% for i in range(3) %}{{ i }}{% endfor %}", "null:012"),
+        ("{{ t if missing is defined else 'none' }}", "null:none"),
+        ("{{ '%.1f'|format(f) }}", "null:1.5"),
+        ("{% raw %}{{ t }}{% endraw %}", "null:{{ t }}"),
+        ("<b>{{ m }}</b>", "null:<b>a & b</b>"),
+        ("{{ t }}\n", "null:abcdefghij"),
+    ],
+)
+def test_what_templates_write(template: str, text: str) -> None:
+    row = {"n": None, "d": {"k": ["é", 1]}, "t": "abcdefghij", "odd name": "odd", "f": 1.49999, "m": "a & b"}
+    assert prompt_of(row, "null:" + template) == text
+
+
+def test_a_missing_column_is_named_with_those_that_are_there() -> None:
+    with pytest.raises(RowError) as caught:
+        render({"question": 1, "answer": 2}, prompt="{{ questoin }}")
+    assert caught.value.reason == (
+        "the prompt template uses `questoin`, which this row does not have (did you mean `question`?); "
+        "it has: question, answer"
+    )
+
+
+@pytest.mark.parametrize("template", ["{{ a.b }}", "{{ x|tojson }}", "{{ a + 1 }}", "{{ 1 / 0 }}", "{{ a['b'] }}"])
+def test_a_template_that_fails_on_a_row_is_a_row_error(template: str) -> None:
+    with pytest.raises(RowError, match="template"):
+        render({"a": "text"}, prompt=template)
+
+
+@pytest.mark.parametrize("prompt", ["", "  \n\t"])
+def test_an_empty_prompt_is_not_sent(prompt: str) -> None:
+    with pytest.raises(RowError, match="the prompt is empty"):
+        render({"prompt": prompt})
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("fine\n{{ a", "prompt template, line 2: "),
+        ("{{ a|nonsense }}", "No filter named 'nonsense'"),
+        ("{% include 'x' %}", "cannot load other templates"),
+        ("{% endif %}", "line 1"),
+    ],
+)
+def test_a_template_that_cannot_compile_names_its_line(template: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        compile_prompt(replace(SPEC, prompt=template))
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ a.__class__ }}",
+        "{{ ''.__class__.__mro__ }}",
+        "{{ a.format.__globals__ }}",
+        "{{ '{0.__class__}'.format(a) }}",
+        "{{ range(10 ** 9) }}",
+        "{{ 'x' * 10 ** 9 }}",
+        "{{ 10 ** 9 * 'x' }}",
+        "{{ 9 ** 9999999 }}",
+        "{{ '%999999999d' % 1 }}",
+        "{{ '%999999999d'|format(1) }}",
+        "{{ 'x'.ljust(999999999) }}",
+        "{{ 'x'|indent(999999999, true) }}",
+        "{% set n = namespace(x='x' * 10000000) %}{% set n.x = n.x + n.x %}{% set n.x = n.x + n.x %}{{ n.x }}",
+        "{% for i in range(9999) %}{{ 'x' * 10000 }}{% endfor %}",
+        "{{ l.append(1) }}",
+        "{{ self._TemplateReference__context }}",
+        "{{ cycler.__init__ }}",
+        "{{ dict.__subclasses__() }}",
+    ],
+)
+def test_templates_can_reach_nothing_and_make_nothing_huge(template: str) -> None:
+    with pytest.raises(RowError):
+        render({"a": "x", "l": []}, prompt=template)
+
+
+def test_a_huge_text_from_columns_alone_is_bounded_too() -> None:
+    with pytest.raises(RowError, match="20,000,000 characters"):
+        render({"a": "x" * 7_000_000}, prompt="{{ a }}{{ a }}{{ a }}")
+
+
+_VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    st.lists(st.sampled_from(["{{ a }}", "{{a}}", "{{- b -}}", "text\n", " ", "{{ c }}", "{# no #}"]), max_size=6),
+    st.fixed_dictionaries({"a": _VALUES, "b": st.lists(_VALUES, max_size=2), "c": _VALUES}),
+)
+def test_the_short_way_writes_what_jinja_writes(parts: list[str], columns: dict[str, Any]) -> None:
+    template = compile_template("".join(parts))
+    assert template.plain is not None
+    assert template.plain(columns) == template.render(columns)
+
+
+def test_a_row_overrides_model_and_parameters() -> None:
+    row = {"prompt": "x", "model": "other", "params": {"temperature": 1, "seed": 3}}
+    rendered = render(row, params={"temperature": 0, "max_tokens": 5})
+    assert rendered.model == "other"
+    assert rendered.request.params == {"temperature": 1, "max_tokens": 5, "seed": 3}
+
+
+def test_overrides_from_a_table_are_text() -> None:
+    rendered = render({"prompt": "x", "model": "", "params": '{"seed": 3}'}, params={"n": 1})
+    assert (rendered.model, rendered.request.params) == (None, {"n": 1, "seed": 3})
+    assert render({"prompt": "x", "params": ""}, params={"n": 1}).request.params == {"n": 1}
+
+
+@pytest.mark.parametrize("override", [{"model": 3}, {"params": "temperature=1"}, {"params": [1]}, {"params": "[1]"}])
+def test_bad_overrides_are_row_errors(override: dict[str, Any]) -> None:
+    with pytest.raises(RowError, match="must be"):
+        render({"prompt": "x", **override})
+
+
+TURNS = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
+
+
+@pytest.mark.parametrize("turns", [TURNS, json.dumps(TURNS)])
+def test_a_messages_column_is_a_conversation(turns: Any) -> None:
+    rendered = render({"messages": turns, "who": "clerk"}, system="You are a {{ who }}.")
+    assert [m.content for m in rendered.request.messages] == ["You are a clerk.", "a", "b", "c"]
+    assert rendered.chars == len("You are a clerk.abc")
+
+
+def test_a_system_message_of_the_row_wins() -> None:
+    own = [{"role": "system", "content": "own"}, *TURNS]
+    assert render({"messages": own}, system="job's").request.messages[0] == Message("system", "own")
+
+
+def test_a_prompt_template_wins_over_a_messages_column() -> None:
+    assert prompt_of({"messages": TURNS}, "{{ messages[0].content }}!") == "a!"
+
+
+@pytest.mark.parametrize(
+    "messages", ["text", {"a": 1}, [1], [{"role": "user"}], [{**TURNS[0], "name": "x"}], [{"content": "x"}], 5]
+)
+def test_bad_messages_are_row_errors(messages: Any) -> None:
+    with pytest.raises(RowError, match="messages"):
+        render({"messages": messages})
+
+
+def test_content_parts_pass_through_and_their_text_is_counted() -> None:
+    parts = [{"type": "text", "text": "abcd"}, {"type": "image_url", "image_url": {"url": "data:xxxxxxxx"}}]
+    rendered = render({"messages": [{"role": "user", "content": parts}]})
+    assert rendered.request.messages[0].content == parts
+    assert rendered.chars == 4
+
+
+def test_embeddings_are_one_text_and_take_no_system() -> None:
+    request = render({"t": "x"}, prompt="{{ t }}", operation=Operation.EMBED).request
+    assert (request.operation, request.messages) == (Operation.EMBED, (Message("user", "x"),))
+    with pytest.raises(UserError, match="no system text"):
+        compile_prompt(replace(SPEC, operation=Operation.EMBED, system="x"))
+
+
+BODY = {"model": "own", "messages": TURNS, "temperature": 0.5}
+
+
+def test_a_batch_line_is_sent_as_it_is() -> None:
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": BODY}
+    rendered = render(line, format="batch")
+    assert rendered.request.body == BODY
+    assert (rendered.model, rendered.chars, rendered.request.operation) == ("own", 3, Operation.CHAT)
+
+
+def test_an_embeddings_body_says_what_it_is() -> None:
+    rendered = render({"model": "e", "input": ["ab", "c"]}, format="bodies")
+    assert (rendered.request.operation, rendered.chars) == (Operation.EMBED, 3)
+    assert render({"input": [1, 2, 3]}, format="bodies").chars == 12
+
+
+def test_the_job_speaks_where_a_body_is_silent() -> None:
+    rendered = render(BODY, format="bodies", params={"temperature": 0, "max_tokens": 9}, system="Be brief.")
+    assert rendered.request.body == {
+        "model": "own",
+        "temperature": 0.5,
+        "max_tokens": 9,
+        "messages": [{"role": "system", "content": "Be brief."}, *TURNS],
+    }
+    own = {"messages": [{"role": "developer", "content": "own"}, *TURNS]}
+    assert render(own, format="bodies", system="Be brief.").request.body == own
+
+
+def test_a_prompt_template_for_ready_requests_is_refused() -> None:
+    with pytest.raises(UserError, match="whole request"):
+        compile_prompt(replace(SPEC, source=InputSource("x", "batch"), prompt="{{ a }}"))
+
+
+@pytest.mark.parametrize("row", [{"body": 1, "url": "/v1/embeddings"}, {"body": {}, "url": "/v1/x"}, {}])
+def test_stored_rows_that_hold_no_request_are_row_errors(row: dict[str, Any]) -> None:
+    with pytest.raises(RowError):
+        render(row, format="batch")
+
+
+def test_names_are_the_columns_the_templates_need() -> None:
+    renderer = compile_prompt(
+        replace(SPEC, prompt="{{ a }}{% for x in b %}{{ x }}{{ row.z }}{% endfor %}", system="{{ c }}")
+    )
+    assert renderer.names == {"a", "b", "c"}
