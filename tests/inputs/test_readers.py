@@ -191,6 +191,23 @@ def test_json_list_elements_larger_than_the_window_and_cut_numbers(tmp_path: Pat
     assert [sum(map(len, row.values())) for row in columns(rows)] == [6, 3_000_000, 3]
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 3, 5, 8, 13])
+def test_a_json_list_may_be_cut_anywhere_between_two_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr("tui_batch.inputs.readers.json_list._CHUNK", chunk)
+    elements = [{"a": [1.5e10, -20, True, False, None], "": {}}, 'q"\\\n\u00e9\U0001f600', {"é\U0001f600": "]},["}]
+    for text in (json.dumps(elements), json.dumps(elements, ensure_ascii=False, indent=3)):
+        rows, rejects = read(tmp_path / "p.json", text.encode())
+        assert columns(rows) == [elements[0], {"prompt": elements[1]}, elements[2]]
+        assert not rejects
+
+
+def test_a_delimiter_inside_quotes_of_the_header_does_not_count(tmp_path: Path) -> None:
+    rows, _ = read(tmp_path / "p.csv", b'"a, b";c\n1;2\n')
+    assert columns(rows) == [{"a, b": "1", "c": "2"}]
+
+
 def test_an_object_in_a_json_file_with_more_lines_is_json_lines(tmp_path: Path) -> None:
     rows, _ = read(tmp_path / "p.json", b'{"a": 1}\n{"a": 2}\n')
     assert columns(rows) == [{"a": 1}, {"a": 2}]

@@ -122,7 +122,7 @@ class NewRow:
     """A row of the input on its way into the store. Its seq is given by the importer, in order of accepted rows."""
 
     line: int | None
-    """Line in the input, from 1; None where the format has no lines (parquet)."""
+    """Line in the input where the row begins, from 1; the row's number where the format has no lines (parquet)."""
     custom_id: str | None
     """Unique within the job; None: the row has none."""
     priority: int

@@ -85,7 +85,10 @@ class InputSource:
     path: str
     """`-` for standard input."""
     format: str
-    """txt, jsonl, json, csv, tsv, parquet, batch (OpenAI Batch lines) or bodies (a bare request body a line)."""
+    """txt, jsonl, json, csv, tsv, parquet, batch (OpenAI Batch lines) or bodies (a bare request body a line).
+
+    Empty only before the input was opened: to be found from the file.
+    """
     custom_id_column: str = "custom_id"
     priority_column: str = "priority"
     model_column: str = "model"

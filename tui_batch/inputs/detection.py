@@ -69,8 +69,7 @@ def data_suffix(path: str) -> str:
 
 def _json_lines(source: ByteSource) -> InputFormat:
     """Plain JSON Lines, or one of the two request formats inside of it."""
-    source.peek(_FIRST_LINE, newlines=1)
-    values = list(_sample(source.peek(_HEAD if source.peek(_HEAD).count(b"\n") else _FIRST_LINE)))
+    values = list(_sample(source.peek(_FIRST_LINE, newlines=1)))  # and whatever came along with the first line
     if values and looks_like_batch(values[0]):
         return InputFormat.BATCH
     if values and all(looks_like_body(value) for value in values):
@@ -90,17 +89,17 @@ def _json(source: ByteSource) -> InputFormat:
 
 def _sniff(source: ByteSource) -> InputFormat:
     """By content alone. Text is the answer when nothing else is certain: it takes every line as it is."""
-    head = source.peek(_HEAD, newlines=_SAMPLE_LINES)
+    head = source.peek(_HEAD, newlines=1)  # a slow pipe is not kept waiting for more than it takes
     start = head.lstrip()
+    if start.startswith(b"{"):
+        return _json_lines(source)
     if head.startswith(b"PAR1"):
         return InputFormat.PARQUET
     if head.startswith(b"PK\x03\x04"):
         raise InputError(source.name, "is a zip archive or spreadsheet", remedy="Save the sheet as CSV (UTF-8).")
-    if start.startswith(b"{"):
-        return _json_lines(source)
     if start.startswith(b"[") and start[1:].lstrip()[:1] in (b"{", b'"', b"]"):
         return InputFormat.JSON
-    return _table(head) or InputFormat.TXT
+    return _table(source.peek(_HEAD, newlines=_SAMPLE_LINES)) or InputFormat.TXT
 
 
 def _table(head: bytes) -> InputFormat | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -13,6 +14,7 @@ from tui_batch.inputs.byte_source import MAX_LINE, ByteSource
 from tui_batch.inputs.rows import Read, Reject, RowFactory, clean
 
 _AT_END = "unexpected end of data"  # the csv module's words for a quote that is still open at the end
+_QUOTED = re.compile(rb'"[^"]*"')
 
 
 def read_csv(source: ByteSource, config: InputSource) -> Iterator[Read]:
@@ -27,7 +29,8 @@ def read_tsv(source: ByteSource, config: InputSource) -> Iterator[Read]:
 
 
 def delimiter_of(header: bytes) -> str:
-    """The delimiter a header line uses."""
+    """The delimiter a header line uses outside of quotes."""
+    header = _QUOTED.sub(b"", header)
     for delimiter in (b",", b";", b"\t"):
         if delimiter in header:
             return delimiter.decode()
