@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from tui_batch.domain.job import TERMINAL, JobState, PauseReason
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.store.connection import transaction
+from tui_batch.store.leases import CLEARED, Alive, is_held
 
 CHUNK = 5_000
 """Items a transaction: a few tens of milliseconds."""
@@ -129,12 +130,20 @@ def cancel_chunk(conn: sqlite3.Connection, job_id: int, limit: int, now: float) 
     return count
 
 
-def start_delete(conn: sqlite3.Connection, job_id: int) -> None:
-    """Marks the job so that one whose deletion was cut off is known for what it is, and never resumed."""
+def start_delete(
+    conn: sqlite3.Connection, job_id: int, *, now: float, expiry_s: float, alive: Alive, but_by: str | None
+) -> bool:
+    """Ends the job's lease and marks the job, unless a live process holds it; says whether it did.
+
+    The mark tells a job whose deletion was cut off from one that can be resumed.
+    """
     message = "Its deletion was cut off. Delete it again."
-    sql = "UPDATE job SET imported = 0, state = ?, reason = NULL, message = ? WHERE id = ?"
+    sql = f"UPDATE job SET imported = 0, state = ?, reason = NULL, message = ?, {CLEARED} WHERE id = ?"
     with transaction(conn):
+        if is_held(conn, job_id, now=now, expiry_s=expiry_s, alive=alive, but_by=but_by):
+            return False
         conn.execute(sql, (JobState.CANCELLED.value, message, job_id))
+    return True
 
 
 def delete_chunk(conn: sqlite3.Connection, job_id: int, limit: int) -> int:

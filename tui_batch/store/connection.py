@@ -10,6 +10,7 @@ import asyncio
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -114,10 +115,28 @@ def create_file(path: Path) -> None:
 def connect_writer(path: Path) -> sqlite3.Connection:
     """A connection that may write. Every commit reaches the disk before it returns (synchronous FULL)."""
     conn = _connect(path, WRITER_BUSY_MS)
-    conn.execute("PRAGMA journal_mode = WAL")
-    conn.execute("PRAGMA synchronous = FULL")
-    conn.execute("PRAGMA foreign_keys = ON")
+    try:
+        _use_wal(conn)
+        conn.execute("PRAGMA synchronous = FULL")
+        conn.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
+        conn.close()
+        raise
     return conn
+
+
+def _use_wal(conn: sqlite3.Connection) -> None:
+    """Turns the write-ahead log on. SQLite does not wait for a lock here (two processes that both make the file would
+    block each other), so this does."""
+    end = time.monotonic() + WRITER_BUSY_MS / 1000
+    while True:
+        try:
+            conn.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(0.01)
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:

@@ -149,7 +149,7 @@ def _filters(
     values: list[str] = []
     for column, value in (("state", state), ("outcome", cls), ("model", model)):
         if value is not None:
-            # A literal state lets SQLite choose the index of dead and cancelled items.
+            # Only a literal state lets SQLite choose the index of that state's items.
             parts.append(f"AND {column} = {f'{value.value!r}' if isinstance(value, ItemState) else '?'}")
             values += [] if isinstance(value, ItemState) else [str(value)]
     if text:
@@ -244,7 +244,7 @@ def group_errors(rows: Iterable[tuple[str, str, int]]) -> list[ErrorGroup]:
 
 _VARYING = re.compile(
     r"""(?P<quoted>"[^"]*"|`[^`]*`|'(?=\S)[^']*(?<=\S)'(?!\w))
-    |(?P<id>\b(?=\w*\d)[\w-]{8,}\b)
+    |(?P<id>\b(?=[\w-]*\d)[\w-]{8,}\b)
     |(?P<number>\d+(?:[.,]\d+)*)""",
     re.VERBOSE,
 )

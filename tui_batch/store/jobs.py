@@ -224,13 +224,18 @@ class Jobs:
         Raises UserError when there is no such job, or when a live process other than `owner` runs it.
         """
         await self.get(job_id)
-        token = None if owner is None else owner.token
-        held = partial(leases.is_held, job_id=job_id, now=self._clock(), expiry_s=expiry_s, alive=alive, but_by=token)
-        if await self._write.run(held):
+        start = partial(
+            bulk.start_delete,
+            job_id=job_id,
+            now=self._clock(),
+            expiry_s=expiry_s,
+            alive=alive,
+            but_by=None if owner is None else owner.token,
+        )
+        if not await self._write.run(start):
             raise UserError(
                 f"Job {job_id} is being run by another process.", remedy=f"Pause it first: llmbatch-tui pause {job_id}"
             )
-        await self._write.run(partial(bulk.start_delete, job_id=job_id))
         gone = 0
         while step := await self._write.run(partial(bulk.delete_chunk, job_id=job_id, limit=chunk)):
             gone += step

@@ -22,7 +22,8 @@ EXPIRY_S = 30.0
 """A heartbeat older than this ends a lease, unless the caller says otherwise."""
 
 _OWNER = "owner_host, owner_pid, owner_token, heartbeat_at"
-_CLEARED = "owner_host = NULL, owner_pid = NULL, owner_token = NULL, heartbeat_at = NULL"
+CLEARED = "owner_host = NULL, owner_pid = NULL, owner_token = NULL, heartbeat_at = NULL"
+"""The assignments that end a lease."""
 
 
 def may_be_alive(owner: Owner) -> bool:
@@ -60,7 +61,7 @@ def heartbeat(conn: sqlite3.Connection, owner: Owner, job_ids: Collection[int], 
 def release(conn: sqlite3.Connection, job_id: int, owner: Owner) -> None:
     """Gives the lease back; nothing happens when it is another's by now."""
     with transaction(conn):
-        conn.execute(f"UPDATE job SET {_CLEARED} WHERE id = ? AND owner_token = ?", (job_id, owner.token))
+        conn.execute(f"UPDATE job SET {CLEARED} WHERE id = ? AND owner_token = ?", (job_id, owner.token))
 
 
 def expire(conn: sqlite3.Connection, *, now: float, expiry_s: float, alive: Alive) -> list[int]:
@@ -87,4 +88,4 @@ def _active(conn: sqlite3.Connection) -> list[tuple[int, str, str | None]]:
 
 def _lose(conn: sqlite3.Connection, job_id: int) -> None:
     values = (JobState.PAUSED.value, PauseReason.OWNER_LOST.value, "The process that ran this job is gone.", job_id)
-    conn.execute(f"UPDATE job SET state = ?, reason = ?, message = ?, {_CLEARED} WHERE id = ?", values)
+    conn.execute(f"UPDATE job SET state = ?, reason = ?, message = ?, {CLEARED} WHERE id = ?", values)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tui_batch.errors import UserError
-from tui_batch.store.connection import create_file, transaction
+from tui_batch.store.connection import connect_reader, create_file, transaction
 from tui_batch.store.schema import FIRST
 
 _LEDGER = (
@@ -70,12 +70,12 @@ def migrate(
 
 def _step(conn: sqlite3.Connection, path: Path, number: int, migrations: Sequence[Migration], now: float) -> bool:
     step = migrations[number - 1]
-    if step.rewrites:
-        keep_copy(conn, backup_path(path, number - 1))
     with transaction(conn):
         # Another process may have been faster between our look and our lock.
         if version(conn, path) >= number:
             return False
+        if step.rewrites:
+            _keep_copy(path, backup_path(path, number - 1))
         step.apply(conn)
         conn.execute(_LEDGER)
         conn.execute("INSERT INTO migration(number, name, applied_at) VALUES (?, ?, ?)", (number, step.name, now))
@@ -87,8 +87,8 @@ def backup_path(path: Path, schema: int) -> Path:
     return path.with_name(f"{path.name}.schema-{schema}.bak")
 
 
-def keep_copy(conn: sqlite3.Connection, target: Path) -> None:
-    """Copies the whole database, uncommitted work of others left out, by SQLite's own backup."""
+def _keep_copy(path: Path, target: Path) -> None:
+    """Copies the database as last committed, by SQLite's own backup; the caller holds the write lock meanwhile."""
     create_file(target)
-    with closing(sqlite3.connect(target)) as copy:
-        conn.backup(copy)
+    with closing(connect_reader(path)) as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)

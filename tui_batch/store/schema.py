@@ -149,8 +149,8 @@ INDEXES = (
     "CREATE UNIQUE INDEX item_custom_id ON item(job_id, custom_id, variant) WHERE custom_id IS NOT NULL",
     # The feeder's order. Only pending items are in it, so it shrinks as the job gets on.
     "CREATE INDEX item_pending ON item(job_id, priority DESC, seq, variant) WHERE state = 'pending'",
-    # Few among many: the lists of dead and cancelled items must not scan a million done ones.
-    "CREATE INDEX item_failed ON item(job_id, state, seq, variant) WHERE state IN ('dead', 'cancelled')",
+    # Few among many: lists, groups and retries of dead items must not scan a million done ones.
+    "CREATE INDEX item_dead ON item(job_id, seq, variant) WHERE state = 'dead'",
     # Deleting a payload asks whether any item still needs it.
     "CREATE INDEX item_payload ON item(payload_id)",
     "CREATE INDEX attempt_item ON attempt(item_id)",

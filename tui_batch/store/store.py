@@ -67,7 +67,7 @@ async def open_store(
 ) -> AsyncIterator[Store]:
     """Opens the database, makes or migrates it where that is needed, and commits what is left when the block ends.
 
-    A read-only store changes nothing: every verb that would raises StoreTrouble. Raises UserError when the file cannot
+    The verbs of a read-only store that would change something raise StoreTrouble. Raises UserError when the file cannot
     be made or read, is another program's, or was written by a newer version of this one, and at the end when the disk
     still refuses outcomes after `patience_s` seconds.
     """
