@@ -164,6 +164,17 @@ def test_any_prompt_gets_the_same_answer_twice(text: str, seed: int) -> None:
     assert reply(ask(text), seed) == reply(ask(text), seed) != ""
 
 
+@given(
+    numbers=st.lists(
+        st.sampled_from(["7", "300%", "9" * 400, "1/0", "5/3", "half", "twice", "each", "1,5", "left", "total"])
+    )
+)
+@settings(deadline=None, max_examples=60)
+def test_no_pile_of_numbers_upsets_the_solver(numbers: list[str]) -> None:
+    text = " ".join(numbers) + " how many are left in total?"
+    assert math.isfinite(float(arithmetic.solve(text)))
+
+
 def cosine(one: list[float], other: list[float]) -> float:
     return math.fsum(a * b for a, b in zip(one, other, strict=True))
 

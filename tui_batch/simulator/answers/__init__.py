@@ -26,6 +26,7 @@ _MARKED = re.compile(
     r"^\s*(?:customer )?(?:message|text|review|ticket|input|question|problem|tweet|comment|sentence|email)\s*:\s*",
     re.IGNORECASE | re.MULTILINE,
 )
+_NUMBER_WANTED = re.compile(r"\b(?:final|single|just the|only the|the|a) number\b", re.IGNORECASE)
 _JSON_WANTED = re.compile(r"\bjson\b", re.IGNORECASE)
 
 
@@ -39,7 +40,7 @@ def reply(ask: Ask, seed: int) -> str:
     labels = offered_labels(instructions)
     if labels:
         return choose(text, labels)
-    if arithmetic.is_problem(text):
+    if arithmetic.is_problem(text) or (_NUMBER_WANTED.search(instructions) and arithmetic.has_numbers(text)):
         return _number(text, instructions)
     return prose.write(text, digest(seed, ask.model, ask.system, ask.prompt))
 

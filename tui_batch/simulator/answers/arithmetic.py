@@ -31,6 +31,12 @@ _ASKED = re.compile(
     r"\b(how (?:many|much|old|long|far|tall|big)|what (?:is|was|are|will|percent)|calculate|find)\b", re.I
 )
 
+_TOO_MUCH = 1_000_000
+"""Products beyond it are taken for a misreading: the problems are about everyday amounts."""
+
+_MOST_DIGITS = 15
+"""Longer numbers are names of something, not amounts."""
+
 _PER = frozenset({"each", "every", "per", "apiece", "a", "an", "times"})
 _TAKING = (
     "ate eats eat lost loses gave gives give spent spends used uses sold sells left leaves fewer less broke donated "
@@ -53,6 +59,11 @@ def is_problem(text: str) -> bool:
     return bool(_ASKED.search(text)) and len(_numbers(text)) >= 2
 
 
+def has_numbers(text: str) -> bool:
+    """Whether there is anything to work with."""
+    return bool(_numbers(text))
+
+
 def solve(text: str) -> str:
     """The number found, without a unit: `18`, `7.5`. Never empty."""
     question = text[_question_start(text) :].lower()
@@ -69,14 +80,20 @@ def solve(text: str) -> str:
 
 def _apply(value: float, number: _Number, question: str) -> float:
     if number.scales:
-        return value + value * number.value if "total" in question or "together" in question else value * number.value
+        grows = "total" in question or "together" in question
+        return _times(value, number.value + 1 if grows else number.value)
     if _PER & set(number.after[:3]) or _PER & set(number.before[-2:]):
-        return value * number.value
+        return _times(value, number.value)
     if _TAKE & set(number.before[-4:]):
         return value - number.value
     if re.search(r"\b(total|altogether|together|in all|combined)\b", question):
         return value + number.value
-    return value * number.value
+    return _times(value, number.value)
+
+
+def _times(value: float, factor: float) -> float:
+    product = value * factor
+    return product if abs(product) < _TOO_MUCH else value + factor
 
 
 def _question_start(text: str) -> int:
@@ -100,6 +117,8 @@ def _value(token: str) -> float | None:
     if not token[0].isdigit():
         return _WORDS.get(token)
     number, _, below = token.rstrip("%").replace(",", "").partition("/")
+    if len(number) > _MOST_DIGITS:
+        return None
     value = float(number)
     if below:
         value = value / float(below) if float(below) else value

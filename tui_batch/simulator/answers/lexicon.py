@@ -107,16 +107,16 @@ _ACCOUNT = {
 
 _POSITIVE = {
     "thanks": 2, "thank": 2, "love": 3, "great": 3, "good": 1.5, "excellent": 4, "amazing": 4, "happy": 3,
-    "perfect": 3, "awesome": 4, "appreciate": 3, "wonderful": 4, "nice": 2, "best": 2, "like to": 0, "pleased": 3,
+    "perfect": 3, "awesome": 4, "appreciate": 3, "wonderful": 4, "nice": 2, "best": 2, "like to": 0,
     "glad": 3, "excited": 3, "enjoy": 2, "helpful": 2, "not happy": -4, "not good": -3, "no good": -3,
     "not helpful": -3,
-    "looking forward": 1.5, "fast": 0.5, "recommend": 2, "easy": 1, "interested": 1.5, "unhappy": -2,
+    "looking forward": 1.5, "recommend": 2, "easy": 1, "interested": 1.5, "unhappy": -2,
 }  # fmt: skip
 
 _NEGATIVE = {
     "not": 0.8, "didn't": 1.3, "doesn't": 1.3, "don't": 0.6, "isn't": 1.3, "won't": 1.5, "can't": 1.2, "cannot": 1.2,
     "wasn't": 1.3, "hasn't": 1.3, "haven't": 1.2, "couldn't": 1.3, "wouldn't": 1.2, "unable": 1.5, "wrong": 2,
-    "problem": 2, "issue": 1.5, "trouble": 2, "failed": 2, "fail": 2, "failing": 2, "declined": 2, "rejected": 2,
+    "problem": 2, "issue": 1.5, "trouble": 2, "fail": 2, "failure": 2, "declined": 2, "rejected": 2,
     "denied": 2, "refused": 2, "stolen": 3, "stole": 3, "lost": 2.5, "missing": 2, "fraud": 3, "fraudulent": 3,
     "scam": 3, "hacked": 3, "compromised": 3, "suspicious": 2, "swallowed": 2.5, "ate": 2, "stuck": 2, "broken": 2,
     "angry": 3, "upset": 3, "ridiculous": 4, "terrible": 4, "awful": 4, "unacceptable": 4, "frustrated": 3,
