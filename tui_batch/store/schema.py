@@ -154,7 +154,6 @@ INDEXES = (
     # Deleting a payload asks whether any item still needs it.
     "CREATE INDEX item_payload ON item(payload_id)",
     "CREATE INDEX attempt_item ON attempt(item_id)",
-    "CREATE INDEX command_pending ON command(job_id, id) WHERE state = 'pending'",
     "CREATE INDEX command_job ON command(job_id)",
     "CREATE INDEX event_job ON event(job_id, id)",
 )
