@@ -18,7 +18,7 @@ from tui_batch.errors import UserError
 from tui_batch.inputs.reading import open_input, open_rows
 from tui_batch.inputs.rows import Reject
 
-QUICK = settings(deadline=None, max_examples=60)
+QUICK = settings(deadline=None, derandomize=True, max_examples=60)
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 _NAMES = st.text("abcdefgh_é", min_size=1, max_size=6)
@@ -50,6 +50,8 @@ def tables(draw: st.DrawFn) -> list[dict[str, str]]:
 def test_csv_round_trip(rows: list[dict[str, str]], delimiter: str, line_end: str, quoting: int) -> None:
     out = io.StringIO()
     names = list(rows[0]) if rows else ["a"]
+    if len(names) == 1:
+        delimiter = ","  # a header of one name does not show which one the rows use
     if any("\r" in cell for row in rows for cell in row.values()):
         quoting = csv.QUOTE_ALL  # Python's own writer leaves a lone CR unquoted before 3.13
     writer = csv.DictWriter(out, names, delimiter=delimiter, lineterminator=line_end, quoting=quoting)
@@ -103,7 +105,7 @@ _PIECES = st.lists(
 ).map(b"".join)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, derandomize=True, max_examples=300)
 @given(_PIECES, _FORMATS, st.booleans())
 def test_no_bytes_make_a_reader_fail_but_with_words(content: bytes, format_: str, packed: bool) -> None:
     stream = io.BytesIO(gzip.compress(content, 1) if packed else content)

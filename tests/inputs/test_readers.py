@@ -351,7 +351,9 @@ def test_without_pyarrow_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest
     ("content", "format_"),
     [
         (b'{"a": 1}\n', "jsonl"),
+        (b'\n\n{"a": 1}\n', "jsonl"),
         (b'[{"a": 1}]', "json"),
+        (b'[\n\n {"a": 1}\n]', "json"),
         (b"a,b\n1,2\n", "csv"),
         (b"a\tb\n1\t2\n", "tsv"),
         (b"How are you, friend?\nFine, thanks, and you?\n", "txt"),

@@ -89,7 +89,9 @@ def _json(source: ByteSource) -> InputFormat:
 
 def _sniff(source: ByteSource) -> InputFormat:
     """By content alone. Text is the answer when nothing else is certain: it takes every line as it is."""
-    head = source.peek(_HEAD, newlines=1)  # a slow pipe is not kept waiting for more than it takes
+    head = source.peek(_HEAD, newlines=1)
+    if not head.lstrip().startswith(b"{"):  # one line of JSON Lines is enough: a slow pipe is not kept waiting
+        head = source.peek(_HEAD, newlines=_SAMPLE_LINES)
     start = head.lstrip()
     if start.startswith(b"{"):
         return _json_lines(source)
@@ -99,18 +101,18 @@ def _sniff(source: ByteSource) -> InputFormat:
         raise InputError(source.name, "is a zip archive or spreadsheet", remedy="Save the sheet as CSV (UTF-8).")
     if start.startswith(b"[") and start[1:].lstrip()[:1] in (b"{", b'"', b"]"):
         return InputFormat.JSON
-    return _table(source.peek(_HEAD, newlines=_SAMPLE_LINES)) or InputFormat.TXT
+    return _table(head) or InputFormat.TXT
 
 
 def _table(head: bytes) -> InputFormat | None:
     """CSV or TSV, when there is a header of plain names and every complete row after it has as many fields."""
     lines = head.decode("utf-8", "replace").splitlines(keepends=True)
-    if len(lines) < 2:
-        return None
-    delimiter = delimiter_of(lines[0].encode())
+    delimiter = delimiter_of(lines[0].encode()) if lines else ","
     try:
         rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
     except csv.Error:
+        return None
+    if len(rows) < 2:
         return None
     header = [cell.strip() for cell in rows[0]]
     names = all(cell and len(cell) <= _LONGEST_NAME and len(cell.split()) <= 3 for cell in header)
