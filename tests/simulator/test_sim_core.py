@@ -204,6 +204,15 @@ async def test_latency_depends_on_the_content_and_not_on_the_order(chat: Any, tu
     assert all(0.1 < seconds < 5 for seconds in forward.values())
 
 
+def test_jitter_spreads_equal_requests_around_the_median() -> None:
+    latency = Latency(first_token_s=1.0, per_output_token_s=0.1, sigma=0.3)
+    times = sorted(latency.total_s(5, 10, 0, key, 1) for key in range(501))
+    assert times[250] == pytest.approx(2.0, rel=0.1)
+    assert times[25] < 1.5
+    assert times[-25] > 2.6
+    assert latency.total_s(5, 10, 0, 7, 1) != latency.total_s(5, 10, 0, 7, 2)
+
+
 async def test_too_long_prompts_are_refused_or_silently_cut(chat: Any, post: Any) -> None:
     simulator = Simulator(SimulatorConfig(context_window=50))
     refused = await chat(simulator, "word " * 100)
