@@ -29,8 +29,8 @@ from tui_batch.safe_text import safe_text
 def export_row(data: dict[str, object], **changes: object) -> ExportRow:
     values: dict[str, object] = {
         "id": 1, "seq": 0, "variant": 0, "line": 2, "custom_id": None, "state": ItemState.DONE, "cls": OutcomeClass.OK,
-        "data": orjson.dumps(data), "text": "yes", "message": "", "finish_reason": "stop", "endpoint": "e", "model": "m",
-        "tokens_in": 3, "tokens_out": 1, "cost_nano": 1500, "latency_ms": 12, "cached": False, "flags": ItemFlag.NONE,
+        "data": orjson.dumps(data), "text": "yes", "message": "", "finish_reason": "stop",
+        "endpoint": "e", "model": "m", "tokens_in": 3, "tokens_out": 1, "cost_nano": 1500, "latency_ms": 12, "cached": False, "flags": ItemFlag.NONE,
         "attempts": 1,
     }  # fmt: skip
     return ExportRow(**{**values, **changes})  # type: ignore[arg-type]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tui_batch.domain.item import Duplicate, NewRow
 from tui_batch.domain.job import JobSpec, Knobs
 from tui_batch.engine.router import variants
+from tui_batch.engine.sampling import count_rows, spread
 from tui_batch.errors import InputError
 from tui_batch.inputs.importing import Batch, RejectsFile, batches
 from tui_batch.inputs.reading import Rows, open_input
@@ -51,6 +52,8 @@ class ImportPlan:
     rejects_path: Path
     strict: bool = False
     """The first bad row stops the import, and no job is left behind."""
+    sample: int | None = None
+    """Only so many rows, spread over the input, which is read once more to count it; None: all."""
 
 
 async def create_job(
@@ -61,11 +64,13 @@ async def create_job(
     progress: Callable[[ImportProgress], None] = lambda _: None,
 ) -> Imported:
     """Creates a draft job and reads its input. Raises UserError; then, and on cancellation, nothing is left behind."""
+    total = None if plan.sample is None else await asyncio.to_thread(count_rows, plan.spec.source)
     rows = await asyncio.to_thread(open_input, plan.spec.source)
-    job_id = await store.jobs.create(plan.spec, plan.knobs, now=now)
+    # The format that was found is part of the spec: it decides how a row becomes a request.
+    job_id = await store.jobs.create(replace(plan.spec, source=rows.source), plan.knobs, now=now)
     try:
         async with store.importing(job_id, variants=variants(plan.spec)) as importer:
-            imported = await _read_in(importer, plan, job_id, rows, progress)
+            imported = await _read_in(importer, plan, job_id, rows, total, progress)
     except BaseException:
         await asyncio.shield(store.jobs.delete(job_id))
         raise
@@ -75,12 +80,18 @@ async def create_job(
 
 
 async def _read_in(
-    importer: Importer, plan: ImportPlan, job_id: int, rows: Rows, progress: Callable[[ImportProgress], None]
+    importer: Importer,
+    plan: ImportPlan,
+    job_id: int,
+    rows: Rows,
+    total: int | None,
+    progress: Callable[[ImportProgress], None],
 ) -> Imported:
     """Reads the next batch in a thread while the last one is being stored."""
     path = plan.spec.source.path
     first = ""
-    reading = batches(rows, BATCH_ROWS)
+    chosen = rows if plan.sample is None or not total else spread(rows, total, plan.sample)
+    reading = batches(chosen, BATCH_ROWS)
     with RejectsFile(plan.rejects_path) as rejects:
         ahead = asyncio.create_task(asyncio.to_thread(_next, reading))
         try:

@@ -9,7 +9,7 @@ from tui_batch.figures import utc
 
 
 def job_json(job: Job) -> dict[str, Json]:
-    """A job's public fields. Times are ISO 8601 in UTC; `cost_usd` is null as soon as one request's price is unknown."""
+    """The fields of `show --json`. Times are ISO 8601 in UTC; `cost_usd` is null once one price is unknown."""
     counters = job.counters
     return {
         "id": job.id,

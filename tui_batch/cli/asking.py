@@ -1,0 +1,101 @@
+"""From options and a job file to what is asked for: the file first, options over it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tui_batch.cli.flags import JobFlags
+from tui_batch.cli.parsing import (
+    AUTO as AUTO_WORD,
+)
+from tui_batch.cli.parsing import (
+    parse_concurrency,
+    parse_dollars,
+    parse_pairs,
+    parse_params,
+    parse_word,
+    read_schema,
+)
+from tui_batch.domain.endpoint import Api, Operation
+from tui_batch.domain.job import CacheMode, InputSource, Mode
+from tui_batch.errors import UserError
+from tui_batch.inputs.draft import AUTO, JobDraft, ModelChoice
+
+JOB_FILES = (".yaml", ".yml")
+
+
+def asked(flags: JobFlags) -> JobDraft:
+    """What the options and, when INPUT is one, the job file ask for. Raises UserError."""
+    draft = _base(flags.input)
+    draft = replace(draft, source=_source(draft.source, flags), **_given(flags))
+    if flags.endpoint and flags.base_url:
+        raise UserError("--endpoint and --base-url say two things", remedy="Give one of them.")
+    if flags.endpoint:
+        return replace(draft, endpoint=flags.endpoint, base_url=None)
+    if flags.base_url:
+        return replace(draft, base_url=flags.base_url, endpoint=None)
+    return draft
+
+
+def _base(text: str) -> JobDraft:
+    """The job file, or a bare data file."""
+    if text.lower().endswith(JOB_FILES):
+        from tui_batch.inputs.job_file import load_job_draft
+
+        return load_job_draft(Path(text))
+    name = "stdin" if text == "-" else Path(text).name.partition(".")[0] or text
+    path = text if text == "-" else str(Path(text).expanduser().absolute())
+    return JobDraft(InputSource(path, ""), name)
+
+
+def _source(source: InputSource, flags: JobFlags) -> InputSource:
+    return replace(
+        source,
+        format=source.format if flags.format is None else flags.format,
+        custom_id_column=source.custom_id_column if flags.custom_id_column is None else flags.custom_id_column,
+        priority_column=source.priority_column if flags.priority_column is None else flags.priority_column,
+    )
+
+
+def _given(flags: JobFlags) -> dict[str, Any]:
+    """The fields that options decide."""
+    models = tuple(ModelChoice(name) for name in flags.model or ())
+    concurrency = parse_concurrency(flags.concurrency)
+    found = {
+        "name": flags.name,
+        "api": parse_word("--api", flags.api, Api),
+        "models": models or None,
+        "mode": parse_word("--mode", flags.mode, Mode),
+        "operation": parse_word("--operation", flags.operation, Operation),
+        "system": flags.system,
+        "prompt": flags.prompt,
+        "schema": read_schema(flags.schema),
+        "concurrency": AUTO if concurrency == AUTO_WORD else concurrency,
+        "rpm": flags.rpm,
+        "tpm": flags.tpm,
+        "budget_nano": parse_dollars("--budget", flags.budget),
+        "max_attempts": flags.max_attempts,
+        "cache": _cache(flags),
+        "priority": flags.priority,
+        "keep_raw": flags.keep_raw or None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _cache(flags: JobFlags) -> CacheMode | None:
+    if flags.no_cache and flags.refresh:
+        raise UserError("--no-cache and --refresh say two things", remedy="Give one of them.")
+    if flags.no_cache:
+        return CacheMode.OFF
+    return CacheMode.REFRESH if flags.refresh else None
+
+
+def with_pairs(draft: JobDraft, flags: JobFlags) -> JobDraft:
+    """Parameters and tags of the options over those of the job file, name by name."""
+    return replace(
+        draft,
+        params={**draft.params, **parse_params(flags.param or ())},
+        tags={**draft.tags, **parse_pairs("--tag", flags.tag or ())},
+    )

@@ -1,0 +1,146 @@
+"""What `doctor` looks at."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import os
+import platform
+import shutil
+import sqlite3
+import sys
+import tempfile
+from contextlib import aclosing, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from tui_batch import __version__, figures, paths
+from tui_batch.cli.transports import make_transport
+from tui_batch.cli.where import Where
+from tui_batch.errors import UserError
+from tui_batch.providers.catalog import in_environment
+from tui_batch.providers.discovery import find_local_servers
+from tui_batch.safe_text import safe_text
+from tui_batch.settings import load_settings
+
+_PACKAGES = ("textual", "rich", "typer", "pyreqwest", "httpx", "aiosqlite", "orjson", "tiktoken", "pydantic", "uvloop")
+_LEAST_FREE = 200_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report."""
+
+    name: str
+    words: str
+    ok: bool = True
+    """False: something is wrong that keeps jobs from running. What is merely absent is fine."""
+
+
+async def checkup(where: Where) -> list[Check]:
+    """Every check, in the order shown. Never raises for what it finds."""
+    local = [
+        Check("program", f"llmbatch-tui {__version__}, Python {platform.python_version()}, {platform.platform()}"),
+        Check("python", sys.executable),
+        Check("packages", ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)),
+        _database(where.db),
+        _space(where.db),
+        _settings(where.settings),
+        _keys(),
+        _vocabulary(),
+        _logs(),
+    ]
+    return [*local, await _servers(where.settings), await asyncio.to_thread(_gpus)]
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _database(db: Path) -> Check:
+    if not db.exists():
+        parent = next(folder for folder in (db.parent, *db.parent.parents) if folder.exists())
+        writable = os.access(parent, os.W_OK)
+        return Check("database", f"{db} (not there yet{'' if writable else ', and cannot be made'})", writable)
+    try:
+        with closing(sqlite3.connect(f"file:{db}?mode=ro", uri=True)) as conn:
+            version = conn.execute("SELECT count(*) FROM migration").fetchone()[0]
+            jobs = conn.execute("SELECT count(*) FROM job").fetchone()[0]
+    except sqlite3.Error as error:
+        return Check("database", f"{db}: {error}", ok=False)
+    writable = os.access(db, os.W_OK) and os.access(db.parent, os.W_OK)
+    words = f"{db}, schema {version}, {jobs} jobs, {figures.size(db.stat().st_size)}"
+    return Check("database", words + ("" if writable else ", cannot be written"), writable)
+
+
+def _space(db: Path) -> Check:
+    parent = next(folder for folder in (db.parent, *db.parent.parents) if folder.exists())
+    free = shutil.disk_usage(parent).free
+    return Check("disk", f"{figures.size(free)} free", free > _LEAST_FREE)
+
+
+def _settings(named: Path | None) -> Check:
+    path = named or paths.settings_file()
+    if not path.exists():
+        return Check("settings", f"{path} (not there: defaults)")
+    try:
+        settings = load_settings(path)
+    except UserError as error:
+        return Check("settings", safe_text(str(error)), ok=False)
+    return Check("settings", f"{path}, {len(settings.endpoints)} endpoints")
+
+
+def _keys() -> Check:
+    """Names of variables, never their values."""
+    found = [name for entry in in_environment() for name in entry.keys if os.environ.get(name)]
+    return Check("keys", ", ".join(found) if found else "none in the environment (local servers need none)")
+
+
+def _vocabulary() -> Check:
+    """Token counts are estimates until tiktoken's vocabulary is on this machine; nothing is fetched here."""
+    named = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR")
+    folder = Path(named) if named else Path(tempfile.gettempdir()) / "data-gym-cache"
+    there = folder.is_dir() and any(folder.iterdir())
+    return Check(
+        "tokens",
+        f"tiktoken's vocabulary is {'cached in ' + str(folder) if there else 'not cached: counts are estimates'}",
+    )
+
+
+def _logs() -> Check:
+    return Check("logs", str(paths.log_dir()))
+
+
+async def _servers(settings_file: Path | None) -> Check:
+    try:
+        ca_file = load_settings(settings_file).ca_file
+    except UserError:
+        ca_file = None
+    async with aclosing(make_transport(ca_file, "")) as transport:
+        found = await find_local_servers(transport)
+    words = [f"{safe_text(one.endpoint.name)} at {one.endpoint.base_url} ({len(one.models)} models)" for one in found]
+    return Check("servers", ", ".join(words) if words else "none found on this machine")
+
+
+def _gpus() -> Check:
+    """NVIDIA cards by NVML; elsewhere one quiet line."""
+    import pynvml  # type: ignore[import-untyped]
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return Check("gpu", "no NVIDIA GPU here")
+    try:
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+        names = [
+            f"{pynvml.nvmlDeviceGetName(one)}, {figures.size(pynvml.nvmlDeviceGetMemoryInfo(one).total)}"
+            for one in handles
+        ]
+        return Check("gpu", "; ".join(names) or "no NVIDIA GPU here")
+    except pynvml.NVMLError as error:
+        return Check("gpu", f"n/a ({error})")
+    finally:
+        pynvml.nvmlShutdown()

@@ -1,0 +1,186 @@
+"""Verbs over a job's items: items, errors, export."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tui_batch import figures
+from tui_batch.cli.console import RIGHT, put, put_json, put_table, say
+from tui_batch.cli.job_verbs import JobArgument, JsonOption, parse_class
+from tui_batch.cli.opening import desk, need_database, run
+from tui_batch.cli.where import DbOption, Where, where
+from tui_batch.domain.item import ItemState
+from tui_batch.domain.job import Job
+from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.domain.stored import ErrorGroup, ItemRow
+from tui_batch.errors import UserError
+from tui_batch.safe_text import safe_text
+
+if TYPE_CHECKING:
+    from tui_batch.report.export import Exported
+    from tui_batch.report.targets import Target
+
+PAGE = 500
+SHOWN = 50
+"""Items that a table shows unless --limit says otherwise; JSON has all."""
+StateOption = Annotated[str | None, typer.Option("--state", metavar="STATE", help="pending, done, dead or cancelled.")]
+
+
+def parse_state(name: str | None) -> ItemState | None:
+    """An item's state by its name. Raises UserError with the names there are."""
+    if name is None:
+        return None
+    try:
+        return ItemState(name.strip().lower())
+    except ValueError:
+        raise UserError(f"{name!r} is no item state", remedy=f"The states: {', '.join(ItemState)}") from None
+
+
+def items(
+    ctx: typer.Context,
+    job: JobArgument,
+    state: StateOption = None,
+    cls: Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Class of the last outcome.")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="Found in the row, the answer or the message.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many items.")] = None,
+    as_json: JsonOption = False,
+    db: DbOption = None,
+) -> None:
+    """List a job's items in input order."""
+    place = where(ctx, db, None)
+    wanted = parse_state(state), None if cls is None else parse_class(cls), text
+    if as_json:
+        run(_items_json(place, job, wanted, limit))
+        return
+    rows = run(_items(place, job, wanted, (limit or SHOWN) + 1))
+    if not rows:
+        say("no item is like that" if any(wanted) else "the job has no items")
+        return
+    shown = rows[: limit or SHOWN]
+    titles = (
+        f"{RIGHT}ID",
+        f"{RIGHT}LINE",
+        "CUSTOM_ID",
+        "STATE",
+        "CLASS",
+        f"{RIGHT}TRIES",
+        "MODEL",
+        f"{RIGHT}MS",
+        "ANSWER",
+    )
+    put_table(titles, [_item_cells(row) for row in shown])
+    if len(rows) > len(shown):
+        say(f"the first {len(shown)} only; more with --limit N, all with --json")
+
+
+Wanted = tuple[ItemState | None, OutcomeClass | None, str | None]
+
+
+async def _pages(place: Where, ref: str, wanted: Wanted, limit: int | None) -> AsyncIterator[ItemRow]:
+    need_database(place)
+    state, cls, text = wanted
+    left = sys.maxsize if limit is None else limit
+    after: tuple[int, int] | None = None
+    async with desk(place) as at:
+        job = await at.store.jobs.find(ref)
+        while left > 0:
+            page = await at.store.items.page(
+                job.id, state=state, cls=cls, text=text, after=after, limit=min(left, PAGE)
+            )
+            for row in page:
+                yield row
+            if not page:
+                return
+            left -= len(page)
+            after = (page[-1].seq, page[-1].variant)
+
+
+async def _items(place: Where, ref: str, wanted: Wanted, limit: int) -> list[ItemRow]:
+    return [row async for row in _pages(place, ref, wanted, limit)]
+
+
+async def _items_json(place: Where, ref: str, wanted: Wanted, limit: int | None) -> None:
+    """A JSON list, an item a line, written as it is read."""
+    import json
+
+    from tui_batch.report.job_json import item_json
+
+    lead = "["
+    async for row in _pages(place, ref, wanted, limit):
+        put(lead + json.dumps(item_json(row), ensure_ascii=False))
+        lead = ","
+    put("]" if lead == "," else "[]")
+
+
+def _item_cells(row: ItemRow) -> tuple[str, ...]:
+    return (
+        str(row.id),
+        "-" if row.line is None else str(row.line),
+        safe_text(row.custom_id or "-", 24),
+        row.state.value + (" (cached)" if row.cached else ""),
+        "-" if row.cls is None else row.cls.value,
+        str(row.attempts),
+        row.model or "-",
+        "-" if row.latency_ms is None else str(row.latency_ms),
+        safe_text(row.excerpt, 60),
+    )
+
+
+def errors(ctx: typer.Context, job: JobArgument, as_json: JsonOption = False, db: DbOption = None) -> None:
+    """Group a job's dead items by class and message, with counts and an example."""
+    place = where(ctx, db, None)
+    found, groups = run(_errors(place, job))
+    if as_json:
+        from tui_batch.report.job_json import error_json
+
+        put_json([error_json(group) for group in groups])
+        return
+    if not groups:
+        say(f"job {found.id} has no dead items")
+        return
+    rows = [(figures.count(group.count), group.cls.value, str(group.example_id), group.example) for group in groups]
+    put_table((f"{RIGHT}COUNT", "CLASS", f"{RIGHT}EXAMPLE", "MESSAGE"), rows)
+    ref = str(found.id)
+    say(f"Retry a class: {place.command('retry', ref, '--class', groups[0].cls.value)}")
+    say(f"Retry all:     {place.command('retry', ref, '--dead')}")
+
+
+async def _errors(place: Where, ref: str) -> tuple[Job, list[ErrorGroup]]:
+    need_database(place)
+    async with desk(place) as at:
+        found = await at.store.jobs.find(ref)
+        return found, await at.store.items.errors(found.id)
+
+
+def export(
+    ctx: typer.Context,
+    job: JobArgument,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help=".jsonl .csv .tsv .json (also .gz) .parquet, or -")
+    ],
+    state: StateOption = None,
+    db: DbOption = None,
+) -> None:
+    """Write a job's results, one line per input row, in input order. Works while the job runs."""
+    from tui_batch.report.targets import check_target, parse_target
+
+    place = where(ctx, db, None)
+    target = parse_target(output)
+    check_target(target)
+    wanted = parse_state(state)
+    exported = run(_export(place, job, target, wanted))
+    pending = f", {figures.count(exported.pending)} of them still pending" if exported.pending else ""
+    say(f"{figures.count(exported.rows)} rows to {target}{pending}.")
+
+
+async def _export(place: Where, ref: str, target: Target, state: ItemState | None) -> Exported:
+    from tui_batch.report.export import export_results
+
+    need_database(place)
+    async with desk(place) as at:
+        found = await at.store.jobs.find(ref)
+        return await export_results(at.store, found, target, states=None if state is None else (state,))

@@ -1,0 +1,259 @@
+"""Verbs over whole jobs: ls, show, pause, cancel, retry, clone, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeAlias
+
+import typer
+
+from tui_batch import figures
+from tui_batch.cli.console import RIGHT, confirm, put, put_json, put_pairs, put_table, say
+from tui_batch.cli.opening import Desk, desk, need_database, run
+from tui_batch.cli.where import DbOption, Where, where
+from tui_batch.domain.job import Job, JobState
+from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.errors import UserError
+
+JobArgument: TypeAlias = Annotated[str, typer.Argument(metavar="JOB", help="A job's number, or its name.")]
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+YesOption: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Order: TypeAlias = Callable[[Desk], Awaitable[object]]
+
+
+def ls(ctx: typer.Context, as_json: JsonOption = False, db: DbOption = None) -> None:
+    """List the jobs."""
+    place = where(ctx, db, None)
+    jobs = run(_jobs(place)) if place.db.exists() else []
+    if as_json:
+        from tui_batch.report.job_json import job_json
+
+        put_json([job_json(job) for job in jobs])
+    elif not jobs:
+        say(f"no jobs yet. Run one: {place.command('run', 'prompts.txt', '--model', 'MODEL')}")
+    else:
+        put_table(
+            ("ID", "NAME", "STATE", f"{RIGHT}DONE", f"{RIGHT}TOTAL", f"{RIGHT}DEAD", f"{RIGHT}COST", "CREATED"),
+            [_job_row(job) for job in jobs],
+        )
+
+
+async def _jobs(place: Where) -> list[Job]:
+    async with desk(place) as at:
+        return await at.store.jobs.list()
+
+
+def state_words(job: Job) -> str:
+    """The state, and for a paused job why."""
+    if not job.imported and job.state is JobState.DRAFT:
+        return "draft (input not read to its end)"
+    return f"{job.state.value} ({job.reason.value})" if job.reason is not None else job.state.value
+
+
+def _job_row(job: Job) -> tuple[str, ...]:
+    counters = job.counters
+    return (
+        str(job.id),
+        job.spec.name,
+        state_words(job),
+        figures.count(counters.done),
+        figures.count(counters.total),
+        figures.count(counters.dead),
+        figures.cost(counters),
+        figures.local_time(job.created_at),
+    )
+
+
+def show(ctx: typer.Context, job: JobArgument, as_json: JsonOption = False, db: DbOption = None) -> None:
+    """Show one job: its figures, its settings, and why it stands still if it does."""
+    place = where(ctx, db, None)
+    found = run(find(place, job))
+    if as_json:
+        from tui_batch.report.job_json import job_json
+
+        put_json(job_json(found))
+        return
+    put_pairs([*_state_pairs(found), *_figure_pairs(found), *_spec_pairs(found)])
+    for line in next_commands(found, place):
+        say(line)
+
+
+async def find(place: Where, ref: str) -> Job:
+    """The job meant by a number or a name. Raises UserError when there is none."""
+    need_database(place)
+    async with desk(place) as at:
+        return await at.store.jobs.find(ref)
+
+
+def _state_pairs(job: Job) -> list[tuple[str, str]]:
+    owner = job.owner
+    return [
+        ("job", f"{job.id} {job.spec.name}"),
+        ("state", state_words(job)),
+        ("why", job.message),
+        ("run by", f"process {owner.pid} on {owner.host}" if owner else ""),
+        ("created", figures.local_time(job.created_at)),
+        ("started", figures.local_time(job.started_at)),
+        ("finished", figures.local_time(job.finished_at)),
+    ]
+
+
+def _figure_pairs(job: Job) -> list[tuple[str, str]]:
+    counters = job.counters
+    return [
+        ("items", f"{figures.count(counters.done)} done, {figures.count(counters.dead)} dead, "
+                  f"{figures.count(counters.pending)} pending, {figures.count(counters.cancelled)} cancelled, "
+                  f"{figures.count(counters.total)} in all"),
+        ("cache", f"{figures.count(counters.cached)} from the cache" if counters.cached else ""),
+        ("requests", figures.count(counters.requests)),
+        ("tokens", f"{figures.count(counters.tokens_in)} in, {figures.count(counters.tokens_out)} out"),
+        ("cost", figures.cost(counters)),
+    ]  # fmt: skip
+
+
+def _spec_pairs(job: Job) -> list[tuple[str, str]]:
+    spec, knobs = job.spec, job.knobs
+    limits = [f"concurrency {knobs.concurrency or 'auto'}"]
+    limits += [f"{value} {name}" for name, value in (("RPM", knobs.rpm), ("TPM", knobs.tpm)) if value is not None]
+    limits += [f"budget {figures.dollars(knobs.budget_nano)}"] if knobs.budget_nano is not None else []
+    return [
+        ("input", f"{spec.source.path} ({spec.source.format})"),
+        ("models", ", ".join(f"{ref.model} @ {', '.join(ref.endpoints)}" for ref in spec.models)),
+        ("mode", spec.mode.value if len(spec.models) > 1 else ""),
+        ("operation", spec.operation.value),
+        ("system", spec.system[:500]),
+        ("prompt", spec.prompt[:500]),
+        ("params", ", ".join(f"{name}={value!r}" for name, value in spec.params.items())),
+        ("limits", ", ".join(limits)),
+        ("attempts", f"at most {spec.max_attempts}"),
+        ("response cache", spec.cache.value),
+        ("priority", str(knobs.priority) if knobs.priority else ""),
+        ("tags", ", ".join(f"{name}={value}" for name, value in knobs.tags.items())),
+    ]
+
+
+def next_commands(job: Job, place: Where) -> list[str]:
+    """What a person may want to do with this job now, as commands to paste."""
+    ref = str(job.id)
+    lines = []
+    if job.counters.dead:
+        lines.append(f"Errors: {place.command('errors', ref)}")
+        lines.append(f"Retry:  {place.command('retry', ref, '--dead')}")
+    if job.owner is not None:
+        lines.append(f"Pause:  {place.command('pause', ref)}")
+    elif job.counters.pending and job.state is not JobState.CANCELLED:
+        lines.append(f"Resume: {place.command('resume', ref)}")
+    if job.counters.done:
+        lines.append(f"Export: {place.command('export', ref, '-o', 'results.jsonl')}")
+    return lines
+
+
+def pause(ctx: typer.Context, job: JobArgument, db: DbOption = None) -> None:
+    """Pause a running job, whichever process runs it. What is in flight is finished and kept."""
+    place = where(ctx, db, None)
+    found = run(_pause(place, job))
+    say(f"job {found.id} is paused. Resume: {place.command('resume', str(found.id))}")
+
+
+async def _pause(place: Where, ref: str) -> Job:
+    need_database(place)
+    async with desk(place) as at:
+        found = await at.store.jobs.find(ref)
+        if found.state is not JobState.PAUSED:
+            await at.controller.pause(found.id)
+        return found
+
+
+def cancel(ctx: typer.Context, job: JobArgument, yes: YesOption = False, db: DbOption = None) -> None:
+    """End a job: its pending items are cancelled, answers on their way are kept."""
+    place = where(ctx, db, None)
+    found = run(find(place, job))
+    if found.state in (JobState.CANCELLED, JobState.COMPLETED):
+        raise UserError(f"job {found.id} is {found.state.value} already")
+    confirm(f"Cancel job {found.id} with {figures.count(found.counters.pending)} pending items?", yes=yes)
+    run(_order(place, lambda at: at.controller.cancel(found.id)))
+    say(f"job {found.id} is cancelled. What it has: {place.command('export', str(found.id), '-o', 'results.jsonl')}")
+
+
+async def _order(place: Where, order: Order) -> object:
+    async with desk(place) as at:
+        return await order(at)
+
+
+def retry(
+    ctx: typer.Context,
+    job: JobArgument,
+    dead: Annotated[bool, typer.Option("--dead", help="All dead items (the default when nothing is named).")] = False,
+    cls: Annotated[
+        list[str] | None, typer.Option("--class", metavar="CLASS", help="Dead items of this error class.")
+    ] = None,
+    item: Annotated[list[int] | None, typer.Option("--item", metavar="ID", help="A dead item, by its id.")] = None,
+    custom_id: Annotated[
+        list[str] | None, typer.Option("--custom-id", metavar="ID", help="A dead item, by its custom_id.")
+    ] = None,
+    db: DbOption = None,
+) -> None:
+    """Make dead items pending again, with fresh attempts."""
+    place = where(ctx, db, None)
+    if dead and (cls or item or custom_id):
+        raise UserError("--dead means all dead items: it goes with no other choice", remedy="Leave --dead out.")
+    found, count, running = run(_retry(place, job, cls or [], item or [], custom_id or []))
+    if not count:
+        raise UserError(
+            f"job {found.id} has no such dead item", remedy=f"See them: {place.command('errors', str(found.id))}"
+        )
+    say(f"{figures.count(count)} items of job {found.id} are pending again.")
+    if not running:
+        say(f"Nobody runs the job. Resume: {place.command('resume', str(found.id))}")
+
+
+async def _retry(
+    place: Where, ref: str, classes: list[str], items: list[int], custom_ids: list[str]
+) -> tuple[Job, int, bool]:
+    from tui_batch.engine.control import Selection
+
+    need_database(place)
+    chosen = Selection(frozenset(parse_class(name) for name in classes), tuple(items), tuple(custom_ids))
+    async with desk(place) as at:
+        found = await at.store.jobs.find(ref)
+        running = await at.controller.owned_elsewhere(found)
+        return found, await at.controller.retry(found.id, chosen), running
+
+
+def parse_class(name: str) -> OutcomeClass:
+    """An error class by its name. Raises UserError with the names there are."""
+    try:
+        return OutcomeClass(name.strip().lower())
+    except ValueError:
+        names = ", ".join(cls.value for cls in OutcomeClass if cls is not OutcomeClass.OK)
+        raise UserError(f"{name!r} is no error class", remedy=f"The classes: {names}") from None
+
+
+def clone(
+    ctx: typer.Context,
+    job: JobArgument,
+    name: Annotated[str | None, typer.Option("--name", help="The new job's name.")] = None,
+    db: DbOption = None,
+) -> None:
+    """Make a new job with the same rows and settings, not started."""
+    place = where(ctx, db, None)
+    copy = run(_clone(place, job, name))
+    put(str(copy))
+    say(f"job {copy} is made. Start it: {place.command('resume', str(copy))}")
+
+
+async def _clone(place: Where, ref: str, name: str | None) -> int:
+    need_database(place)
+    async with desk(place) as at:
+        found = await at.store.jobs.find(ref)
+        return await at.controller.clone(found.id, name=name)
+
+
+def delete(ctx: typer.Context, job: JobArgument, yes: YesOption = False, db: DbOption = None) -> None:
+    """Delete a job with everything it holds. Answers in the response cache stay."""
+    place = where(ctx, db, None)
+    found = run(find(place, job))
+    count = figures.count(found.counters.total)
+    confirm(f"Delete job {found.id} {found.spec.name} with {count} items and their answers?", yes=yes)
+    run(_order(place, lambda at: at.controller.delete(found.id)))
+    say(f"job {found.id} is deleted.")

@@ -1,0 +1,82 @@
+"""Opens the database for a command, and runs the command's coroutine."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tui_batch import paths
+from tui_batch.cli.where import Where
+from tui_batch.errors import UserError
+
+if TYPE_CHECKING:
+    from tui_batch.engine.control import Controller
+    from tui_batch.store.store import Store
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a command that only gives orders works with."""
+
+    store: Store
+    controller: Controller
+
+
+@asynccontextmanager
+async def desk(where: Where) -> AsyncIterator[Desk]:
+    """The database and a controller without an engine. Jobs whose process died are told from running ones first."""
+    from tui_batch.engine.control import LEASE_S, Controller
+    from tui_batch.engine.keeper import is_alive
+    from tui_batch.store.store import open_store
+
+    async with open_store(where.db) as store:
+        await store.jobs.expire(now=time.time(), expiry_s=LEASE_S, alive=is_alive)
+        yield Desk(store, Controller(store, None, clock=time.time, alive=is_alive))
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Runs a command's coroutine on the quickest event loop there is. What libraries log goes to a file."""
+    from tui_batch.engine.loop import run as run_loop
+
+    with _logging():
+        return run_loop(main)
+
+
+@contextmanager
+def _logging() -> Iterator[None]:
+    """Warnings and faults of background tasks belong in a file, not between the lines of a screen."""
+    root = logging.getLogger()
+    try:
+        handler: logging.Handler = logging.FileHandler(log_file(), delay=True, encoding="utf-8")
+    except OSError:
+        handler = logging.NullHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setLevel(logging.WARNING)
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+
+
+def log_file() -> Path:
+    """The program's own log; its directory is made. Raises OSError when that cannot be."""
+    directory = paths.log_dir()
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory / "llmbatch-tui.log"
+
+
+def need_database(where: Where) -> None:
+    """Raises UserError when there is no database yet: a command that only looks must not make one."""
+    if not where.db.exists():
+        raise UserError(
+            f"there is no job database {where.db} yet", remedy=f"Run something first: {where.command('run', 'INPUT')}"
+        )

@@ -1,0 +1,90 @@
+"""Values of options: `k=v` pairs, money, concurrency, words of an enum. Each raises UserError naming the option."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from tui_batch.domain.job import NANO
+from tui_batch.domain.request import Json
+from tui_batch.errors import InputError, UserError
+
+E = TypeVar("E", bound=StrEnum)
+AUTO = "auto"
+
+
+def parse_pairs(option: str, pairs: Iterable[str]) -> dict[str, str]:
+    """`k=v` pairs as a mapping."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name.strip():
+            raise UserError(f"{option} {pair}: is not of the form name=value")
+        found[name.strip()] = value
+    return found
+
+
+def parse_params(pairs: Iterable[str]) -> dict[str, Json]:
+    """`--param k=v`, where v is JSON if it can be read as such, else text: temperature=0, stop=["."], effort=low."""
+    return {name: _json_or_text(value) for name, value in parse_pairs("--param", pairs).items()}
+
+
+def _json_or_text(value: str) -> Json:
+    try:
+        return json.loads(value, parse_constant=_no_constant)
+    except ValueError:
+        return value
+
+
+def _no_constant(word: str) -> Json:
+    raise ValueError(word)
+
+
+def parse_dollars(option: str, text: str | None) -> int | None:
+    """US dollars as nano-dollars."""
+    if text is None:
+        return None
+    try:
+        amount = Decimal(text.strip().removeprefix("$")) * NANO
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or not 0 < amount < 10**18:
+        raise UserError(f"{option} {text}: is not an amount in US dollars", remedy=f"For example: {option} 2.50")
+    return int(amount)
+
+
+def parse_concurrency(text: str | None) -> int | str | None:
+    """A number of requests in flight, or `auto`."""
+    if text is None or text.lower() == AUTO:
+        return text and AUTO
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= 100_000:
+        return int(text)
+    raise UserError(f"--concurrency {text}: is neither a number from 1 nor auto")
+
+
+def parse_word(option: str, text: str | None, words: type[E]) -> E | None:
+    """A member of an enum by its value."""
+    if text is None:
+        return None
+    try:
+        return words(text.strip().lower())
+    except ValueError:
+        raise UserError(f"{option} {text}: is none of {', '.join(words)}") from None
+
+
+def read_schema(path: Path | None) -> Json:
+    """A JSON Schema from a file."""
+    if path is None:
+        return None
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise InputError(str(path), f"is not JSON: {error.msg}", line=error.lineno) from None
+    except ValueError as error:
+        raise InputError(str(path), f"is not JSON: {error}") from None

@@ -1,0 +1,197 @@
+"""Verbs about this machine and the servers it can reach: models, endpoints, doctor, paths, cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tui_batch import figures
+from tui_batch import paths as places
+from tui_batch.cli.console import RIGHT, confirm, put, put_json, put_pairs, put_table, say
+from tui_batch.cli.exits import Exit
+from tui_batch.cli.job_verbs import JsonOption, YesOption
+from tui_batch.cli.opening import desk, need_database, run
+from tui_batch.cli.where import DbOption, SettingsOption, Where, leave, where
+
+if TYPE_CHECKING:
+    from tui_batch.cli.reach import Listing
+    from tui_batch.domain.stored import CacheStats
+
+
+def models(
+    ctx: typer.Context,
+    endpoint: Annotated[str | None, typer.Option("--endpoint", metavar="NAME", help="Only this one.")] = None,
+    base_url: Annotated[str | None, typer.Option("--base-url", metavar="URL", help="Any compatible server.")] = None,
+    as_json: JsonOption = False,
+    settings: SettingsOption = None,
+) -> None:
+    """List the models of an endpoint, or of every one that can be reached."""
+    from tui_batch.cli.reach import list_everything
+
+    place = where(ctx, None, settings)
+    listings = run(list_everything(place.settings, endpoint, base_url))
+    if as_json:
+        put_json([_listing_json(listing) for listing in listings])
+    else:
+        _put_models(listings, place)
+    named = endpoint is not None or base_url is not None
+    if any(listing.trouble for listing in listings) and (named or not any(listing.models for listing in listings)):
+        raise leave(Exit.USAGE)
+
+
+def _listing_json(listing: Listing) -> dict[str, object]:
+    models = [
+        {"id": model.id, "context_length": model.context_length, "detail": model.detail} for model in listing.models
+    ]
+    return {
+        "endpoint": listing.endpoint.name,
+        "base_url": listing.endpoint.base_url,
+        "models": models,
+        "error": listing.trouble or None,
+    }
+
+
+def _put_models(listings: list[Listing], place: Where) -> None:
+    rows = [
+        (
+            model.id,
+            listing.endpoint.name,
+            "?" if model.context_length is None else figures.count(model.context_length),
+            model.detail,
+        )
+        for listing in listings
+        for model in listing.models
+    ]
+    if rows:
+        put_table(("MODEL", "ENDPOINT", f"{RIGHT}CONTEXT", "DETAIL"), rows)
+    for listing in listings:
+        if listing.trouble:
+            say(listing.trouble)
+    if not listings:
+        say("no server found on this machine and no key in the environment")
+        say(f"See what is known: {place.command('endpoints')}")
+
+
+def endpoints(ctx: typer.Context, as_json: JsonOption = False, settings: SettingsOption = None) -> None:
+    """List the endpoints: your settings', the known providers, and servers found on this machine."""
+    from tui_batch.cli.reach import all_endpoints
+
+    entries = run(all_endpoints(where(ctx, None, settings).settings))
+    if as_json:
+        put_json(
+            [
+                {
+                    "name": entry.endpoint.name,
+                    "api": entry.endpoint.api.value,
+                    "base_url": entry.endpoint.base_url,
+                    "key": str(entry.endpoint.key),
+                    "status": entry.status,
+                    "origin": entry.origin,
+                }
+                for entry in entries
+            ]
+        )
+        return
+    rows = [
+        (
+            entry.endpoint.name,
+            entry.endpoint.api.value,
+            entry.endpoint.base_url,
+            str(entry.endpoint.key),
+            entry.status,
+            entry.origin,
+        )
+        for entry in entries
+    ]
+    put_table(("NAME", "API", "BASE URL", "KEY", "STATUS", "FROM"), rows)
+
+
+def doctor(ctx: typer.Context, db: DbOption = None, settings: SettingsOption = None) -> None:
+    """Check this machine: versions, files, keys (names only), local servers, GPUs."""
+    from tui_batch.cli.checkup import checkup
+
+    checks = run(checkup(where(ctx, db, settings)))
+    for check in checks:
+        put(f"{'ok ' if check.ok else '!! '} {check.name:<12} {check.words}")
+    if not all(check.ok for check in checks):
+        raise leave(Exit.UNEXPECTED)
+
+
+def paths(
+    ctx: typer.Context, as_json: JsonOption = False, db: DbOption = None, settings: SettingsOption = None
+) -> None:
+    """Print every path that is used."""
+    place = where(ctx, db, settings)
+    used: list[tuple[str, Path]] = [
+        ("database", place.db.absolute()),
+        ("settings", (place.settings or places.settings_file()).absolute()),
+        ("themes", places.user_themes()),
+        ("logs", places.log_dir()),
+        ("shipped themes", places.shipped("themes")),
+        ("sample jobs", places.shipped("sample_jobs")),
+    ]
+    if as_json:
+        put_json({name.replace(" ", "_"): str(path) for name, path in used})
+        return
+    put_pairs([(name, f"{path}{'' if path.exists() else '  (not there yet)'}") for name, path in used])
+
+
+def cache_app() -> typer.Typer:
+    """`cache stats` and `cache clear`."""
+    app = typer.Typer(help="The response cache: answers to equal requests cost nothing.", rich_markup_mode=None)
+    app.command("stats")(cache_stats)
+    app.command("clear")(cache_clear)
+    return app
+
+
+def cache_stats(ctx: typer.Context, as_json: JsonOption = False, db: DbOption = None) -> None:
+    """What the cache holds and has saved."""
+    stats = run(_cache_stats(where(ctx, db, None)))
+    if as_json:
+        put_json(
+            {"entries": stats.entries, "bytes": stats.bytes, "hits": stats.hits, "saved_usd": stats.saved_nano / 1e9}
+        )
+        return
+    put_pairs(
+        [
+            ("answers", figures.count(stats.entries)),
+            ("size", figures.size(stats.bytes)),
+            ("hits", figures.count(stats.hits)),
+            ("saved", figures.dollars(stats.saved_nano)),
+        ]
+    )
+
+
+async def _cache_stats(place: Where) -> CacheStats:
+    need_database(place)
+    async with desk(place) as at:
+        return await at.store.cache.stats()
+
+
+def cache_clear(
+    ctx: typer.Context,
+    older_than_days: Annotated[
+        float | None, typer.Option("--older-than-days", min=0, help="Only older answers.")
+    ] = None,
+    yes: YesOption = False,
+    db: DbOption = None,
+) -> None:
+    """Forget the stored answers. Jobs keep theirs."""
+    place = where(ctx, db, None)
+    stats = run(_cache_stats(place))
+    if not stats.entries:
+        say("the cache is empty")
+        return
+    which = "the" if older_than_days is None else f"those older than {older_than_days:g} days of the"
+    confirm(f"Forget {which} {figures.count(stats.entries)} answers in the cache?", yes=yes)
+    say(f"{figures.count(run(_cache_clear(place, older_than_days)))} answers are forgotten.")
+
+
+async def _cache_clear(place: Where, older_than_days: float | None) -> int:
+    import time
+
+    async with desk(place) as at:
+        bound = None if older_than_days is None else time.time() - older_than_days * 86_400
+        return await at.store.cache.clear(bound)

@@ -1,0 +1,98 @@
+"""Which endpoints there are, and which models they serve."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+from tui_batch.cli.transports import make_transport
+from tui_batch.domain.endpoint import Endpoint
+from tui_batch.errors import UserError
+from tui_batch.providers.base import ModelInfo, Transport
+from tui_batch.providers.catalog import CATALOG, from_url, in_environment, known, names
+from tui_batch.providers.discovery import find_local_servers, list_models
+from tui_batch.providers.keys import is_available, resolve_key
+from tui_batch.settings import Settings, load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """An endpoint with the models it serves, or why it does not say."""
+
+    endpoint: Endpoint
+    models: tuple[ModelInfo, ...] = ()
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """An endpoint as `endpoints` shows it."""
+
+    endpoint: Endpoint
+    status: str
+    """ready, running, key missing or not running."""
+    origin: str
+    """settings or known."""
+
+
+async def list_everything(settings_file: Path | None, name: str | None, base_url: str | None) -> list[Listing]:
+    """The models of the one endpoint named, or else of all that have a key or run on this machine."""
+    settings = load_settings(settings_file)
+    async with aclosing(make_transport(settings.ca_file, "")) as transport:
+        if base_url is not None:
+            chosen = [from_url(base_url)]
+        elif name is not None:
+            chosen = [named(name, settings)]
+        else:
+            return await _everywhere(settings, transport)
+        return [await _listing(endpoint, transport) for endpoint in chosen]
+
+
+def named(name: str, settings: Settings) -> Endpoint:
+    """The endpoint of that name. Raises UserError with the names there are."""
+    for endpoint in settings.endpoints:
+        if endpoint.name == name:
+            return endpoint
+    if (found := known(name)) is None:
+        every = (*(one.name for one in settings.endpoints), *names())
+        raise UserError(f"there is no endpoint {name}", remedy=f"The endpoints: {', '.join(every)}")
+    return found
+
+
+async def _everywhere(settings: Settings, transport: Transport) -> list[Listing]:
+    own = {endpoint.name for endpoint in settings.endpoints}
+    hosted = [endpoint for entry in in_environment() if (endpoint := known(entry.name)) and entry.name not in own]
+    asked = asyncio.gather(*(_listing(endpoint, transport) for endpoint in (*settings.endpoints, *hosted)))
+    found = await find_local_servers(transport)
+    local = [Listing(server.endpoint, server.models) for server in found if server.endpoint.name not in own]
+    return [*await asked, *local]
+
+
+async def _listing(endpoint: Endpoint, transport: Transport) -> Listing:
+    try:
+        secret = await asyncio.to_thread(resolve_key, endpoint.key)
+        return Listing(endpoint, await list_models(endpoint, transport, secret))
+    except UserError as error:
+        return Listing(endpoint, trouble=str(error))
+
+
+async def all_endpoints(settings_file: Path | None) -> list[Reachable]:
+    """Settings first, then the known providers."""
+    settings = load_settings(settings_file)
+    async with aclosing(make_transport(settings.ca_file, "")) as transport:
+        running = {server.endpoint.name for server in await find_local_servers(transport)}
+    own = [Reachable(one, _key_status(one), "settings") for one in settings.endpoints]
+    taken = {one.endpoint.name for one in own}
+    for entry in CATALOG:
+        endpoint = known(entry.name)
+        if endpoint is None or entry.name in taken:
+            continue
+        local = "running" if entry.name in running else "not running"
+        own.append(Reachable(endpoint, local if entry.is_local else _key_status(endpoint), "known"))
+    return own
+
+
+def _key_status(endpoint: Endpoint) -> str:
+    return "ready" if is_available(endpoint.key) else "key missing"

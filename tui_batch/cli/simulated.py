@@ -1,0 +1,48 @@
+"""A job that asks the built-in simulator in place of its own endpoints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tui_batch.cli.transports import SIMULATED
+from tui_batch.domain.endpoint import Api, Endpoint, Operation
+from tui_batch.engine.compose import Composed
+from tui_batch.inputs.draft import JobDraft, ModelChoice
+from tui_batch.settings import Settings
+
+NAME = "simulator"
+_BASE = f"{SIMULATED}local"
+_MODELS = {Operation.EMBED: "text-embedding-3-small"}
+_MODEL = "gpt-4o-mini"
+
+
+def simulated(draft: JobDraft, settings: Settings) -> tuple[JobDraft, Settings]:
+    """The draft with the simulator as its only endpoint, and settings that know it. Nothing else changes."""
+    api = _api(draft)
+    endpoint = Endpoint(NAME, api, f"{_BASE}/v1" if api is Api.OPENAI else _BASE)
+    default = ModelChoice(_MODELS.get(draft.operation or Operation.CHAT, _MODEL))
+    models = tuple(replace(choice, endpoints=()) for choice in draft.models) or (default,)
+    others = tuple(other for other in settings.endpoints if other.name != NAME)
+    draft = replace(draft, endpoint=NAME, base_url=None, api=None, models=models)
+    return draft, replace(settings, endpoints=(*others, endpoint))
+
+
+def _api(draft: JobDraft) -> Api:
+    """The wire format that the job would speak, so that a dry run is like the real one."""
+    if draft.api is not None:
+        return draft.api
+    named = {draft.endpoint, *(name for choice in draft.models for name in choice.endpoints)}
+    for api in (Api.ANTHROPIC, Api.OLLAMA):
+        if any(name is not None and name.startswith(api.value) for name in named):
+            return api
+    return Api.OLLAMA if draft.operation is Operation.GENERATE else Api.OPENAI
+
+
+def lifted(composed: Composed) -> Composed:
+    """The simulator has no limits to keep to: requests and tokens a minute are lifted, and that is said."""
+    knobs = composed.knobs
+    if knobs.rpm is None and knobs.tpm is None:
+        return composed
+    limits = [f"{value} {name}" for name, value in (("RPM", knobs.rpm), ("TPM", knobs.tpm)) if value is not None]
+    note = f"Simulated: the job's limits ({', '.join(limits)}) are lifted."
+    return replace(composed, knobs=replace(knobs, rpm=None, tpm=None), notes=(*composed.notes, note))

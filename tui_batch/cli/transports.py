@@ -1,0 +1,60 @@
+"""Sends requests to the network, or to the built-in simulator when their address says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from tui_batch.providers.base import HttpRequest, HttpResponse, Transport
+
+SIMULATED = "simulator://"
+"""Addresses that begin so never leave the process. The address is part of the cache's key: made-up answers stay apart."""
+
+
+class RoutingTransport:
+    """Chooses by the address. Each side is made when it is first needed."""
+
+    def __init__(self, network: Callable[[], Transport], simulator: Callable[[], Transport]) -> None:
+        self._make_network = network
+        self._make_simulator = simulator
+
+    @cached_property
+    def _network(self) -> Transport:
+        return self._make_network()
+
+    @cached_property
+    def _simulator(self) -> Transport:
+        return self._make_simulator()
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Sends the request to where its address belongs."""
+        side = self._simulator if request.url.startswith(SIMULATED) else self._network
+        return await side.send(request)
+
+    async def aclose(self) -> None:
+        """Closes the sides that were used."""
+        for name in ("_network", "_simulator"):
+            if (side := self.__dict__.pop(name, None)) is not None:
+                await side.aclose()
+
+
+def make_transport(ca_file: Path | None, faults: str) -> RoutingTransport:
+    """The transport of a process; `faults` is for the simulator, as in `simulate --faults`. Raises UserError."""
+    from tui_batch.simulator.faults import parse_faults
+
+    plan = parse_faults(faults)
+
+    def network() -> Transport:
+        from tui_batch.providers.http import make_transport as over_network
+
+        return over_network(ca_file)
+
+    def simulator() -> Transport:
+        from tui_batch.simulator.config import Profile, SimulatorConfig
+        from tui_batch.simulator.core import Simulator
+        from tui_batch.simulator.transport import SimulatorTransport
+
+        return SimulatorTransport(Simulator(SimulatorConfig.for_profile(Profile.HOSTED, faults=plan)))
+
+    return RoutingTransport(network, simulator)

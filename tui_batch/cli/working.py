@@ -1,0 +1,247 @@
+"""Making a job and running it: what `run`, `add` and `resume` do once their options are read."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+from tui_batch import figures
+from tui_batch.cli.asking import asked, with_pairs
+from tui_batch.cli.console import say
+from tui_batch.cli.detach import detach
+from tui_batch.cli.exits import Exit, exit_of
+from tui_batch.cli.flags import JobFlags
+from tui_batch.cli.interrupts import Interrupts, cancelling, listening
+from tui_batch.cli.opening import desk, need_database
+from tui_batch.cli.running import RunPlan, run_job
+from tui_batch.cli.simulated import lifted, simulated
+from tui_batch.cli.transports import RoutingTransport, make_transport
+from tui_batch.cli.where import Where
+from tui_batch.domain.job import Job, JobSpec, JobState, Knobs
+from tui_batch.engine.compose import Composed, compose
+from tui_batch.engine.importing import Imported, ImportPlan, ImportProgress, create_job
+from tui_batch.engine.workplace import Workplace, open_workplace
+from tui_batch.errors import UserError
+from tui_batch.headless import Display
+from tui_batch.inputs.draft import JobDraft
+from tui_batch.inputs.importing import rejects_path
+from tui_batch.report.export import export_results
+from tui_batch.report.targets import Target, check_target, parse_target
+from tui_batch.safe_text import safe_text
+from tui_batch.settings import Settings, load_settings
+from tui_batch.store.store import Store
+
+IMPORT_SAID_EVERY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A job to be made, and what to do with it."""
+
+    draft: JobDraft
+    target: Target | None
+    settings: Settings
+    place: Where
+    strict: bool = False
+    sample: int | None = None
+    simulate: bool = False
+    faults: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """A job to go on with."""
+
+    ref: str
+    target: Target | None
+    faults: str
+    place: Where
+
+
+def ordered(flags: JobFlags, place: Where) -> Order:
+    """Everything the options say, checked before anything is read or made. Raises UserError."""
+    settings = load_settings(place.settings)
+    draft = with_pairs(asked(flags), flags)
+    target = _target(flags, draft)
+    if target is not None:
+        check_target(target, draft.source.path)
+    if flags.simulate:
+        draft, settings = simulated(draft, settings)
+    if flags.simulate_faults and not flags.simulate:
+        raise UserError("--simulate-faults is for the simulator", remedy="Add --simulate.")
+    return Order(draft, target, settings, place, flags.strict, flags.sample, flags.simulate, flags.simulate_faults)
+
+
+def _target(flags: JobFlags, draft: JobDraft) -> Target | None:
+    named = flags.output or (str(draft.output) if draft.output is not None else None)
+    return None if named is None else parse_target(named)
+
+
+async def create_and_run(order: Order, display: Display) -> Exit:
+    """Makes the job and runs it here to its end."""
+    with listening() as interrupts:
+        async with _transport(order.settings, order.faults) as transport:
+            with cancelling(interrupts):
+                composed = await _composed(order, transport)
+            async with open_workplace(order.place.db, transport) as workplace:
+                with cancelling(interrupts):
+                    imported = await _imported(workplace.store, order, composed)
+                plan = RunPlan(
+                    imported.job_id,
+                    order.target,
+                    _notes(order, composed, imported),
+                    imported.rejects_path,
+                    imported.rejected,
+                    imported.first_reject,
+                )
+                return await _run(workplace, plan, display, interrupts, order.place)
+
+
+async def create_only(order: Order) -> int:
+    """Makes the job and leaves it; returns its number."""
+    with listening() as interrupts, cancelling(interrupts):
+        async with _transport(order.settings, order.faults) as transport:
+            composed = await _composed(order, transport)
+        async with desk(order.place) as at:
+            imported = await _imported(at.store, order, composed)
+        for note in (*_notes(order, composed, imported), *_reject_note(imported)):
+            say(note)
+        say(f"job {imported.job_id} is ready. Start it: {order.place.command('resume', str(imported.job_id))}")
+        return imported.job_id
+
+
+async def create_detached(order: Order) -> None:
+    """Makes the job here and runs it in a process of its own."""
+    if order.target is not None and order.target.is_stdout:
+        raise UserError("a run in the background has no standard output", remedy="Give -o a file.")
+    job_id = await create_only(order)
+    detach(job_id, order.place, _words(order.target, order.faults))
+
+
+def _words(target: Target | None, faults: str) -> list[str]:
+    """What the background process must be told besides the job."""
+    words = [] if target is None or target.path is None else ["-o", str(target.path.absolute())]
+    return [*words, "--simulate-faults", faults] if faults else words
+
+
+async def resume(order: Resumption, display: Display) -> Exit:
+    """Goes on with a job: its owner does when there is one, else this process."""
+    need_database(order.place)
+    settings = load_settings(order.place.settings)
+    with listening() as interrupts:
+        async with (
+            _transport(settings, order.faults) as transport,
+            open_workplace(order.place.db, transport) as workplace,
+        ):
+            job = await workplace.store.jobs.find(order.ref)
+            if await workplace.controller.owned_elsewhere(job):
+                await workplace.controller.resume(job.id)
+                _say_resumed(job, order)
+                return Exit.OK
+            if job.counters.pending == 0 and job.imported and order.target is not None:
+                return await _only_write(workplace.store, job, order.target)
+            note = f"Resuming job {job.id} {safe_text(job.spec.name)}: {_what(job.spec, job.knobs)}"
+            return await _run(workplace, RunPlan(job.id, order.target, (note,)), display, interrupts, order.place)
+
+
+async def resume_detached(order: Resumption) -> None:
+    """Checks that the job is there and goes on with it in a process of its own."""
+    need_database(order.place)
+    if order.target is not None and order.target.is_stdout:
+        raise UserError("a run in the background has no standard output", remedy="Give -o a file.")
+    async with desk(order.place) as at:
+        job = await at.store.jobs.find(order.ref)
+        if await at.controller.owned_elsewhere(job):
+            await at.controller.resume(job.id)
+            _say_resumed(job, order)
+            return
+    detach(job.id, order.place, _words(order.target, order.faults))
+
+
+def _say_resumed(job: Job, order: Resumption) -> None:
+    pid = job.owner.pid if job.owner is not None else "?"
+    say(f"job {job.id} goes on in process {pid}, which runs it.")
+    if order.target is not None:
+        export = order.place.command("export", str(job.id), "-o", str(order.target))
+        say(f"Its results are not written from here. At any time: {export}")
+
+
+async def _only_write(store: Store, job: Job, target: Target) -> Exit:
+    """Nothing is left to be asked, but the results were wanted: a run was perhaps ended just before it wrote them."""
+    if job.state in (JobState.PAUSED, JobState.RUNNING):
+        await store.jobs.set_state(job.id, JobState.COMPLETED, now=time.time())
+        job = await store.jobs.get(job.id)
+    exported = await export_results(store, job, target)
+    say(f"job {job.id} has nothing left to do: {figures.count(exported.rows)} rows to {target}.")
+    return exit_of(job, interrupted=False)
+
+
+def _transport(settings: Settings, faults: str) -> AbstractAsyncContextManager[RoutingTransport]:
+    return aclosing(make_transport(settings.ca_file, faults))
+
+
+async def _composed(order: Order, transport: RoutingTransport) -> Composed:
+    composed = await compose(order.draft, order.settings, transport)
+    return lifted(composed) if order.simulate else composed
+
+
+async def _imported(store: Store, order: Order, composed: Composed) -> Imported:
+    """Reads the input in; a large one says now and then how far it is."""
+    due = time.monotonic() + IMPORT_SAID_EVERY_S
+
+    def progress(at: ImportProgress) -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            due = time.monotonic() + IMPORT_SAID_EVERY_S
+            part = "" if at.part is None else f" ({at.part:.0%} of the file)"
+            say(f"reading: {figures.count(at.rows)} rows{part}")
+
+    plan = ImportPlan(
+        spec=composed.spec,
+        knobs=composed.knobs,
+        rejects_path=rejects_path(_beside(order)),
+        strict=order.strict,
+        sample=order.sample,
+    )
+    return await create_job(store, plan, now=time.time(), progress=progress)
+
+
+def _beside(order: Order) -> Path:
+    """Rejected rows go beside the results; without results beside the database, under the input's name."""
+    if order.target is not None and order.target.path is not None:
+        return order.target.path
+    source = order.draft.source.path
+    return order.place.db.parent / ("stdin" if source == "-" else Path(source).name)
+
+
+def _notes(order: Order, composed: Composed, imported: Imported) -> tuple[str, ...]:
+    """What is going to happen, in a few lines."""
+    spec = composed.spec
+    sample = f" (a sample of {safe_text(spec.source.path)})" if order.sample is not None else ""
+    head = f"Job {imported.job_id} {safe_text(spec.name)}: {figures.count(imported.rows)} rows{sample}, "
+    return (head + _what(spec, composed.knobs), *(safe_text(note) for note in composed.notes))
+
+
+def _reject_note(imported: Imported) -> list[str]:
+    if not imported.rejected:
+        return []
+    first = safe_text(imported.first_reject, 200)
+    return [f"Rejected rows: {figures.count(imported.rejected)}, see {imported.rejects_path} (first: {first})"]
+
+
+def _what(spec: JobSpec, knobs: Knobs) -> str:
+    """Models, limits and cache in one line."""
+    models = ", ".join(f"{safe_text(ref.model)} @ {', '.join(ref.endpoints)}" for ref in spec.models)
+    parts = [models, f"concurrency {knobs.concurrency or 'auto'}"]
+    parts += [f"{value:,} {name}" for name, value in (("RPM", knobs.rpm), ("TPM", knobs.tpm)) if value is not None]
+    parts += [f"budget {figures.dollars(knobs.budget_nano)}"] if knobs.budget_nano is not None else []
+    return ", ".join([*parts, f"cache {spec.cache.value}"])
+
+
+async def _run(workplace: Workplace, plan: RunPlan, display: Display, interrupts: Interrupts, place: Where) -> Exit:
+    try:
+        return await run_job(workplace, plan, display, interrupts, place)
+    finally:
+        display.close()
