@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import httpx
 
 from tui_batch.errors import UserError
-from tui_batch.providers.base import FailureKind, HttpRequest, HttpResponse, TransportFailure, TransportTimeout
+from tui_batch.providers.base import FailureKind, HttpRequest, HttpResponse, TransportFailure
 from tui_batch.providers.http import BAD_HEADER, USER_AGENT, ProxyUse, TransportOptions, timed_out
 from tui_batch.providers.redact import clean_message
 from tui_batch.providers.tls import ca_path

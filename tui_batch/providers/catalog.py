@@ -1,0 +1,205 @@
+"""Providers and servers known by name, and the endpoint that a name or a bare URL stands for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import SplitResult, urlsplit
+
+from tui_batch.domain.endpoint import Api, Endpoint, KeyKind, KeySource
+from tui_batch.errors import UserError
+
+OLLAMA_PORT = 11434
+OLLAMA_IN_FLIGHT = 2
+"""OLLAMA_NUM_PARALLEL is 1 by default: one request is being answered, one more waits so that the GPU never does."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownProvider:
+    """A provider or server program that people call by name."""
+
+    name: str
+    api: Api
+    base_url: str
+    keys: tuple[str, ...] = ()
+    """Environment variables that may hold its key, the usual one first."""
+    url_variable: str = ""
+    """Environment variable by which its own clients are pointed elsewhere."""
+    models: tuple[str, ...] = ()
+    """Beginnings of model names that belong to it alone."""
+
+    @property
+    def is_local(self) -> bool:
+        """Runs on a person's own machine and needs no key."""
+        return not self.keys
+
+
+CATALOG: tuple[KnownProvider, ...] = (
+    KnownProvider(
+        "openai",
+        Api.OPENAI,
+        "https://api.openai.com/v1",
+        ("OPENAI_API_KEY",),
+        "OPENAI_BASE_URL",
+        ("gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-"),
+    ),
+    KnownProvider(
+        "anthropic",
+        Api.ANTHROPIC,
+        "https://api.anthropic.com",
+        ("ANTHROPIC_API_KEY",),
+        "ANTHROPIC_BASE_URL",
+        ("claude",),
+    ),
+    KnownProvider(
+        "gemini",
+        Api.OPENAI,
+        "https://generativelanguage.googleapis.com/v1beta/openai",
+        ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        models=("gemini",),
+    ),
+    KnownProvider("openrouter", Api.OPENAI, "https://openrouter.ai/api/v1", ("OPENROUTER_API_KEY",)),
+    KnownProvider("groq", Api.OPENAI, "https://api.groq.com/openai/v1", ("GROQ_API_KEY",)),
+    KnownProvider("together", Api.OPENAI, "https://api.together.xyz/v1", ("TOGETHER_API_KEY",)),
+    KnownProvider(
+        "mistral", Api.OPENAI, "https://api.mistral.ai/v1", ("MISTRAL_API_KEY",), models=("mistral-", "codestral-")
+    ),
+    KnownProvider(
+        "deepseek",
+        Api.OPENAI,
+        "https://api.deepseek.com/v1",
+        ("DEEPSEEK_API_KEY",),
+        models=("deepseek-chat", "deepseek-reasoner"),
+    ),
+    KnownProvider("ollama", Api.OLLAMA, f"http://localhost:{OLLAMA_PORT}", url_variable="OLLAMA_HOST"),
+    KnownProvider("vllm", Api.OPENAI, "http://localhost:8000/v1"),
+    KnownProvider("llama.cpp", Api.OPENAI, "http://localhost:8080/v1"),
+    KnownProvider("lmstudio", Api.OPENAI, "http://localhost:1234/v1"),
+)
+"""Base URLs and key variables as the providers' own documentation gives them."""
+
+_BY_NAME = {entry.name: entry for entry in CATALOG}
+
+
+def names() -> tuple[str, ...]:
+    """Every name that `--endpoint` knows without settings."""
+    return tuple(_BY_NAME)
+
+
+def known(name: str, environment: Mapping[str, str] | None = None) -> Endpoint | None:
+    """The endpoint of a known provider; None for any other name."""
+    entry = _BY_NAME.get(name.lower())
+    if entry is None:
+        return None
+    environment = os.environ if environment is None else environment
+    moved = environment.get(entry.url_variable, "").strip() if entry.url_variable else ""
+    base_url = normal_url(moved, entry.api) if moved else entry.base_url
+    in_flight = _ollama_in_flight(environment) if entry.api is Api.OLLAMA else None
+    return Endpoint(entry.name, entry.api, base_url, _key(entry, environment), max_in_flight=in_flight)
+
+
+def from_url(
+    base_url: str,
+    api: Api | None = None,
+    *,
+    name: str = "",
+    key: KeySource | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Endpoint:
+    """The endpoint at a URL. Wire format, path and key are found where they are not given. Raises UserError.
+
+    A known provider's host brings its key variable; an unknown host is never sent a known provider's key.
+    """
+    environment = os.environ if environment is None else environment
+    api = api or guess_api(base_url)
+    url = normal_url(base_url, api)
+    host = urlsplit(url)
+    entry = next((entry for entry in CATALOG if urlsplit(entry.base_url).netloc == host.netloc), None)
+    if key is None:
+        key = KeySource() if entry is None else _key(entry, environment)
+    in_flight = _ollama_in_flight(environment) if api is Api.OLLAMA else None
+    return Endpoint(name or _name_of(host, entry), api, url, key, max_in_flight=in_flight)
+
+
+def guess_api(base_url: str) -> Api:
+    """The wire format a URL speaks, by its port, path and host."""
+    parts = _split(base_url, "http")
+    if (parts.port == OLLAMA_PORT and not parts.path.startswith("/v1")) or parts.path.rstrip("/") == "/api":
+        return Api.OLLAMA
+    if "anthropic" in (parts.hostname or "") or parts.path.rstrip("/").endswith("/anthropic"):
+        return Api.ANTHROPIC
+    return Api.OPENAI
+
+
+def normal_url(base_url: str, api: Api) -> str:
+    """The URL that paths are appended to: with a scheme, no slash at its end, /v1 where only a host was given.
+
+    Ollama's and Anthropic's paths hold their version themselves, so a trailing /api or /v1 is taken off for them.
+    """
+    parts = _split(base_url, "http")
+    path = parts.path.rstrip("/")
+    port = parts.port
+    if api is Api.OPENAI:
+        path = path.removesuffix("/chat/completions") or "/v1"
+    elif api is Api.OLLAMA:
+        path = path.removesuffix("/api")
+        if port is None and "://" not in base_url:
+            parts = parts._replace(netloc=f"{parts.netloc}:{OLLAMA_PORT}")
+    else:
+        path = path.removesuffix("/messages").removesuffix("/v1")
+    if parts.hostname == "0.0.0.0":
+        parts = parts._replace(netloc=parts.netloc.replace("0.0.0.0", "127.0.0.1"))
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def owner_of(model: str) -> KnownProvider | None:
+    """The provider whose model names begin like this one; None when several might serve it."""
+    return next((entry for entry in CATALOG if model.startswith(entry.models)), None) if model else None
+
+
+def in_environment(environment: Mapping[str, str] | None = None) -> tuple[KnownProvider, ...]:
+    """The hosted providers whose key is set, in the catalogue's order."""
+    environment = os.environ if environment is None else environment
+    return tuple(entry for entry in CATALOG if any(environment.get(name) for name in entry.keys))
+
+
+def with_key(endpoint: Endpoint, variable: str) -> Endpoint:
+    """The endpoint with its key taken from an environment variable."""
+    return replace(endpoint, key=KeySource(KeyKind.ENV, variable))
+
+
+def _key(entry: KnownProvider, environment: Mapping[str, str]) -> KeySource:
+    if not entry.keys:
+        return KeySource()
+    return KeySource(KeyKind.ENV, next((name for name in entry.keys if environment.get(name)), entry.keys[0]))
+
+
+def _ollama_in_flight(environment: Mapping[str, str]) -> int:
+    parallel = environment.get("OLLAMA_NUM_PARALLEL", "")
+    return int(parallel) + 1 if parallel.isascii() and parallel.isdigit() and int(parallel) else OLLAMA_IN_FLIGHT
+
+
+def _split(base_url: str, scheme: str) -> SplitResult:
+    text = base_url.strip()
+    if "://" not in text:
+        text = f"{scheme}://{text}"
+    try:
+        parts = urlsplit(text)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_fine, parts = False, SplitResult("", "", "", "", "")
+    if not parts.hostname or not port_is_fine or not parts.scheme:
+        raise UserError(f"{base_url!r} is not a base URL", remedy="Give it like this: http://localhost:8000/v1")
+    if parts.username or parts.password:
+        raise UserError(
+            "a base URL must not hold a user name or password: it is stored and shown",
+            remedy="Put the key into an environment variable and name that in the settings (key: env:NAME).",
+        )
+    return parts
+
+
+def _name_of(host: SplitResult, entry: KnownProvider | None) -> str:
+    if entry is not None:
+        return entry.name
+    return host.netloc
