@@ -131,7 +131,7 @@ def _item_cells(row: ItemRow) -> tuple[str, ...]:
 
 
 def errors(ctx: typer.Context, job: JobArgument, as_json: JsonOption = False, db: DbOption = None) -> None:
-    """Group a job's dead items by class and message, with counts and an example."""
+    """Group a job's dead items by class and message."""
     place = where(ctx, db, None)
     found, groups = run(_errors(place, job))
     if as_json:
@@ -165,7 +165,12 @@ def export(
     state: StateOption = None,
     db: DbOption = None,
 ) -> None:
-    """Write a job's results, one line per input row, in input order. Works while the job runs."""
+    """Write a job's results to a file.
+
+    One line per input row, in input order: the row's own columns, then response, status, error, model, usage,
+    cost_usd, latency_ms, cached, finish_reason, custom_id. An own column of such a name becomes input_NAME. Works
+    while the job runs, and says how many rows are still pending.
+    """
     from tui_batch.report.targets import check_target, parse_target
 
     place = where(ctx, db, None)

@@ -65,7 +65,10 @@ def _job_row(job: Job) -> tuple[str, ...]:
 
 
 def show(ctx: typer.Context, job: JobArgument, as_json: JsonOption = False, db: DbOption = None) -> None:
-    """Show one job: its figures, its settings, and why it stands still if it does."""
+    """Show one job: its figures and settings.
+
+    Says why the job stands still, if it does, and what to do next.
+    """
     place = where(ctx, db, None)
     found = run(find(place, job))
     if as_json:
@@ -149,7 +152,10 @@ def next_commands(job: Job, place: Where) -> list[str]:
 
 
 def pause(ctx: typer.Context, job: JobArgument, db: DbOption = None) -> None:
-    """Pause a running job, whichever process runs it. What is in flight is finished and kept."""
+    """Pause a running job, whichever process runs it.
+
+    What is in flight is finished and kept.
+    """
     place = where(ctx, db, None)
     found = run(_pause(place, job))
     say(f"job {found.id} is paused. Resume: {place.command('resume', str(found.id))}")
@@ -165,7 +171,10 @@ async def _pause(place: Where, ref: str) -> Job:
 
 
 def cancel(ctx: typer.Context, job: JobArgument, yes: YesOption = False, db: DbOption = None) -> None:
-    """End a job: its pending items are cancelled, answers on their way are kept."""
+    """End a job and cancel its pending items.
+
+    Answers on their way are kept.
+    """
     place = where(ctx, db, None)
     found = run(find(place, job))
     if found.state in (JobState.CANCELLED, JobState.COMPLETED):
@@ -193,7 +202,7 @@ def retry(
     ] = None,
     db: DbOption = None,
 ) -> None:
-    """Make dead items pending again, with fresh attempts."""
+    """Make dead items pending again."""
     place = where(ctx, db, None)
     if dead and (cls or item or custom_id):
         raise UserError("--dead means all dead items: it goes with no other choice", remedy="Leave --dead out.")
@@ -235,7 +244,10 @@ def clone(
     name: Annotated[str | None, typer.Option("--name", help="The new job's name.")] = None,
     db: DbOption = None,
 ) -> None:
-    """Make a new job with the same rows and settings, not started."""
+    """Make a new job with the same rows and settings.
+
+    It is not started. Prints its number.
+    """
     place = where(ctx, db, None)
     copy = run(_clone(place, job, name))
     put(str(copy))

@@ -27,7 +27,7 @@ def models(
     as_json: JsonOption = False,
     settings: SettingsOption = None,
 ) -> None:
-    """List the models of an endpoint, or of every one that can be reached."""
+    """List the models that can be reached."""
     from tui_batch.cli.reach import list_everything
 
     place = where(ctx, None, settings)
@@ -75,7 +75,7 @@ def _put_models(listings: list[Listing], place: Where) -> None:
 
 
 def endpoints(ctx: typer.Context, as_json: JsonOption = False, settings: SettingsOption = None) -> None:
-    """List the endpoints: your settings', the known providers, and servers found on this machine."""
+    """List the endpoints: your own and the known ones."""
     from tui_batch.cli.reach import all_endpoints
 
     entries = run(all_endpoints(where(ctx, None, settings).settings))
@@ -109,7 +109,10 @@ def endpoints(ctx: typer.Context, as_json: JsonOption = False, settings: Setting
 
 
 def doctor(ctx: typer.Context, db: DbOption = None, settings: SettingsOption = None) -> None:
-    """Check this machine: versions, files, keys (names only), local servers, GPUs."""
+    """Check this machine and what it can reach.
+
+    Versions, files, keys (names only), local servers, GPUs.
+    """
     from tui_batch.cli.checkup import checkup
 
     checks = run(checkup(where(ctx, db, settings)))
@@ -140,7 +143,7 @@ def paths(
 
 def cache_app() -> typer.Typer:
     """`cache stats` and `cache clear`."""
-    app = typer.Typer(help="The response cache: answers to equal requests cost nothing.", rich_markup_mode=None)
+    app = typer.Typer(help="The response cache: see or clear it.", rich_markup_mode=None)
     app.command("stats")(cache_stats)
     app.command("clear")(cache_clear)
     return app

@@ -23,7 +23,7 @@ _NOT_FOR_ADD = frozenset({"as_json", "detach", "yes", "output"})
 
 @taking(JobFlags)
 def run(ctx: typer.Context, flags: JobFlags) -> None:
-    """Run a file of prompts, or a job file, and wait for the end.
+    """Run a file of prompts, or a job file, to its end.
 
     Exit codes: 0 all done, 3 some items are dead, 4 paused, 2 bad usage or input, 130 interrupted.
     """
@@ -39,7 +39,10 @@ def run(ctx: typer.Context, flags: JobFlags) -> None:
 
 @taking(JobFlags, without=_NOT_FOR_ADD)
 def add(ctx: typer.Context, flags: JobFlags) -> None:
-    """Read a file into a job, as run does, without starting it. Prints the job's number."""
+    """Read a file into a job without starting it.
+
+    Takes the options of run, and prints the job's number.
+    """
     from tui_batch.cli import working
 
     order = working.ordered(flags, where(ctx, flags.db, flags.settings))
@@ -60,7 +63,10 @@ def resume(
     db: DbOption = None,
     settings: SettingsOption = None,
 ) -> None:
-    """Go on with a job: where it runs already, or else here, with the settings it was made with."""
+    """Go on with a job.
+
+    The process that runs it does when there is one, else this one, with the settings the job was made with.
+    """
     from tui_batch.cli import working
     from tui_batch.report.targets import check_target, parse_target
 

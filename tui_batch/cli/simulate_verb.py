@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from tui_batch.simulator.config import SimulatorConfig
     from tui_batch.simulator.server import Server
 
-_Rate = Annotated[int | None, typer.Option(min=1)]
-
 
 def simulate(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any free port.")] = 8080,
@@ -35,7 +33,10 @@ def simulate(
     api_key: Annotated[str | None, typer.Option(help="Refuse requests without this made-up key.")] = None,
     seed: Annotated[int, typer.Option(help="Equal seeds answer and fail equally.")] = 0,
 ) -> None:
-    """Serve made-up answers in the formats of OpenAI, Anthropic and Ollama, with limits and faults as asked."""
+    """Serve made-up answers until Ctrl-C.
+
+    In the formats of OpenAI, Anthropic and Ollama, with limits and faults as asked.
+    """
     changes = {"rpm": rpm, "tpm": tpm, "slots": slots, "queue_length": queue, "context_window": context}
     given = {name: value for name, value in changes.items() if value is not None}
     config = _config(profile, faults, latency, per_token, seed=seed, api_key=api_key, **given)

@@ -8,6 +8,7 @@ from tui_batch.cli.transports import SIMULATED
 from tui_batch.domain.endpoint import Api, Endpoint, Operation
 from tui_batch.engine.compose import Composed
 from tui_batch.inputs.draft import JobDraft, ModelChoice
+from tui_batch.providers.catalog import guess_api, owner_of
 from tui_batch.settings import Settings
 
 NAME = "simulator"
@@ -18,7 +19,7 @@ _MODEL = "gpt-4o-mini"
 
 def simulated(draft: JobDraft, settings: Settings) -> tuple[JobDraft, Settings]:
     """The draft with the simulator as its only endpoint, and settings that know it. Nothing else changes."""
-    api = _api(draft)
+    api = _api(draft, settings)
     endpoint = Endpoint(NAME, api, f"{_BASE}/v1" if api is Api.OPENAI else _BASE)
     default = ModelChoice(_MODELS.get(draft.operation or Operation.CHAT, _MODEL))
     models = tuple(replace(choice, endpoints=()) for choice in draft.models) or (default,)
@@ -27,14 +28,17 @@ def simulated(draft: JobDraft, settings: Settings) -> tuple[JobDraft, Settings]:
     return draft, replace(settings, endpoints=(*others, endpoint))
 
 
-def _api(draft: JobDraft) -> Api:
+def _api(draft: JobDraft, settings: Settings) -> Api:
     """The wire format that the job would speak, so that a dry run is like the real one."""
     if draft.api is not None:
         return draft.api
-    named = {draft.endpoint, *(name for choice in draft.models for name in choice.endpoints)}
-    for api in (Api.ANTHROPIC, Api.OLLAMA):
-        if any(name is not None and name.startswith(api.value) for name in named):
-            return api
+    if draft.base_url:
+        return guess_api(draft.base_url)
+    names = (draft.endpoint, *(name for choice in draft.models for name in choice.endpoints))
+    named = [endpoint for name in names if name and (endpoint := settings.endpoint(name)) is not None]
+    owners = [owner for choice in draft.models if (owner := owner_of(choice.model)) is not None]
+    if named or owners:
+        return named[0].api if named else owners[0].api
     return Api.OLLAMA if draft.operation is Operation.GENERATE else Api.OPENAI
 
 

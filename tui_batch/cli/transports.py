@@ -9,7 +9,7 @@ from pathlib import Path
 from tui_batch.providers.base import HttpRequest, HttpResponse, Transport
 
 SIMULATED = "simulator://"
-"""Addresses that begin so never leave the process. The address is part of the cache's key: made-up answers stay apart."""
+"""Addresses that begin so never leave the process. They are part of the cache's key: made-up answers stay apart."""
 
 
 class RoutingTransport:
@@ -46,9 +46,9 @@ def make_transport(ca_file: Path | None, faults: str) -> RoutingTransport:
     plan = parse_faults(faults)
 
     def network() -> Transport:
-        from tui_batch.providers.http import make_transport as over_network
+        from tui_batch.providers.http import TransportOptions, open_transport
 
-        return over_network(ca_file)
+        return open_transport(TransportOptions(ca_file=None if ca_file is None else str(ca_file)))
 
     def simulator() -> Transport:
         from tui_batch.simulator.config import Profile, SimulatorConfig

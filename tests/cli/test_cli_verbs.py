@@ -1,0 +1,198 @@
+"""Verbs over jobs, items and this machine: what they print, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Cli
+
+JOB_FIELDS = [
+    *("id", "name", "state", "reason", "total", "done", "dead", "pending", "cancelled", "cached"),
+    *("tokens_in", "tokens_out", "cost_usd", "created_at", "started_at", "finished_at"),
+]
+
+
+@pytest.fixture
+def finished(cli: Cli) -> Cli:
+    """A job with three done items and two dead ones."""
+    path = cli.folder / "mixed.csv"
+    path.write_text("custom_id,prompt,n\n" + "".join(f"c{n},Tell me about {n},{n}\n" for n in range(5)))
+    assert cli("run", path, "--simulate").code == 0
+    with sqlite3.connect(cli.db) as conn:  # what two refused rows would have left behind
+        conn.execute("UPDATE item SET state = 'dead', outcome = 'refused' WHERE seq IN (1, 3)")
+        conn.execute("UPDATE result SET message = 'blocked by rule ' || item_id WHERE item_id IN (2, 4)")
+        conn.execute("UPDATE job SET done = 3, dead = 2")
+    return cli
+
+
+def test_ls_and_show_have_exactly_the_public_fields(finished: Cli) -> None:
+    listed = finished("ls", "--json").json
+    assert [list(job) for job in listed] == [JOB_FIELDS]
+    shown = finished("show", "mixed", "--json").json
+    assert shown == listed[0]
+    assert (shown["state"], shown["done"], shown["dead"], shown["total"]) == ("completed", 3, 2, 5)
+    assert shown["created_at"].endswith("Z")
+
+
+def test_ls_without_jobs_names_the_next_command_and_makes_no_database(cli: Cli) -> None:
+    result = cli("ls")
+    assert (result.code, result.out) == (0, "")
+    assert "llmbatch-tui run" in result.err
+    assert cli("ls", "--json").json == []
+    assert not cli.db.exists()
+
+
+@pytest.mark.parametrize("words", [("show", "7"), ("items", "7"), ("export", "7", "-o", "-"), ("pause", "nobody")])
+def test_an_unknown_job_is_exit_code_two_with_a_remedy(finished: Cli, words: tuple[str, ...]) -> None:
+    result = finished(*words)
+    assert result.code == 2
+    assert "llmbatch-tui ls" in result.err
+
+
+def test_items_are_filtered_by_state_class_and_text(finished: Cli) -> None:
+    dead = finished("items", "1", "--state", "dead", "--json").json
+    assert [item["custom_id"] for item in dead] == ["c1", "c3"]
+    assert [item["class"] for item in dead] == ["refused", "refused"]
+    assert [item["seq"] for item in finished("items", "1", "--text", "about 2", "--json").json] == [2]
+    assert finished("items", "1", "--class", "timeout", "--json").json == []
+    table = finished("items", "1", "--limit", "2")
+    assert "c0" in table.out
+    assert "c2" not in table.out
+    assert "the first 2 only" in table.err
+    assert finished("items", "1", "--state", "lost").code == 2
+
+
+def test_errors_are_grouped_with_an_example(finished: Cli) -> None:
+    groups = finished("errors", "1", "--json").json
+    assert [(group["class"], group["count"]) for group in groups] == [("refused", 2)]
+    assert groups[0]["example"] == "blocked by rule 2"
+    assert "blocked by rule 2" in finished("errors", "1").out
+
+
+def test_export_takes_every_format_and_a_state(finished: Cli) -> None:
+    for name in ("a.jsonl", "a.csv", "a.json", "a.tsv", "a.jsonl.gz", "a.parquet"):
+        result = finished("export", "1", "-o", finished.folder / name)
+        assert result.code == 0, result.err
+        assert "5 rows" in result.err
+    only = finished("export", "1", "-o", "-", "--state", "dead").out.splitlines()
+    assert [json.loads(line)["custom_id"] for line in only] == ["c1", "c3"]
+
+
+def test_retry_by_item_and_by_custom_id(finished: Cli) -> None:
+    assert finished("retry", "1", "--item", "2").code == 0
+    assert finished("retry", "1", "--custom-id", "c3").code == 0
+    assert finished("show", "1", "--json").json["pending"] == 2
+    assert finished("retry", "1", "--dead", "--item", "2").code == 2
+
+
+def test_clone_makes_the_same_job_anew(finished: Cli) -> None:
+    result = finished("clone", "1", "--name", "again")
+    assert result.out == "2\n"
+    copy = finished("show", "again", "--json").json
+    assert (copy["state"], copy["total"], copy["pending"]) == ("draft", 5, 5)
+    assert finished("resume", "again").code == 0
+
+
+def test_what_destroys_asks_first(finished: Cli) -> None:
+    for words in (("delete", "1"), ("cache", "clear")):
+        refused = finished(*words)
+        assert refused.code == 2
+        assert "5" in refused.err
+        assert "--yes" in refused.err
+    assert finished("show", "1").code == 0
+    assert "5 answers are forgotten" in finished("cache", "clear", "--yes").err
+    assert finished("delete", "1", "--yes").code == 0
+    assert finished("ls", "--json").json == []
+
+
+def test_add_leaves_the_job_for_later_and_cancel_ends_it(cli: Cli) -> None:
+    added = cli("add", cli.rows(3), "--simulate", "--name", "later")
+    assert added.out == "1\n"
+    assert cli("show", "later", "--json").json["state"] == "draft"
+    assert cli("cancel", "later", "--yes").code == 0
+    shown = cli("show", "later", "--json").json
+    assert (shown["state"], shown["cancelled"], shown["pending"]) == ("cancelled", 3, 0)
+
+
+def test_pausing_what_does_not_run_says_so(finished: Cli) -> None:
+    result = finished("pause", "1")
+    assert result.code == 2
+    assert "completed" in result.err
+
+
+def test_paths_and_endpoints_and_doctor_never_show_a_key(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-do-not-show-this-0123456789")
+    for words in (("paths",), ("paths", "--json"), ("endpoints",), ("endpoints", "--json"), ("doctor",)):
+        result = cli(*words)
+        assert result.code == 0, result.err + result.out
+        assert "do-not-show" not in result.out + result.err
+    assert "OPENAI_API_KEY" in cli("doctor").out
+    names = {entry["name"]: entry["status"] for entry in cli("endpoints", "--json").json}
+    assert names["openai"] == "ready"
+    assert names["anthropic"] == "key missing"
+    assert cli("paths", "--json").json["database"] == str(cli.db)
+
+
+def test_models_without_a_key_says_which(cli: Cli) -> None:
+    result = cli("models", "--endpoint", "openai")
+    assert result.code == 2
+    assert "OPENAI_API_KEY" in result.err
+
+
+def test_without_a_terminal_the_bare_program_says_what_to_run(cli: Cli) -> None:
+    result = cli()
+    assert result.code == 2
+    assert "llmbatch-tui run" in result.err
+
+
+def test_the_database_may_be_named_before_or_after_the_verb(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LLMBATCH_DB")
+    other = cli.folder / "other.db"
+    assert cli("--db", other, "add", cli.rows(1), "--simulate").code == 0
+    shown = cli("show", "1", "--db", other)
+    assert shown.code == 0
+    assert f"--db {other}" in shown.err
+
+
+def test_a_file_that_is_no_database_is_refused_in_words(cli: Cli) -> None:
+    cli.db.write_text("this is not a database" * 100)
+    result = cli("show", "1")
+    assert result.code == 2
+    assert "Traceback" not in result.err
+
+
+def test_version_and_help(cli: Cli) -> None:
+    assert cli("--version").out.startswith("llmbatch-tui ")
+    assert "resume" in cli("--help").out
+    assert cli("nonsense").code == 2
+
+
+def test_an_unexpected_fault_is_one_line_and_a_log(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("surprise")
+
+    monkeypatch.setattr("tui_batch.cli.job_verbs._jobs", broken)
+    cli.db.touch()
+    result = cli("ls")
+    assert result.code == 1
+    assert "unexpected ZeroDivisionError: surprise" in result.err
+    assert "Traceback" not in result.err
+    log = cli.folder / "xdg_state_home" / "llmbatch-tui" / "log" / "llmbatch-tui.log"
+    assert "ZeroDivisionError" in log.read_text()
+
+
+def test_help_starts_without_the_heavy_parts() -> None:
+    code = (
+        "import sys; from tui_batch.cli.main import main; main(['--help']);"
+        "heavy = {'textual', 'rich', 'pydantic', 'jinja2', 'httpx', 'aiosqlite', 'asyncio', 'tiktoken', 'yaml'};"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stderr.strip() == "[]"
