@@ -19,6 +19,7 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench.lean_server import content_length
 
@@ -44,10 +45,9 @@ class ScoringProtocol(asyncio.Protocol):
         self._score = score
         self._rng = rng
         self._buffer = b""
-        self._transport: asyncio.Transport | None = None
+        self._transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
@@ -67,7 +67,6 @@ class ScoringProtocol(asyncio.Protocol):
         asyncio.get_running_loop().call_later(self._rng.uniform(*LATENCY_S), self._answer, row)
 
     def _answer(self, row: int) -> None:
-        assert self._transport is not None
         self._score.open -= 1
         if self._transport.is_closing():
             return

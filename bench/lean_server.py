@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from typing import Any
 
 BODY = json.dumps(
     {
@@ -29,14 +30,12 @@ class LeanProtocol(asyncio.Protocol):
         self._latency_s = latency_s
         self._loop = asyncio.get_running_loop()
         self._buffer = b""
-        self._transport: asyncio.Transport | None = None
+        self._transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        assert self._transport is not None
         self._buffer += data
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             length = content_length(self._buffer[:end])

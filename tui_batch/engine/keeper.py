@@ -87,6 +87,8 @@ class Keeper:
 
     async def _take(self) -> None:
         for command in await self._store.commands.take(self._engine.job_ids):
+            if command.job_id is None:  # the job was deleted meanwhile
+                continue
             try:
                 result = await self._controller.apply(command.job_id, Verb(command.verb), command.args)
                 await self._store.commands.finish(command.id, ok=True, message="" if result is None else str(result))

@@ -1,0 +1,183 @@
+"""From what a person asked for to a job that can run: endpoints resolved, models found, defaults filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tui_batch.domain.endpoint import Endpoint, Operation
+from tui_batch.domain.job import CacheMode, JobSpec, Knobs, Mode, ModelRef, OnTruncated
+from tui_batch.errors import UserError
+from tui_batch.inputs.draft import Auto, JobDraft, ModelChoice
+from tui_batch.providers.base import Transport
+from tui_batch.providers.catalog import from_url, in_environment, known, names, owner_of
+from tui_batch.providers.discovery import FoundServer, find_local_servers, list_models
+from tui_batch.providers.keys import is_available, resolve_key
+from tui_batch.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A job ready to be created."""
+
+    spec: JobSpec
+    knobs: Knobs
+    notes: tuple[str, ...] = ()
+    """What was decided for the person, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The models of a job and the endpoints that answer for them."""
+
+    endpoints: tuple[Endpoint, ...]
+    models: tuple[ModelRef, ...]
+    notes: tuple[str, ...] = ()
+
+
+async def compose(draft: JobDraft, settings: Settings, transport: Transport) -> Composed:
+    """Completes a draft. Asks servers only for what the draft and the settings do not say.
+
+    Raises UserError when no endpoint or model can be decided on; its remedy says what to add.
+    """
+    placed = await place(draft, settings, transport)
+    spec = JobSpec(
+        name=draft.name,
+        source=draft.source,
+        models=placed.models,
+        endpoints=placed.endpoints,
+        mode=draft.mode or default_mode(placed.models),
+        operation=draft.operation or Operation.CHAT,
+        prompt="{{ prompt }}" if draft.prompt is None else draft.prompt,
+        system=draft.system or "",
+        params=draft.params,
+        schema=draft.schema,
+        max_attempts=5 if draft.max_attempts is None else draft.max_attempts,
+        on_truncated=draft.on_truncated or OnTruncated.FLAG,
+        cache=draft.cache or CacheMode.USE,
+        keep_raw=bool(draft.keep_raw),
+        timeout_base_s=60.0 if draft.timeout_base_s is None else draft.timeout_base_s,
+        timeout_per_1k_tokens_s=20.0 if draft.timeout_per_1k_tokens_s is None else draft.timeout_per_1k_tokens_s,
+    )
+    return Composed(spec, knobs_of(draft), placed.notes)
+
+
+def knobs_of(draft: JobDraft) -> Knobs:
+    """What may be turned later; concurrency that was not said is auto."""
+    return Knobs(
+        concurrency=None if isinstance(draft.concurrency, Auto) else draft.concurrency,
+        rpm=draft.rpm,
+        tpm=draft.tpm,
+        budget_nano=draft.budget_nano,
+        priority=draft.priority or 0,
+        tags=draft.tags,
+    )
+
+
+def default_mode(models: tuple[ModelRef, ...]) -> Mode:
+    """One model answers alone; several answer every row each."""
+    return Mode.SINGLE if len(models) == 1 else Mode.EACH
+
+
+async def place(draft: JobDraft, settings: Settings, transport: Transport) -> Placed:
+    """Decides which endpoints answer for which models."""
+    choices = draft.models or ((ModelChoice(settings.default_model),) if settings.default_model else ())
+    common = common_endpoint(draft, settings)
+    if common is None and not any(choice.endpoints for choice in choices):
+        return await _find(choices, transport)
+    if not choices and common is not None:
+        return await _only_model(common, transport)
+    by_name: dict[str, Endpoint] = {} if common is None else {common.name: common}
+    refs: list[ModelRef] = []
+    for choice in choices:
+        for name in choice.endpoints:
+            by_name.setdefault(name, named_endpoint(name, settings))
+        served_by = choice.endpoints or ((common.name,) if common is not None else ())
+        if not served_by:
+            raise UserError(f"model {choice.model}: no endpoint is named for it", remedy="Add --endpoint NAME.")
+        refs.append(ModelRef(choice.model, served_by, choice.weight))
+    used = {name for ref in refs for name in ref.endpoints}
+    return Placed(tuple(endpoint for endpoint in by_name.values() if endpoint.name in used), tuple(refs))
+
+
+def common_endpoint(draft: JobDraft, settings: Settings) -> Endpoint | None:
+    """The endpoint that the draft, or else the settings, name for all models."""
+    if draft.base_url:
+        return from_url(draft.base_url, draft.api)
+    name = draft.endpoint or ("" if any(choice.endpoints for choice in draft.models) else settings.default_endpoint)
+    return named_endpoint(name, settings) if name else None
+
+
+def named_endpoint(name: str, settings: Settings) -> Endpoint:
+    """A configured or known endpoint. Raises UserError that lists those there are."""
+    endpoint = settings.endpoint(name)
+    if endpoint is None:
+        there_are = sorted({*names(), *(entry.name for entry in settings.endpoints)})
+        raise UserError(
+            f"there is no endpoint named {name}",
+            remedy=f"Use one of: {', '.join(there_are)}. For another server: --base-url URL.",
+        )
+    return endpoint
+
+
+async def _only_model(endpoint: Endpoint, transport: Transport) -> Placed:
+    """The model of an endpoint that serves just one."""
+    served = await list_models(endpoint, transport, resolve_key(endpoint.key))
+    if len(served) == 1:
+        name = served[0].id
+        return Placed((endpoint,), (ModelRef(name, (endpoint.name,)),), (f"{endpoint.name} serves one model: {name}",))
+    raise UserError(
+        f"no model is named, and {endpoint.name} serves {len(served) or 'none'}",
+        remedy=f"Add -m MODEL. To see them: llmbatch-tui models --endpoint {endpoint.name}",
+    )
+
+
+async def _find(choices: tuple[ModelChoice, ...], transport: Transport) -> Placed:
+    """Finds a home for models whose endpoint nobody named: by the model's name, or on this machine."""
+    endpoints: dict[str, Endpoint] = {}
+    refs: list[ModelRef] = []
+    notes: list[str] = []
+    found: tuple[FoundServer, ...] | None = None
+    for choice in choices:
+        owner = owner_of(choice.model)
+        hosted = known(owner.name) if owner is not None else None
+        if hosted is not None and is_available(hosted.key):
+            homes: tuple[Endpoint, ...] = (hosted,)
+        else:
+            found = await find_local_servers(transport) if found is None else found
+            homes = serving(choice.model, found)
+            if not homes and hosted is not None:
+                homes = (hosted,)  # its key is missing; starting the job says so in words
+        if not homes:
+            raise _homeless(choice.model, found or ())
+        endpoints.update({home.name: home for home in homes})
+        refs.append(ModelRef(choice.model, tuple(home.name for home in homes), choice.weight))
+        notes.append(f"{choice.model} is served by {', '.join(home.name for home in homes)}")
+    if not choices:
+        return _only_server(await find_local_servers(transport))
+    return Placed(tuple(endpoints.values()), tuple(refs), tuple(notes))
+
+
+def serving(model: str, found: tuple[FoundServer, ...]) -> tuple[Endpoint, ...]:
+    """The servers that list a model; Ollama lists `name:latest` for what people call `name`."""
+    wanted = {model, f"{model}:latest"}
+    return tuple(server.endpoint for server in found if any(info.id in wanted for info in server.models))
+
+
+def _only_server(found: tuple[FoundServer, ...]) -> Placed:
+    """The only model of the only server, when there is nothing to choose."""
+    offers = [(server.endpoint, info.id) for server in found for info in server.models]
+    if len(offers) == 1:
+        endpoint, model = offers[0]
+        return Placed((endpoint,), (ModelRef(model, (endpoint.name,)),), (f"found {model} on {endpoint.name}",))
+    raise _homeless("", found)
+
+
+def _homeless(model: str, found: tuple[FoundServer, ...]) -> UserError:
+    keys = ", ".join(entry.name for entry in in_environment()) or "none"
+    servers = ", ".join(f"{server.endpoint.name} ({len(server.models)} models)" for server in found) or "none"
+    what = f"no endpoint is known to serve the model {model}" if model else "no model is named"
+    return UserError(
+        f"{what}; servers found on this machine: {servers}; keys in the environment: {keys}",
+        remedy="Say where: -m MODEL --endpoint NAME, or -m MODEL --base-url http://localhost:8000/v1\n"
+        "To try without any server: --simulate",
+    )

@@ -1,0 +1,166 @@
+"""A person's settings: endpoints, prices, defaults. A YAML file, the environment and flags become one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, ValidationError
+
+from tui_batch.domain.endpoint import Api, Endpoint, KeySource
+from tui_batch.errors import UserError
+from tui_batch.inputs.job_problems import explain, refuse_secrets
+from tui_batch.inputs.yaml_document import Document, load
+from tui_batch.money.prices import OwnPrice, UnitPrices
+from tui_batch.paths import default_db, settings_file
+from tui_batch.providers.catalog import from_url, guess_api, known
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for every job of this person."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+    """Configured endpoints; one of a known provider's name replaces that provider's own entry."""
+    default_endpoint: str = ""
+    default_model: str = ""
+    prices: tuple[OwnPrice, ...] = ()
+    ca_file: Path | None = None
+    """PEM certificates to trust besides the usual ones."""
+    db: Path = field(default_factory=default_db)
+    path: Path | None = None
+    """The file these settings came from; None: there is none."""
+
+    def endpoint(self, name: str) -> Endpoint | None:
+        """A configured endpoint, or a known provider by its name."""
+        configured = next((endpoint for endpoint in self.endpoints if endpoint.name == name), None)
+        return configured or known(name)
+
+
+def _key_source(text: str) -> str:
+    KeySource.parse(text)
+    return text
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class _Endpoint(_Part):
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    base_url: str | None = None
+    api: Api | None = None
+    key: Annotated[str, AfterValidator(_key_source)] | None = None
+    headers: dict[str, str] = {}
+    max_in_flight: PositiveInt | None = None
+    rpm: PositiveInt | None = None
+    tpm: PositiveInt | None = None
+
+
+class _Price(_Part):
+    model: Annotated[str, Field(min_length=1)]
+    endpoint: str | None = None
+    input: NonNegativeFloat
+    output: NonNegativeFloat
+    cached: NonNegativeFloat | None = None
+
+
+class _File(_Part):
+    endpoints: tuple[_Endpoint, ...] = ()
+    default_endpoint: str = ""
+    default_model: str = ""
+    prices: tuple[_Price, ...] = ()
+    ca_file: str | None = None
+    db: str | None = None
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Reads the settings file; without one, the defaults. Blocks.
+
+    `path` given must exist; the usual place need not. Raises InputError naming file, line and field.
+    """
+    file = path or settings_file()
+    if path is None and not file.is_file():
+        return Settings()
+    document = load(file)
+    if document.value is None:
+        return Settings(path=file)
+    if not isinstance(document.value, Mapping):
+        raise document.error((), "is not a settings file", "Settings are fields with values, such as: endpoints:")
+    refuse_literal_keys(document)
+    try:
+        parsed = _File.model_validate(document.value)
+    except ValidationError as error:
+        raise explain(document, error, _File) from None
+    return _settings(document, parsed, file)
+
+
+def refuse_literal_keys(document: Document) -> None:
+    """Raises InputError, which does not repeat the value, where a key itself stands in place of its whereabouts."""
+    endpoints = document.value.get("endpoints")
+    for position, entry in enumerate(endpoints if isinstance(endpoints, list) else ()):
+        key = entry.get("key") if isinstance(entry, dict) else None
+        if isinstance(key, str) and not key.startswith(("env:", "keyring:")) and key != "none":
+            raise document.error(
+                ("endpoints", position, "key"),
+                "must say where the key is, never the key itself",
+                "Write key: env:VARIABLE or key: keyring:NAME.",
+            )
+        headers = entry.get("headers") if isinstance(entry, dict) else None
+        for name in headers if isinstance(headers, dict) else ():
+            if str(name).lower() in ("authorization", "x-api-key", "api-key"):
+                raise document.error(
+                    ("endpoints", position, "headers", name),
+                    "a key does not belong in the settings",
+                    "Write key: env:VARIABLE; the right header is made from it.",
+                )
+    refuse_secrets(
+        replace(document, value={name: part for name, part in document.value.items() if name != "endpoints"})
+    )
+
+
+def _settings(document: Document, parsed: _File, file: Path) -> Settings:
+    endpoints: dict[str, Endpoint] = {}
+    for position, entry in enumerate(parsed.endpoints):
+        if entry.name in endpoints:
+            raise document.error(("endpoints", position, "name"), f"{entry.name} is the name of an endpoint above")
+        endpoints[entry.name] = _endpoint(document, position, entry)
+    base = file.parent
+    return Settings(
+        endpoints=tuple(endpoints.values()),
+        default_endpoint=parsed.default_endpoint,
+        default_model=parsed.default_model,
+        prices=tuple(_price(price) for price in parsed.prices),
+        ca_file=base / Path(parsed.ca_file).expanduser() if parsed.ca_file else None,
+        db=base / Path(parsed.db).expanduser() if parsed.db else default_db(),
+        path=file,
+    )
+
+
+def _endpoint(document: Document, position: int, entry: _Endpoint) -> Endpoint:
+    made = known(entry.name)
+    if entry.base_url is not None:
+        try:
+            made = from_url(entry.base_url, entry.api or guess_api(entry.base_url), name=entry.name)
+        except UserError as error:
+            raise document.error(("endpoints", position, "base_url"), error.message, error.remedy) from None
+    if made is None:
+        raise document.error(
+            ("endpoints", position, "base_url"),
+            f"is missing, and {entry.name} is no provider known by name",
+            "Give it like this: base_url: http://localhost:8000/v1",
+        )
+    changes: dict[str, Any] = {name: getattr(entry, name) for name in ("max_in_flight", "rpm", "tpm")}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if entry.api is not None:
+        changes["api"] = entry.api
+    if entry.key is not None:
+        changes["key"] = KeySource.parse(entry.key)
+    return replace(made, headers=tuple(entry.headers.items()), **changes)
+
+
+def _price(price: _Price) -> OwnPrice:
+    prices = UnitPrices.per_mtok(price.input, price.output, cached_usd=price.cached, source="settings")
+    return OwnPrice(price.model, prices, price.endpoint)
