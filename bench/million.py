@@ -58,9 +58,8 @@ async def import_rows(folder: Path, url: str) -> dict[str, float]:
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[tuple[object, int]]:
     """The job, started; gives the engine and how many items are done already."""
-    from tui_batch.providers.http import open_transport
-
     from tui_batch.engine.workplace import open_workplace
+    from tui_batch.providers.http import open_transport
 
     transport = open_transport()
     async with open_workplace(folder / "jobs.db", transport) as place:

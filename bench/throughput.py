@@ -76,10 +76,9 @@ async def run_httpx(base_url: str, requests: int, in_flight: int) -> float:
 
 async def run_engine(base_url: str, requests: int, in_flight: int) -> float:
     """The whole program's engine, from a started job to its last committed answer."""
-    from tui_batch.providers.http import open_transport
-
     from tui_batch.domain.job import JobState
     from tui_batch.engine.workplace import open_workplace
+    from tui_batch.providers.http import open_transport
 
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
         transport = open_transport()
