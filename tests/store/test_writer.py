@@ -269,6 +269,17 @@ async def test_a_cancelled_drain_does_not_stop_the_commit(store: Store, make, db
     assert make.query(db, "SELECT state FROM item") == [("done",)]
 
 
+async def test_draining_at_the_moment_a_commit_ends_ends_too(store: Store, make) -> None:
+    job_id = await make.job(store, 2)
+    ended = asyncio.get_running_loop().create_future()
+    store.writer.on_commit = lambda batch: ended.done() or ended.set_result(None)
+    store.writer.record(make.ok(job_id, 1))
+    await ended
+    store.writer.record(make.ok(job_id, 2))
+    await store.writer.drain()
+    assert (await store.jobs.counters(job_id)).done == 2
+
+
 async def test_recording_does_not_wait_for_the_disk(store: Store, make, db: Path) -> None:
     job_id = await make.job(store, 500)
     with closing(sqlite3.connect(db, isolation_level=None)) as rival:

@@ -98,7 +98,6 @@ class Writer:
             self._timer = None
         if self._flush is None and self._waiting:
             self._flush = asyncio.get_running_loop().create_task(self._commit_next(), name="store-commit")
-            self._flush.add_done_callback(self._after)
 
     async def _commit_next(self) -> None:
         batch, self._waiting = self._waiting[: self._policy.batch], self._waiting[self._policy.batch :]
@@ -109,6 +108,9 @@ class Writer:
             await asyncio.sleep(wait)
             wait = min(wait * 2, self._policy.backoff_max_s)
         self._committing = 0
+        # Before the hooks: at no moment may a finished commit pass for one that goes on, or drain() would spin.
+        self._flush = None
+        self._arm()
         self._say(None)
         if self.on_commit is not None:
             self.on_commit(batch)
@@ -124,16 +126,13 @@ class Writer:
             return False
         return True
 
-    def _after(self, flush: asyncio.Task[None]) -> None:
-        """Arms the next commit: at once for a full batch, else when the first outcome has waited its time."""
-        self._flush = None
-        if not self._waiting or flush.cancelled():
-            return
+    def _arm(self) -> None:
+        """Prepares the next commit: at once for a full batch, else when the first outcome has waited its time."""
         if len(self._waiting) >= self._policy.batch:
             self._start()
-            return
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_at(self._first_at + self._policy.delay_s, self._start)
+        elif self._waiting:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(self._first_at + self._policy.delay_s, self._start)
 
     def _say(self, words: str | None) -> None:
         if words == self._trouble:
