@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
 from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.outcome import Outcome, OutcomeClass, RateHeaders, Usage
 from tui_batch.domain.request import Message, PromptRequest
 from tui_batch.providers.base import Encoded, EncodeError, Headers, HttpResponse, ModelInfo
-from tui_batch.providers.body import canonical, word
+from tui_batch.providers.body import canonical, compact, word
 from tui_batch.providers.classify import count_of, error_outcome, malformed, parse_json, wrapped_error
 from tui_batch.providers.headers import anthropic_limits, request_id
-from tui_batch.providers.redact import storable
 
 MESSAGES_PATH = "/v1/messages"
 VERSION = "2023-06-01"
@@ -147,7 +144,7 @@ def _message(response: HttpResponse, data: Mapping[str, Any], limits: RateHeader
     reason = word(data.get("stop_reason"))
     outcome = Outcome(
         OutcomeClass.OK,
-        text=storable(text),
+        text=text,
         usage=usage_of(data.get("usage")),
         finish_reason=reason,
         status=response.status,
@@ -167,7 +164,7 @@ def _text(blocks: list[Mapping[str, Any]]) -> str:
     """The text blocks joined; tool calls, where there are any, as a JSON list. Thinking is not part of the answer."""
     calls = [block for block in blocks if block.get("type") == "tool_use"]
     if calls:
-        return orjson.dumps(calls).decode()
+        return compact(calls) or ""
     parts = [block.get("text") for block in blocks if block.get("type") == "text"]
     return "".join(part for part in parts if isinstance(part, str))
 

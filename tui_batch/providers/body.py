@@ -31,3 +31,11 @@ def canonical(body: Mapping[str, Json]) -> bytes:
 def word(value: Any) -> str | None:
     """The value if it is text."""
     return value if isinstance(value, str) else None
+
+
+def compact(value: Json) -> str | None:
+    """The value as JSON text; None when it is nested too deep to be written."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return None

@@ -10,6 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 from tui_batch.domain.endpoint import Api, Endpoint, KeyKind, KeySource
 from tui_batch.errors import UserError
 
+OWN_KEY = "LLMBATCH_API_KEY"
+"""Environment variable with the key of a server that is given by its URL alone."""
 OLLAMA_PORT = 11434
 OLLAMA_IN_FLIGHT = 2
 """OLLAMA_NUM_PARALLEL is 1 by default: one request is being answered, one more waits so that the GPU never does."""
@@ -95,8 +97,11 @@ def known(name: str, environment: Mapping[str, str] | None = None) -> Endpoint |
     environment = os.environ if environment is None else environment
     moved = environment.get(entry.url_variable, "").strip() if entry.url_variable else ""
     base_url = normal_url(moved, entry.api) if moved else entry.base_url
+    key = _key(entry, environment)
+    if moved and is_loopback(base_url) and not environment.get(key.name):
+        key = KeySource()  # a server on this machine needs none
     in_flight = _ollama_in_flight(environment) if entry.api is Api.OLLAMA else None
-    return Endpoint(entry.name, entry.api, base_url, _key(entry, environment), max_in_flight=in_flight)
+    return Endpoint(entry.name, entry.api, base_url, key, max_in_flight=in_flight)
 
 
 def from_url(
@@ -109,7 +114,8 @@ def from_url(
 ) -> Endpoint:
     """The endpoint at a URL. Wire format, path and key are found where they are not given. Raises UserError.
 
-    A known provider's host brings its key variable; an unknown host is never sent a known provider's key.
+    A known provider's host brings its key variable. Any other host gets LLMBATCH_API_KEY where that is set. Only a
+    server on this machine, or the one that OPENAI_BASE_URL or ANTHROPIC_BASE_URL names, is sent that provider's key.
     """
     environment = os.environ if environment is None else environment
     api = api or guess_api(base_url)
@@ -117,7 +123,7 @@ def from_url(
     host = urlsplit(url)
     entry = next((entry for entry in CATALOG if urlsplit(entry.base_url).netloc == host.netloc), None)
     if key is None:
-        key = KeySource() if entry is None else _key(entry, environment)
+        key = _key_elsewhere(url, api, environment) if entry is None else _key(entry, environment)
     in_flight = _ollama_in_flight(environment) if api is Api.OLLAMA else None
     return Endpoint(name or _name_of(host, entry), api, url, key, max_in_flight=in_flight)
 
@@ -173,6 +179,24 @@ def _key(entry: KnownProvider, environment: Mapping[str, str]) -> KeySource:
     if not entry.keys:
         return KeySource()
     return KeySource(KeyKind.ENV, next((name for name in entry.keys if environment.get(name)), entry.keys[0]))
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL's host is this machine."""
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _key_elsewhere(url: str, api: Api, environment: Mapping[str, str]) -> KeySource:
+    """The key for a server that is no known provider's."""
+    if environment.get(OWN_KEY):
+        return KeySource(KeyKind.ENV, OWN_KEY)
+    vendor = _BY_NAME[api.value]
+    if not any(environment.get(name) for name in vendor.keys):
+        return KeySource()
+    moved = environment.get(vendor.url_variable, "").strip()
+    is_named = bool(moved) and urlsplit(normal_url(moved, api)).netloc == urlsplit(url).netloc
+    return _key(vendor, environment) if is_named or is_loopback(url) else KeySource()
 
 
 def _ollama_in_flight(environment: Mapping[str, str]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from tui_batch.domain.endpoint import Endpoint
+from tui_batch.domain.endpoint import Endpoint, Operation
 from tui_batch.domain.request import Timeouts
 from tui_batch.errors import UserError
 from tui_batch.providers.base import HttpRequest, ModelInfo, Transport, TransportFailure, TransportTimeout
@@ -40,7 +40,7 @@ async def list_models(
     except (TransportTimeout, TransportFailure) as error:
         raise UserError(f"{endpoint.name} ({endpoint.base_url}): {clean_message(str(error), secret)}") from None
     if not 200 <= response.status < 300:
-        words = clean_message(response.body[:300].decode("utf-8", "replace"), secret)
+        words = clean_message(provider.decode(Operation.CHAT, response).message, secret)
         raise UserError(f"{endpoint.name} ({endpoint.base_url}) answered {response.status}: {words}")
     try:
         return provider.decode_models(response)

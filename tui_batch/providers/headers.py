@@ -31,12 +31,21 @@ def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> fl
     seconds = _number(text)
     if seconds is not None:
         return _sane(seconds)
+    at = _http_date(text)
+    return None if at is None else _sane(max(0.0, (at - (now or server_time(headers))).total_seconds()))
+
+
+def server_time(headers: Mapping[str, str]) -> datetime:
+    """The server's own clock (the Date header), by which the times in its headers count; else this machine's."""
+    return _http_date(headers.get("date", "")) or datetime.now(UTC)
+
+
+def _http_date(text: str) -> datetime | None:
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return _sane(max(0.0, (at - (now or datetime.now(UTC))).total_seconds()))
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def should_retry(headers: Mapping[str, str]) -> bool | None:
@@ -57,8 +66,13 @@ def openai_limits(headers: Mapping[str, str]) -> RateHeaders | None:
 
 
 def anthropic_limits(headers: Mapping[str, str], now: datetime | None = None) -> RateHeaders | None:
-    """`anthropic-ratelimit-*`, resets in RFC 3339 (Anthropic API, rate limits). Input tokens count where both are given."""
-    now = now or datetime.now(UTC)
+    """`anthropic-ratelimit-*`, resets in RFC 3339 (Anthropic API, rate limits).
+
+    `tokens` is the tightest token limit in force; input tokens stand in where only they are given.
+    """
+    if "anthropic-ratelimit-requests-limit" not in headers and "anthropic-ratelimit-tokens-limit" not in headers:
+        return None
+    now = now or server_time(headers)
     requests = _anthropic_window(headers, "requests", now)
     tokens = _anthropic_window(headers, "tokens", now)
     if tokens == Window():
@@ -97,10 +111,13 @@ def _anthropic_window(headers: Mapping[str, str], what: str, now: datetime) -> W
 def _until_s(text: str, now: datetime) -> float | None:
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return _sane(max(0.0, (at - now).total_seconds()))
+    try:
+        return _sane(max(0.0, (at - now).total_seconds()))
+    except OverflowError:
+        return None
 
 
 def _number(text: str | None) -> float | None:

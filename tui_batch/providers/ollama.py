@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
 from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.outcome import Outcome, OutcomeClass, Usage
 from tui_batch.domain.request import Json, PromptRequest
 from tui_batch.providers.base import Encoded, EncodeError, Headers, HttpResponse, ModelInfo
-from tui_batch.providers.body import canonical, word
+from tui_batch.providers.body import canonical, compact, word
 from tui_batch.providers.classify import count_of, error_outcome, malformed, parse_json, wrapped_error
 from tui_batch.providers.headers import request_id
-from tui_batch.providers.redact import storable
 
 CHAT_PATH = "/api/chat"
 GENERATE_PATH = "/api/generate"
@@ -137,7 +134,7 @@ def _answer(response: HttpResponse, data: Mapping[str, Any]) -> Outcome:
         return malformed(response, "the answer has no message.content or response")
     outcome = Outcome(
         OutcomeClass.OK,
-        text=storable(text),
+        text=text,
         usage=_usage(data),
         finish_reason=reason,
         status=response.status,
@@ -154,7 +151,7 @@ def _answer(response: HttpResponse, data: Mapping[str, Any]) -> Outcome:
 def _text(message: Mapping[str, Any]) -> str | None:
     calls = message.get("tool_calls")
     if isinstance(calls, list) and calls:
-        return orjson.dumps(calls).decode()
+        return compact(calls) or ""
     return word(message.get("content"))
 
 
@@ -164,7 +161,7 @@ def _embeddings(response: HttpResponse, data: Mapping[str, Any]) -> Outcome:
         return malformed(response, "the answer has no embeddings")
     return Outcome(
         OutcomeClass.OK,
-        text=orjson.dumps(vectors[0] if len(vectors) == 1 else vectors).decode(),
+        text=compact(vectors[0] if len(vectors) == 1 else vectors),
         usage=replace(_usage(data), output_tokens=0),
         status=response.status,
         request_id=request_id(response.headers),

@@ -5,26 +5,40 @@ Source of the facts: OpenAI API reference (chat completions, embeddings, errors,
 
 from __future__ import annotations
 
+import base64
+import re
+import struct
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-
-import orjson
 
 from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.outcome import Outcome, OutcomeClass, RateHeaders, Usage
 from tui_batch.domain.request import PromptRequest
 from tui_batch.providers.base import Encoded, EncodeError, Headers, HttpResponse, ModelInfo
-from tui_batch.providers.body import canonical
+from tui_batch.providers.body import canonical, compact, word
 from tui_batch.providers.classify import count_of, error_outcome, malformed, parse_json, wrapped_error
 from tui_batch.providers.headers import openai_limits, request_id
-from tui_batch.providers.redact import clean_message, storable
+from tui_batch.providers.redact import clean_message
 
 CHAT_PATH = "/chat/completions"
 EMBED_PATH = "/embeddings"
 REASONING_MODELS = ("o1", "o3", "o4", "gpt-5")
-"""Model families that want max_completion_tokens in place of max_tokens and refuse temperature."""
-REFUSED_BY_REASONING = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs"})
+"""Model families that want max_completion_tokens in place of max_tokens."""
+FILTERED = frozenset({"content_filter", "safety", "recitation", "prohibited_content", "blocklist", "spii"})
+CUT = frozenset({"length", "max_tokens", "model_length", "max_output_tokens"})
+"""OpenAI says length, Mistral model_length too, some servers what their own engine calls it."""
+BROKEN = {
+    "error": OutcomeClass.SERVER_ERROR,
+    "abort": OutcomeClass.SERVER_ERROR,
+    "insufficient_system_resource": OutcomeClass.OVERLOADED,
+}
+"""An answer that ended half way: OpenRouter, vLLM and SGLang, DeepSeek."""
+_FIXED_SAMPLING = re.compile(r"(?:o[134](?:-.+)?|gpt-5(?:-(?:mini|nano|pro|codex))?(?:-\d{4}-.+)?)\Z")
+"""Models that answer 400 to any temperature but 1. gpt-5-chat and gpt-5.1 and later are not among them (recall)."""
+_SAMPLING = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty"})
+_SCHEMA_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_NEVER_SENT = frozenset({"stream", "stream_options", "strict"})
 
 
 class OpenAI:
@@ -37,17 +51,17 @@ class OpenAI:
         """Parameters are passed through; max_tokens is renamed where a model family wants another word."""
         if request.body is not None:
             return encode_body(request, model)
-        if request.operation is Operation.EMBED:
-            body = {"model": model, "input": text_of(request), **request.params}
-            return Encoded(EMBED_PATH, canonical(body), Operation.EMBED)
         if request.operation is Operation.GENERATE:
-            raise EncodeError("operation generate exists only in Ollama's wire format; use chat")
+            raise EncodeError("operation generate exists only in Ollama's format; use chat")
+        params = fitting(request.params, model)
+        if request.operation is Operation.EMBED:
+            return Encoded(
+                EMBED_PATH, canonical({"input": text_of(request), **params, "model": model}), Operation.EMBED
+            )
         messages = [{"role": message.role, "content": message.content} for message in request.messages]
-        body = {"model": model, "messages": messages, **fitting(request.params, model)}
-        if request.schema is not None and "response_format" not in body:
-            named = {"name": schema_name(request.schema), "schema": request.schema}
-            body["response_format"] = {"type": "json_schema", "json_schema": named}
-        body.pop("stream", None)
+        body = {"messages": messages, **params, "model": model}
+        if request.schema is not None:
+            body.setdefault("response_format", response_format(request.schema, request.params.get("strict")))
         return Encoded(CHAT_PATH, canonical(body), Operation.CHAT)
 
     def decode(self, operation: Operation, response: HttpResponse) -> Outcome:
@@ -84,7 +98,8 @@ def encode_body(request: PromptRequest, model: str) -> Encoded:
     """A ready request body: only the model is replaced and streaming is turned off."""
     assert request.body is not None
     body = {name: value for name, value in request.body.items() if name not in ("stream", "stream_options")}
-    body["model"] = model
+    if model:
+        body["model"] = model
     if "messages" in body:
         return Encoded(CHAT_PATH, canonical(body), Operation.CHAT)
     if "input" in body:
@@ -93,20 +108,30 @@ def encode_body(request: PromptRequest, model: str) -> Encoded:
 
 
 def fitting(params: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """Parameters as the model's family takes them (OpenAI API reference, reasoning models)."""
-    if not model.startswith(REASONING_MODELS):
-        return dict(params)
-    fitted = {name: value for name, value in params.items() if name not in REFUSED_BY_REASONING}
-    if "max_tokens" in fitted:
-        fitted.setdefault("max_completion_tokens", fitted.pop("max_tokens"))
+    """Parameters as the model's family takes them (OpenAI API reference, reasoning models).
+
+    Sampling parameters that a family has no use for are left out: a job's `temperature: 0` would kill every row.
+    """
+    dropped = _NEVER_SENT | _SAMPLING if _FIXED_SAMPLING.match(model) else _NEVER_SENT
+    fitted = {name: value for name, value in params.items() if name not in dropped}
+    if "max_tokens" in fitted and model.startswith(REASONING_MODELS):
+        limit = fitted.pop("max_tokens")
+        fitted.setdefault("max_completion_tokens", limit)
     return fitted
 
 
+def response_format(schema: Any, strict: Any) -> dict[str, Any]:
+    """Structured output. `strict` is sent only when the job sets it: strict schemas must follow further rules."""
+    named = {"name": schema_name(schema), "schema": schema}
+    if strict is not None:
+        named["strict"] = strict
+    return {"type": "json_schema", "json_schema": named}
+
+
 def schema_name(schema: Any) -> str:
-    """A name for a schema: its own title if the API would take it, else `answer`."""
+    """A name for a schema: its own title where the API takes it, else `answer`."""
     title = schema.get("title") if isinstance(schema, Mapping) else None
-    fits = isinstance(title, str) and 0 < len(title) <= 64 and title.replace("-", "").replace("_", "").isalnum()
-    return title if fits and isinstance(title, str) and title.isascii() else "answer"
+    return title if isinstance(title, str) and _SCHEMA_NAME.match(title) else "answer"
 
 
 def text_of(request: PromptRequest) -> Any:
@@ -120,10 +145,11 @@ def usage_of(data: Any) -> Usage:
     """prompt_tokens includes the cached ones, completion_tokens the reasoning ones. Details may be missing."""
     if not isinstance(data, Mapping):
         return Usage()
+    cached = count_of(data.get("prompt_tokens_details"), "cached_tokens")
     return Usage(
         input_tokens=count_of(data, "prompt_tokens"),
         output_tokens=count_of(data, "completion_tokens"),
-        cached_tokens=count_of(data.get("prompt_tokens_details"), "cached_tokens"),
+        cached_tokens=count_of(data, "prompt_cache_hit_tokens") if cached is None else cached,  # DeepSeek's name
         reasoning_tokens=count_of(data.get("completion_tokens_details"), "reasoning_tokens"),
     )
 
@@ -131,73 +157,97 @@ def usage_of(data: Any) -> Usage:
 def _completion(response: HttpResponse, data: Mapping[str, Any], limits: RateHeaders | None) -> Outcome:
     choices = data.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
-    message = choice.get("message") if isinstance(choice, Mapping) else None
-    if not isinstance(choice, Mapping) or not isinstance(message, Mapping):
-        return malformed(response, "the answer has no choices[0].message", limits)
-    reason = choice.get("finish_reason")
-    model = data.get("model")
+    if not isinstance(choice, Mapping):
+        return malformed(response, "the answer has no choices", limits)
+    broken = wrapped_error(response, choice, limits)
+    if broken is not None:
+        return broken
+    given = choice.get("message")
+    message = given if isinstance(given, Mapping) else {"content": choice.get("text")}  # text: legacy completions
     text = _content(message)
     outcome = Outcome(
         OutcomeClass.OK,
-        text=None if text is None else storable(text),
+        text=text,
         usage=usage_of(data.get("usage")),
-        finish_reason=reason if isinstance(reason, str) else None,
+        finish_reason=word(choice.get("finish_reason")),
         status=response.status,
         limits=limits,
         request_id=request_id(response.headers),
-        model=model if isinstance(model, str) else None,
+        model=word(data.get("model")),
         raw=response.body,
     )
-    refusal = message.get("refusal")
-    if isinstance(refusal, str) and refusal:
-        return replace(outcome, cls=OutcomeClass.REFUSED, text=storable(refusal), message=clean_message(refusal))
-    if reason == "content_filter":
+    refusal = word(message.get("refusal"))
+    if refusal:
+        return replace(outcome, cls=OutcomeClass.REFUSED, text=refusal, message=clean_message(refusal))
+    return _by_finish(outcome, response, word(message.get("reasoning_content") or message.get("reasoning")))
+
+
+def _by_finish(outcome: Outcome, response: HttpResponse, reasoning: str | None) -> Outcome:
+    """What the finish reason makes of an answer."""
+    reason = outcome.finish_reason or ""
+    if reason in FILTERED:
         return replace(outcome, cls=OutcomeClass.REFUSED, message="the provider's content filter stopped the answer")
-    if reason == "length":
+    if reason in CUT:
         words = "the answer was cut by a length limit"
+        if reasoning and not outcome.text:
+            words = "the length limit was spent on reasoning before the answer began"
         return replace(outcome, cls=OutcomeClass.TRUNCATED, text=outcome.text or "", message=words)
-    if text is None:
-        return replace(malformed(response, "the answer has no content", limits), usage=outcome.usage)
+    if reason in BROKEN:
+        cls = BROKEN[reason]
+        return replace(outcome, cls=cls, message=f"the server gave up on the answer (finish_reason {reason})")
+    if outcome.text is None:
+        why = "the answer has reasoning but no content" if reasoning else "the answer has no content"
+        return replace(malformed(response, why, outcome.limits), usage=outcome.usage, model=outcome.model)
     return outcome
 
 
 def _content(message: Mapping[str, Any]) -> str | None:
-    """The answer's text: content, its text parts, or the tool calls as JSON."""
+    """The answer: tool calls as JSON where there are any, else the content or its text parts."""
+    calls = message.get("tool_calls") or message.get("function_call")
+    if calls:
+        return compact(calls)
     content = message.get("content")
-    if isinstance(content, str):
-        if content or not message.get("tool_calls"):
-            return content
-    elif isinstance(content, list):
+    if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, Mapping)]
         return "".join(part for part in parts if isinstance(part, str))
-    calls = message.get("tool_calls")
-    return orjson.dumps(calls).decode() if isinstance(calls, list) and calls else None
+    return word(content)
 
 
 def _embedding(response: HttpResponse, data: Mapping[str, Any], limits: RateHeaders | None) -> Outcome:
     listed = data.get("data")
     entries = [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
-    entries.sort(key=lambda entry: entry["index"] if isinstance(entry.get("index"), int) else 0)
-    vectors = [entry.get("embedding") for entry in entries]
+    entries.sort(key=lambda entry: count_of(entry, "index") or 0)
+    vectors = [vector_of(entry.get("embedding")) for entry in entries]
     if not vectors or not all(vectors):
         return malformed(response, "the answer has no data[0].embedding", limits)
-    model = data.get("model")
     return Outcome(
         OutcomeClass.OK,
-        text=orjson.dumps(vectors[0] if len(vectors) == 1 else vectors).decode(),
+        text=compact(vectors[0] if len(vectors) == 1 else vectors),
         usage=replace(usage_of(data.get("usage")), output_tokens=0),
         status=response.status,
         limits=limits,
         request_id=request_id(response.headers),
-        model=model if isinstance(model, str) else None,
+        model=word(data.get("model")),
         raw=response.body,
     )
 
 
+def vector_of(given: Any) -> list[float] | None:
+    """An embedding as numbers: a list of them, or base64 of little-endian 32-bit floats; None: neither."""
+    if isinstance(given, list):
+        return given if given and all(isinstance(one, int | float) for one in given) else None
+    if not isinstance(given, str):
+        return None
+    try:
+        data = base64.b64decode(given, validate=True)
+        return list(struct.unpack(f"<{len(data) // 4}f", data)) or None
+    except (ValueError, struct.error):
+        return None
+
+
 def _model(entry: Mapping[str, Any]) -> ModelInfo:
-    length = next(
-        (value for name in ("context_length", "max_model_len", "context_window") if (value := count_of(entry, name))),
-        None,
-    )
-    owner = entry.get("owned_by")
-    return ModelInfo(entry["id"], length, owner if isinstance(owner, str) else "")
+    names = ("context_length", "max_model_len", "context_window", "max_context_length")
+    meta = entry.get("meta")  # llama.cpp
+    lengths = (*(count_of(entry, name) for name in names), count_of(meta, "n_ctx"), count_of(meta, "n_ctx_train"))
+    name = str(entry["id"]).removeprefix("models/")  # Gemini lists full names and takes short ones
+    return ModelInfo(name, next((length for length in lengths if length), None), word(entry.get("owned_by")) or "")
