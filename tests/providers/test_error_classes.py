@@ -234,8 +234,32 @@ VALUES = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                "choices message content error code type data embedding embeddings usage prompt_tokens finish_reason "
-                "tool_calls refusal models done done_reason response stop_reason text index metadata raw detail".split()
+                [
+                    "choices",
+                    "message",
+                    "content",
+                    "error",
+                    "code",
+                    "type",
+                    "data",
+                    "embedding",
+                    "embeddings",
+                    "usage",
+                    "prompt_tokens",
+                    "finish_reason",
+                    "tool_calls",
+                    "refusal",
+                    "models",
+                    "done",
+                    "done_reason",
+                    "response",
+                    "stop_reason",
+                    "text",
+                    "index",
+                    "metadata",
+                    "raw",
+                    "detail",
+                ]
             ),
             inner,
             max_size=5,
@@ -245,8 +269,17 @@ VALUES = st.recursive(
 )
 HEADERS = st.dictionaries(
     st.sampled_from(
-        "retry-after retry-after-ms date location x-should-retry x-ratelimit-limit-requests "
-        "x-ratelimit-reset-requests anthropic-ratelimit-tokens-limit anthropic-ratelimit-tokens-reset".split()
+        [
+            "retry-after",
+            "retry-after-ms",
+            "date",
+            "location",
+            "x-should-retry",
+            "x-ratelimit-limit-requests",
+            "x-ratelimit-reset-requests",
+            "anthropic-ratelimit-tokens-limit",
+            "anthropic-ratelimit-tokens-reset",
+        ]
     ),
     st.text(max_size=30) | st.sampled_from(["1e999", "-1", "0", "9" * 400, "0001-01-01T00:00:00+23:59", "6m0s"]),
 )
