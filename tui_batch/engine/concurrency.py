@@ -41,7 +41,7 @@ TRY_DOWN = 0.8
 """At rest a level this much higher, then one this much lower, is tried now and then: the server may have grown, and
 what was found in a hurry may be too much."""
 FIRST_TRY_S = 10.0
-LONGEST_TRY_UP_S = 60.0
+LONGEST_TRY_UP_S = 30.0
 LONGEST_TRY_DOWN_S = 600.0
 """A level that is too low costs throughput while it is tried; one that is too high only latency."""
 

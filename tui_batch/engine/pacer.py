@@ -10,27 +10,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SHORT_EPISODE_S = 3.0
-"""Episodes shorter than this speak of intervals of about a second, longer ones of a minute."""
+"""Episodes shorter than this speak of intervals of about a second."""
+SHORT_PERIOD_S = 40.0
+"""A server that takes requests again sooner than this after the oldest one it counts, does not count by the minute."""
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 16.0
 FIRST_PACE = 0.95
 """Share of the observed rate to begin with when no limit is known."""
 SMALL_CUT = 0.97
+MIDDLE_CUT = 0.92
+"""For a refusal within QUIET_S of the last cut."""
 LARGE_CUT = 0.8
-"""For a refusal that follows another cut within QUIET_S, or comes with a long episode."""
+"""For a long episode."""
 QUIET_S = 10.0
-RAISE_EVERY_S = 10.0
-SMALL_RAISE = 1.01
+RAISE_EVERY_S = 5.0
+SMALL_RAISE = 1.002
 LARGE_RAISE = 1.05
-LONG_QUIET_S = 60.0
-"""After this long without a refusal the pace is raised by LARGE_RAISE."""
+NEAR = 0.96
+"""Below this share of the pace that was last refused, raises are large."""
+LONG_QUIET_S = 120.0
+"""After this long without a refusal raises are large again."""
 FIRST_RELAX_S = 30.0
 LONGEST_RELAX_S = 3_600.0
 WHOLE_BURST_S = 60.0
 """A burst allowance this long is the same as not pacing."""
 FIRST_GROW_S = 10.0
-LONGEST_GROW_S = 60.0
+LONGEST_GROW_S = 120.0
 QUICK_GROW_S = 1.0
+LARGEST_STEP = 0.02
+"""A guess grows by at most this share of itself at once."""
 
 
 @dataclass(slots=True)
@@ -40,6 +48,8 @@ class _Episode:
     since: float
     probe_at: float
     backoff_s: float
+    oldest: float
+    """When the oldest of the requests of the last minute was taken."""
     measured: int
     """Requests the server took in the minute before; the most seen."""
     explained: bool
@@ -56,8 +66,9 @@ class Pacer:
         """Requests a minute that refusals taught; None: nothing taught."""
         self._episode: _Episode | None = None
         self._concluded_at = float("-inf")
-        self._first_accepted: float | None = None
         self._rate: float | None = None
+        self._ceiling = float("inf")
+        """The pace that was refused last."""
         self._due = 0.0
         self._burst_s = 0.0
         self._relax_s = FIRST_RELAX_S
@@ -100,9 +111,19 @@ class Pacer:
             self._due = max(self._due, now) + 1.0 / self._rate
 
     def refused(
-        self, now: float, sent_at: float, retry_after_s: float | None, *, measured: int, explained: bool
+        self,
+        now: float,
+        sent_at: float,
+        retry_after_s: float | None,
+        *,
+        measured: int,
+        oldest: float | None,
+        explained: bool,
     ) -> None:
-        """A request sent at `sent_at` was refused. `measured`: requests the server took in the last minute."""
+        """A request sent at `sent_at` was refused. `measured`: requests the server took in the last minute.
+
+        `oldest`: when it took the first of them; `explained`: whether they come close to a known limit.
+        """
         episode = self._episode
         if episode is None:
             if sent_at <= self._concluded_at:
@@ -110,9 +131,13 @@ class Pacer:
                 return
             self._learn_guess(now, measured)
             wait = retry_after_s or FIRST_BACKOFF_S
-            self._episode = _Episode(now, now + wait, FIRST_BACKOFF_S, measured, explained)
+            self._episode = _Episode(
+                now, now + wait, FIRST_BACKOFF_S, now if oldest is None else oldest, measured, explained
+            )
             return
         episode.measured = max(episode.measured, measured)
+        if oldest is not None:
+            episode.oldest = min(episode.oldest, oldest)
         episode.explained = explained
         if sent_at > episode.since:
             episode.backoff_s = min(LONGEST_BACKOFF_S, episode.backoff_s * 2)
@@ -120,15 +145,18 @@ class Pacer:
 
     def accepted(self, now: float, sent_at: float) -> None:
         """The server took a request that was sent at `sent_at`."""
-        if self._first_accepted is None:
-            self._first_accepted = sent_at
         episode = self._episode
         if episode is not None and sent_at > episode.since:
             self._episode = None
             self._concluded_at = now
-            self._conclude(now, episode, sent_at - episode.since)
+            self._conclude(now, episode, sent_at)
         elif episode is None:
             self._raise(now)
+        else:
+            # Sent before the refusals began: the server had counted it when it refused.
+            episode.measured += 1
+            if self.guess is not None:
+                self.guess += 1
 
     def may_grow_at(self) -> float | None:
         """When a full window of `guess` may try one more; None: nothing guessed."""
@@ -137,7 +165,7 @@ class Pacer:
     def grow(self, now: float) -> None:
         """Tries more than the guess: one, and twice as many each time that nothing was refused since."""
         assert self.guess is not None
-        self.guess += self._step
+        self.guess += min(self._step, max(1, int(LARGEST_STEP * self.guess)))
         self._step *= 2
         self._grow_at = now + (self._grow_s if self._step <= 2 else QUICK_GROW_S)
 
@@ -153,30 +181,27 @@ class Pacer:
         self._grow_s = min(LONGEST_GROW_S, self._grow_s * 2)
         self._grow_at = now + self._grow_s
 
-    def _conclude(self, now: float, episode: _Episode, lasted_s: float) -> None:
-        short = lasted_s < SHORT_EPISODE_S
+    def _conclude(self, now: float, episode: _Episode, taken_at: float) -> None:
+        """The episode is over: a request sent at `taken_at` was taken again."""
+        short = taken_at - episode.since < SHORT_EPISODE_S
         if self._rate is not None:
-            self._cut(now, short)
+            self._cut(now, self._rate, short)
         elif self.guess is None and not episode.explained:
-            if short:
-                self._begin_pace(now, episode)
+            period = min(60.0, (episode.since if short else taken_at) - episode.oldest)
+            if short or period < SHORT_PERIOD_S:
+                observed = FIRST_PACE * max(1, episode.measured) / max(1.0, period)
+                self._set_rate(now, observed if self.known_per_s is None else min(observed, self.known_per_s))
             else:
                 self.guess = max(1, episode.measured)
                 self._step = 1
                 self._grow_s = FIRST_GROW_S
                 self._grow_at = now + FIRST_GROW_S
 
-    def _begin_pace(self, now: float, episode: _Episode) -> None:
-        first = episode.since if self._first_accepted is None else self._first_accepted
-        span = min(60.0, max(1.0, episode.since - first))
-        observed = FIRST_PACE * max(1, episode.measured) / span
-        self._set_rate(now, observed if self.known_per_s is None else min(observed, self.known_per_s))
-
-    def _cut(self, now: float, short: bool) -> None:
-        assert self._rate is not None
+    def _cut(self, now: float, rate: float, short: bool) -> None:
         often = now - self._cut_at < QUIET_S
         self._relax_s = min(LONGEST_RELAX_S, self._relax_s * 2)
-        self._set_rate(now, self._rate * (SMALL_CUT if short and not often else LARGE_CUT))
+        self._ceiling = rate
+        self._set_rate(now, rate * ((MIDDLE_CUT if often else SMALL_CUT) if short else LARGE_CUT))
 
     def _set_rate(self, now: float, rate: float) -> None:
         self._rate = rate
@@ -194,8 +219,8 @@ class Pacer:
             self._rate = self.known_per_s
             self._relax(now)
         elif now >= self._raise_at and self._binding:
-            factor = LARGE_RAISE if now - self._cut_at >= LONG_QUIET_S else SMALL_RAISE
-            raised = self._rate * factor
+            near = self._rate >= NEAR * self._ceiling and now - self._cut_at < LONG_QUIET_S
+            raised = self._rate * (SMALL_RAISE if near else LARGE_RAISE)
             self._rate = raised if self.known_per_s is None else min(raised, self.known_per_s)
             self._raise_at = now + RAISE_EVERY_S
             self._binding = False

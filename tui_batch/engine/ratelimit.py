@@ -10,6 +10,7 @@ from tui_batch.engine.pacer import Pacer
 from tui_batch.engine.window import Claim, SlidingWindow
 
 MINUTE_S = 60.0
+HOUR_S = 3_600.0
 DAY_S = 86_400.0
 MARGIN_S = 0.25
 """The server sees a request later than it was sent, and not always equally late: entries live this much longer."""
@@ -139,7 +140,7 @@ class RateLimiter:
         if self._end(ticket):
             if usage_tokens is not None:
                 self._tokens.settle(ticket.token, usage_tokens)
-            self._accepted.take(self._now, 1)
+            self._accepted.take(ticket.at, 1)
             self._pacer.accepted(self._now, ticket.at)
             self._apply()
 
@@ -159,8 +160,14 @@ class RateLimiter:
         if ticket is not None and self._end(ticket):
             self._give_back(ticket)
         explained = self._is_nearly_full(now)
-        measured = self._accepted.used(now)
-        self._pacer.refused(now, sent_at, retry_after_s, measured=measured, explained=explained)
+        self._pacer.refused(
+            now,
+            sent_at,
+            retry_after_s,
+            measured=self._accepted.used(now),
+            oldest=self._accepted.oldest,
+            explained=explained,
+        )
         if retry_after_s is not None and retry_after_s > 0:
             self.stop_until(now + retry_after_s)
         if explained and not self._pacer.paces and self._pacer.guess is None:
@@ -312,9 +319,14 @@ def _missing(stated: Window, left: int | None, limit: int | None) -> int:
 def _is_daily(stated: Window) -> bool:
     """Whether a limit is of a day: Groq states requests a day in the headers where OpenAI states those of a minute.
 
-    Reset is the time until the bucket is full again (OpenAI API reference, rate limits; Groq docs, rate limits).
+    Reset is the time until the bucket is full again (OpenAI API reference, rate limits; Groq docs, rate limits), so
+    limit / used * reset is the time that a whole bucket needs. A window that just began, seen with another meaning of
+    reset, could look as slow; so reset itself must be longer than any window of a minute could say.
     """
-    return stated.reset_s is not None and stated.reset_s > LONGER_THAN_A_MINUTE_S
+    if stated.limit is None or stated.remaining is None or stated.reset_s is None:
+        return False
+    used = stated.limit - stated.remaining
+    return used > 0 and stated.reset_s > LONGER_THAN_A_MINUTE_S and stated.reset_s * stated.limit / used > HOUR_S
 
 
 def _least(*limits: int | None) -> int | None:

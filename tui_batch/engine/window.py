@@ -96,6 +96,11 @@ class SlidingWindow:
         """Undoes a take: it never reached the server."""
         self.settle(claim, 0)
 
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest entry was taken; None when there is none. As of the last call that was given the time."""
+        return self._entries[0].first if self._entries else None
+
     def __len__(self) -> int:
         """Entries held; bounded."""
         return len(self._entries)
