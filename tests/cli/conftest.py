@@ -17,8 +17,12 @@ from typing import Any
 import pytest
 
 from tui_batch.cli.main import main
+from tui_batch.simulator import config
 
 DEADLINE_S = 30.0
+
+collect_ignore = ["test_cli_processes.py"] if sys.platform == "win32" else []
+"""POSIX signals and pseudo-terminals."""
 
 
 @dataclass
@@ -90,6 +94,7 @@ class Cli:
 
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
+    monkeypatch.setitem(config._PROFILES, config.Profile.HOSTED, {})  # no waiting in this process
     for name in list(os.environ):
         if name.endswith(("_API_KEY", "_BASE_URL")) or name in ("OLLAMA_HOST", "NO_COLOR", "LLMBATCH_SETTINGS"):
             monkeypatch.delenv(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,8 @@ def test_the_same_input_again_costs_nothing_and_asks_nobody(cli: Cli) -> None:
     result = cli("run", cli.rows(5), "--simulate", "-o", cli.folder / "out.csv")
     assert result.code == 0
     assert "5 from the cache" in result.err
-    rows = list(csv.DictReader((cli.folder / "out.csv").open(newline="")))
+    with (cli.folder / "out.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
     assert {row["cached"] for row in rows} == {"true"}
     assert {row["cost_usd"] for row in rows} == {"0.0"}
     assert cli("cache", "stats", "--json").json["hits"] == 5
@@ -109,6 +111,15 @@ def test_resuming_a_finished_job_writes_its_results_again(cli: Cli) -> None:
     cli("run", cli.rows(2), "--simulate")
     assert cli("resume", "1", "-o", cli.folder / "out.jsonl").code == 0
     assert len(cli.lines("out.jsonl")) == 2
+
+
+def test_a_run_killed_after_its_last_answer_is_complete_when_resumed(cli: Cli) -> None:
+    cli("run", cli.rows(2), "--simulate")
+    with sqlite3.connect(cli.db) as conn:
+        conn.execute("UPDATE job SET state = 'running', finished_at = NULL")
+    assert cli("show", "1", "--json").json["reason"] == "owner_lost"
+    assert cli("resume", "1").code == 0
+    assert cli("show", "1", "--json").json["state"] == "completed"
 
 
 def test_retried_items_run_to_their_end(cli: Cli) -> None:

@@ -30,8 +30,8 @@ def export_row(data: dict[str, object], **changes: object) -> ExportRow:
     values: dict[str, object] = {
         "id": 1, "seq": 0, "variant": 0, "line": 2, "custom_id": None, "state": ItemState.DONE, "cls": OutcomeClass.OK,
         "data": orjson.dumps(data), "text": "yes", "message": "", "finish_reason": "stop",
-        "endpoint": "e", "model": "m", "tokens_in": 3, "tokens_out": 1, "cost_nano": 1500, "latency_ms": 12, "cached": False, "flags": ItemFlag.NONE,
-        "attempts": 1,
+        "endpoint": "e", "model": "m", "tokens_in": 3, "tokens_out": 1, "cost_nano": 1500, "latency_ms": 12,
+        "cached": False, "flags": ItemFlag.NONE, "attempts": 1,
     }  # fmt: skip
     return ExportRow(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -71,6 +71,13 @@ def test_what_is_unknown_is_null_and_never_nought() -> None:
     line = result_line(export_row({}, cost_nano=None, tokens_in=None, tokens_out=None), Operation.CHAT)
     assert line["cost_usd"] is None
     assert line["usage"] is None
+
+
+def test_a_cache_hit_costs_nothing() -> None:
+    hit = export_row({}, cost_nano=None, cached=True, attempts=0)
+    assert result_line(hit, Operation.CHAT)["cost_usd"] == 0
+    after_a_failure = export_row({}, cost_nano=None, cached=True, attempts=1)
+    assert result_line(after_a_failure, Operation.CHAT)["cost_usd"] is None
 
 
 def test_a_dead_item_says_why_and_a_pending_one_has_no_cost() -> None:

@@ -26,6 +26,10 @@ class Exit(IntEnum):
     """The reader of standard output went away."""
 
 
+class Interrupted(Exception):
+    """The command was interrupted before it came to anything worth telling."""
+
+
 def exit_of(job: Job, *, interrupted: bool) -> Exit:
     """The exit code of a run that ended with this job."""
     if job.state is JobState.COMPLETED:

@@ -98,7 +98,7 @@ class JobFlags:
     ] = ""
     as_json: Annotated[bool, _option("--json", help_="Progress as JSON lines on standard output.")] = False
     detach: Annotated[bool, _option("--detach", help_="Run in the background.")] = False
-    yes: Annotated[bool, _option("--yes", "-y", help_="Do not ask.")] = False
+    yes: Annotated[bool, _option("--yes", "-y", help_="Never ask. For scripts.")] = False
     db: Annotated[Path | None, _option("--db", metavar="PATH", help_="The job database. Also: LLMBATCH_DB.")] = None
     settings: Annotated[
         Path | None, _option("--settings", metavar="PATH", help_="The settings file. Also: LLMBATCH_SETTINGS.")

@@ -9,16 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 from tui_batch.cli.console import say
-from tui_batch.cli.exits import Exit
+from tui_batch.cli.exits import Exit, Interrupted
 
 LAST = 3
 """The interrupt that no longer waits for anything."""
-
-
-class Interrupted(Exception):
-    """The command was interrupted before it came to anything worth telling."""
 
 
 class Interrupts:
@@ -41,9 +38,14 @@ class Interrupts:
         """One more interrupt."""
         self.count += 1
         if self.count >= LAST:
-            say("left at once; answers that were still on their way will be asked for again")
-            os._exit(Exit.INTERRUPTED)
+            leave_at_once()
         self._react(self.count)
+
+
+def leave_at_once() -> NoReturn:
+    """Ends the process without waiting for anything: a disk that refuses, a thread that reads a silent pipe."""
+    say("left at once; answers that were still on their way will be asked for again")
+    os._exit(Exit.INTERRUPTED)
 
 
 @contextmanager
@@ -87,11 +89,13 @@ def _take(loop: asyncio.AbstractEventLoop, number: int, interrupts: Interrupts) 
 
 @contextmanager
 def cancelling(interrupts: Interrupts) -> Iterator[None]:
-    """Within the block an interrupt cancels the task it is in. Raises Interrupted then."""
+    """Within the block an interrupt cancels the task it is in, and Interrupted is raised. A second leaves at once."""
     task = asyncio.current_task()
     assert task is not None
 
-    def cancel(_number: int) -> None:
+    def cancel(number: int) -> None:
+        if number > 1:
+            leave_at_once()
         task.cancel()
 
     try:

@@ -14,8 +14,7 @@ import typer
 from tui_batch import __version__
 from tui_batch.cli import item_verbs, job_verbs, place_verbs, run_verbs, simulate_verb
 from tui_batch.cli.console import put, say, show_error
-from tui_batch.cli.exits import Exit
-from tui_batch.cli.interrupts import Interrupted
+from tui_batch.cli.exits import Exit, Interrupted
 from tui_batch.cli.where import PROGRAM, DbOption, Globals, SettingsOption, leave
 from tui_batch.errors import UserError
 from tui_batch.safe_text import safe_text

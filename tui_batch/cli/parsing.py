@@ -77,9 +77,22 @@ def parse_word(option: str, text: str | None, words: type[E]) -> E | None:
 
 
 def read_schema(path: Path | None) -> Json:
-    """A JSON Schema from a file."""
+    """A JSON Schema from a file, checked to be one."""
     if path is None:
         return None
+    from jsonschema import Draft202012Validator, SchemaError
+
+    schema = _read_json(path)
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        raise InputError(str(path), f"is not a JSON Schema: {error.message}") from None
+    if not isinstance(schema, dict):
+        raise InputError(str(path), "is not a JSON Schema: it must be an object")
+    return schema
+
+
+def _read_json(path: Path) -> Json:
     try:
         return json.loads(path.read_bytes())
     except OSError as error:

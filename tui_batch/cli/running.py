@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from tui_batch.cli.interrupts import Interrupts, cancelling
 from tui_batch.cli.job_verbs import state_words
 from tui_batch.cli.where import Where
 from tui_batch.domain.job import Job, JobState
+from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.stored import ErrorGroup
 from tui_batch.engine.engine import Engine
 from tui_batch.engine.workplace import Workplace
@@ -61,7 +63,10 @@ async def run_job(workplace: Workplace, plan: RunPlan, display: Display, interru
     started = time.monotonic()
     finished = await workplace.controller.start(plan.job_id)
     display.start(before, plan.notes)
-    with interrupts.handled_by(_stopper(workplace.engine, display)):
+    stop = _stopper(workplace.engine, display)
+    if interrupts.count:  # it came while the job was being started
+        stop(interrupts.count)
+    with interrupts.handled_by(stop):
         job = await _watch(workplace.engine, plan.job_id, finished, display)
     elapsed = time.monotonic() - started
     exported, trouble = await _write_results(workplace, job, plan, interrupts)
@@ -72,7 +77,7 @@ async def run_job(workplace: Workplace, plan: RunPlan, display: Display, interru
         exit=Exit.UNEXPECTED if trouble else code,
         elapsed_s=elapsed,
         finished_here=before.counters.pending - job.counters.pending,
-        errors=tuple(groups[:ERRORS_SHOWN]),
+        errors=tuple(groups),
         exported=exported,
         trouble=trouble,
     )
@@ -167,10 +172,16 @@ def _figures(outcome: _Outcome) -> list[str]:
 
 
 def _errors(outcome: _Outcome) -> list[str]:
-    return [
-        f"  {figures.count(group.count)} x {group.cls.value}: {safe_text(group.example, 200)} (item {group.example_id})"
-        for group in outcome.errors
-    ]
+    """By class, the most frequent first, each with an example."""
+    counts: Counter[OutcomeClass] = Counter()
+    for group in outcome.errors:
+        counts[group.cls] += group.count
+    examples = {group.cls: group for group in reversed(outcome.errors)}
+    lines = []
+    for cls, number in counts.most_common(ERRORS_SHOWN):
+        example = safe_text(examples[cls].example, 200)
+        lines.append(f"  {figures.count(number)} x {cls.value}: {example} (item {examples[cls].example_id})")
+    return lines
 
 
 def _files(plan: RunPlan, outcome: _Outcome) -> list[str]:

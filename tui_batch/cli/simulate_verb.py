@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,6 +62,8 @@ def _config(
 
 
 async def _serve(config: SimulatorConfig, host: str, port: int) -> None:
+    import asyncio
+
     from tui_batch.cli.interrupts import listening
     from tui_batch.simulator.server import serve
 

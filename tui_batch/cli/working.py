@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from tui_batch.cli.running import RunPlan, run_job
 from tui_batch.cli.simulated import lifted, simulated
 from tui_batch.cli.transports import RoutingTransport, make_transport
 from tui_batch.cli.where import Where
-from tui_batch.domain.job import Job, JobSpec, JobState, Knobs
+from tui_batch.domain.job import TERMINAL, Job, JobSpec, JobState, Knobs
 from tui_batch.engine.compose import Composed, compose
 from tui_batch.engine.importing import Imported, ImportPlan, ImportProgress, create_job
 from tui_batch.engine.workplace import Workplace, open_workplace
@@ -27,6 +28,7 @@ from tui_batch.errors import UserError
 from tui_batch.headless import Display
 from tui_batch.inputs.draft import JobDraft
 from tui_batch.inputs.importing import rejects_path
+from tui_batch.inputs.templates import compile_prompt
 from tui_batch.report.export import export_results
 from tui_batch.report.targets import Target, check_target, parse_target
 from tui_batch.safe_text import safe_text
@@ -140,8 +142,8 @@ async def resume(order: Resumption, display: Display) -> Exit:
                 await workplace.controller.resume(job.id)
                 _say_resumed(job, order)
                 return Exit.OK
-            if job.counters.pending == 0 and job.imported and order.target is not None:
-                return await _only_write(workplace.store, job, order.target)
+            if job.counters.pending == 0 and job.imported and (job.state not in TERMINAL or order.target is not None):
+                return await _settle(workplace.store, job, order.target)
             note = f"Resuming job {job.id} {safe_text(job.spec.name)}: {_what(job.spec, job.knobs)}"
             return await _run(workplace, RunPlan(job.id, order.target, (note,)), display, interrupts, order.place)
 
@@ -168,13 +170,15 @@ def _say_resumed(job: Job, order: Resumption) -> None:
         say(f"Its results are not written from here. At any time: {export}")
 
 
-async def _only_write(store: Store, job: Job, target: Target) -> Exit:
-    """Nothing is left to be asked, but the results were wanted: a run was perhaps ended just before it wrote them."""
-    if job.state in (JobState.PAUSED, JobState.RUNNING):
+async def _settle(store: Store, job: Job, target: Target | None) -> Exit:
+    """Nothing is left to be asked: a run was ended just before it said so, or before it wrote the results."""
+    if job.state not in TERMINAL:
         await store.jobs.set_state(job.id, JobState.COMPLETED, now=time.time())
         job = await store.jobs.get(job.id)
-    exported = await export_results(store, job, target)
-    say(f"job {job.id} has nothing left to do: {figures.count(exported.rows)} rows to {target}.")
+    say(f"job {job.id} has nothing left to do: it is {job.state.value}.")
+    if target is not None:
+        exported = await export_results(store, job, target)
+        say(f"Results: {target} ({figures.count(exported.rows)} rows)")
     return exit_of(job, interrupted=False)
 
 
@@ -184,6 +188,8 @@ def _transport(settings: Settings, faults: str) -> AbstractAsyncContextManager[R
 
 async def _composed(order: Order, transport: RoutingTransport) -> Composed:
     composed = await compose(order.draft, order.settings, transport)
+    # A template that does not compile is told before anything is read or made.
+    await asyncio.to_thread(compile_prompt, composed.spec)
     return lifted(composed) if order.simulate else composed
 
 

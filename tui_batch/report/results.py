@@ -69,19 +69,27 @@ def _free_name(name: str, taken: set[str]) -> str:
 
 def _outcome(row: ExportRow, operation: Operation) -> dict[str, Json]:
     known = row.tokens_in is not None or row.tokens_out is not None
-    ended = row.state in (ItemState.DONE, ItemState.DEAD)
+    cost = cost_nano(row)
     return {
         "response": _response(row, operation),
         "status": row.state.value,
         "error": error_words(row),
         "model": row.model,
         "usage": {"input_tokens": row.tokens_in, "output_tokens": row.tokens_out} if known else None,
-        "cost_usd": row.cost_nano / NANO if ended and row.cost_nano is not None else None,
+        "cost_usd": None if cost is None else cost / NANO,
         "latency_ms": row.latency_ms,
         "cached": row.cached,
         "finish_reason": row.finish_reason,
         "custom_id": row.custom_id,
     }
+
+
+def cost_nano(row: ExportRow) -> int | None:
+    """Nano-dollars an item cost; None: unknown, or not ended. What was never sent, and a cache hit, cost nothing."""
+    if row.state not in (ItemState.DONE, ItemState.DEAD):
+        return None
+    unsent = row.attempts == 0 and (row.cached or row.endpoint is None)
+    return 0 if row.cost_nano is None and unsent else row.cost_nano
 
 
 def error_words(row: ExportRow) -> str | None:

@@ -1,0 +1,271 @@
+"""The real command as a process: signals, other processes, kill -9, the background, pipes and terminals."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Cli
+
+LONG = 400
+"""Rows that keep a run with two in flight busy for longer than any test."""
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=30)
+    return process.returncode, out, err
+
+
+def read_until(stream_fd: int, found: Callable[[str], bool]) -> str:
+    """Reads a descriptor until the text so far is as wanted, or it ends."""
+    text, end = "", time.monotonic() + 30
+    while time.monotonic() < end:
+        if select.select([stream_fd], [], [], 0.1)[0]:
+            try:
+                piece = os.read(stream_fd, 65536)
+            except OSError:  # a pseudo-terminal whose other side was closed
+                return text
+            if not piece:
+                return text
+            text += piece.decode("utf-8", "replace")
+        if found(text):
+            return text
+    pytest.fail(f"did not come: {text[-500:]}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_drains_and_keeps_everything_paid_for(cli: Cli, number: signal.Signals) -> None:
+    process = cli.start("run", cli.rows(LONG), "--simulate", "-c", "2", "-o", "out.jsonl")
+    before = cli.wait_for(lambda job: job["done"] >= 2)
+    process.send_signal(number)
+    code, _, err = ended(process)
+    assert code == 130, err
+    assert "no new requests, waiting for" in err
+    assert "llmbatch-tui resume 1 -o" in err
+    after = cli.job()
+    assert after is not None
+    assert after["state"] == "paused"
+    assert before["done"] <= after["done"] < LONG
+    assert after["requests"] == after["done"]
+    statuses = [line["status"] for line in cli.lines("out.jsonl")]
+    assert (len(statuses), statuses.count("done")) == (LONG, after["done"])
+
+
+def test_the_second_ctrl_c_does_not_wait_for_a_server_that_hangs(cli: Cli) -> None:
+    process = cli.start("run", cli.rows(5), "--simulate", "--simulate-faults", "hang=1")
+    cli.wait_for(lambda job: job["state"] == "running")
+    assert process.stderr is not None
+    read_until(process.stderr.fileno(), lambda text: "rows, gpt-4o-mini" in text)
+    process.send_signal(signal.SIGINT)
+    read_until(process.stderr.fileno(), lambda text: "waiting for" in text)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    code, _, err = ended(process)
+    assert code == 130
+    assert "stay pending" in err
+    assert "llmbatch-tui resume 1" in err
+    job = cli.job()
+    assert job is not None
+    assert (job["state"], job["pending"], job["owner_pid"]) == ("paused", 5, None)
+
+
+def test_a_killed_run_goes_on_without_losing_or_doubling_a_row(cli: Cli) -> None:
+    process = cli.start("run", cli.rows(LONG), "--simulate", "-c", "4")
+    cli.wait_for(lambda job: job["done"] >= 5)
+    process.kill()
+    process.wait()
+    kept = cli.job()
+    assert kept is not None
+    listed = cli("ls", "--json").json[0]
+    assert (listed["state"], listed["reason"]) == ("paused", "owner_lost")
+    result = cli("resume", "1", "-o", cli.folder / "out.jsonl")
+    assert result.code == 0, result.err
+    lines = cli.lines("out.jsonl")
+    assert [line["id"] for line in lines] == list(range(LONG))
+    assert {line["status"] for line in lines} == {"done"}
+    job = cli.job()
+    assert job is not None
+    assert job["requests"] == LONG
+    assert kept["done"] >= 5
+
+
+def test_another_process_pauses_a_run(cli: Cli) -> None:
+    process = cli.start("run", cli.rows(LONG), "--simulate", "-c", "2")
+    cli.wait_for(lambda job: job["done"] >= 1)
+    assert cli("pause", "1").code == 0
+    code, _, err = ended(process)
+    assert code == 4
+    assert "paused (user)" in err
+    assert "llmbatch-tui resume 1" in err
+
+
+def test_another_process_cancels_a_run(cli: Cli) -> None:
+    process = cli.start("run", cli.rows(LONG), "--simulate", "-c", "2")
+    cli.wait_for(lambda job: job["done"] >= 1)
+    assert cli("cancel", "1", "--yes").code == 0
+    assert ended(process)[0] == 4
+    job = cli.job()
+    assert job is not None
+    assert (job["state"], job["pending"]) == ("cancelled", 0)
+    assert job["done"] + job["cancelled"] == LONG
+
+
+def test_another_process_retries_and_resumes_through_the_owner(cli: Cli) -> None:
+    faults = ("--simulate", "--simulate-faults", "filter=0.5")
+    process = cli.start("run", cli.rows(LONG), *faults, "-c", "2")
+    cli.wait_for(lambda job: job["dead"] >= 1 and job["done"] >= 1)
+    retried = cli("retry", "1", "--dead")
+    assert retried.code == 0, retried.err
+    assert "pending again" in retried.err
+    assert "Nobody runs" not in retried.err
+    resumed = cli("resume", "1")
+    assert resumed.code == 0
+    assert f"goes on in process {process.pid}" in resumed.err
+    deleted = cli("delete", "1", "--yes")
+    assert deleted.code == 2
+    process.send_signal(signal.SIGINT)
+    assert ended(process)[0] == 130
+
+
+def test_a_run_in_the_background_outlives_its_parent(cli: Cli) -> None:
+    process = cli.start("run", cli.rows(4), "--simulate", "--detach", "-o", "out.jsonl")
+    code, out, err = ended(process)
+    assert (code, out.strip()) == (0, "1"), err
+    found = re.search(r"process (\d+), log (\S+)", err)
+    assert found is not None
+    cli.wait_for(lambda job: job["state"] == "completed")
+    end = time.monotonic() + 20
+    while not (cli.folder / "out.jsonl").exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert [line["status"] for line in cli.lines("out.jsonl")] == ["done"] * 4
+    with open(found[2]) as log:
+        assert "Resuming job 1 rows: gpt-4o-mini" in log.read()
+
+
+def test_standard_input_is_an_input(cli: Cli) -> None:
+    process = cli.start("run", "-", "--simulate", "-o", "-", stdin=subprocess.PIPE)
+    out, err = process.communicate('{"prompt": "one"}\n{"prompt": "two"}\n', timeout=30)
+    assert process.returncode == 0, err
+    assert [json.loads(line)["prompt"] for line in out.splitlines()] == ["one", "two"]
+
+
+def test_a_reader_that_goes_away_is_no_error(cli: Cli) -> None:
+    assert cli("add", cli.rows(20_000), "--simulate").code == 0
+    process = cli.start("export", "1", "-o", "-")
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith('{"id":0')
+    process.stdout.close()
+    process.stdout = None
+    _, _, err = ended(process)
+    assert err == ""
+
+
+class Terminal:
+    """A command on a pseudo-terminal that is its controlling terminal, 80 columns wide."""
+
+    _LAUNCH = (
+        "import os, sys; os.setsid(); fd = os.open(sys.argv[1], os.O_RDWR);"
+        "[os.dup2(fd, n) for n in (0, 1, 2)];"
+        "os.execv(sys.executable, [sys.executable, '-m', 'tui_batch', *sys.argv[2:]])"
+    )
+
+    def __init__(self, cli: Cli, *words: str) -> None:
+        self.main, self._other = os.openpty()
+        import fcntl
+        import struct
+        import termios
+
+        fcntl.ioctl(self._other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        command = [sys.executable, "-c", self._LAUNCH, os.ttyname(self._other), *words]
+        environment = {**os.environ, "TERM": "xterm-256color"}
+        self.process = subprocess.Popen(command, text=True, cwd=cli.folder, env=environment)
+        cli.processes.append(self.process)
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.main)
+
+    def until(self, words: str) -> str:
+        return read_until(self.main, lambda text: words in text)
+
+    def rest(self) -> str:
+        """Everything to the end of the process."""
+        text = read_until(self.main, lambda _: self.process.poll() is not None)
+        with contextlib.suppress(OSError):
+            while select.select([self.main], [], [], 0)[0]:
+                text += os.read(self.main, 65536).decode("utf-8", "replace")
+        os.close(self._other)
+        return text
+
+
+def test_a_terminal_gets_a_live_bar_and_ctrl_c_drains(cli: Cli) -> None:
+    cli.rows(LONG)
+    with Terminal(cli, "run", "rows.jsonl", "--simulate", "-c", "2") as terminal:
+        seen = terminal.until(f"/{LONG} (1 %)")
+        assert "\x1b[" in seen
+        assert "tokens" in seen
+        os.write(terminal.main, b"\x03")
+        seen = terminal.rest()
+        assert terminal.process.returncode == 130
+        assert "no new requests" in seen
+        assert "paused (user)" in seen
+        assert "\x1b[?25h" in seen  # the cursor is back
+
+
+def test_no_color_is_honoured(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    cli.rows(4)
+    with Terminal(cli, "run", "rows.jsonl", "--simulate") as terminal:
+        seen = terminal.rest()
+    assert terminal.process.returncode == 0
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", seen)
+
+
+def test_the_bare_program_on_a_terminal_names_run(cli: Cli) -> None:
+    with Terminal(cli) as terminal:
+        seen = terminal.rest()
+    assert terminal.process.returncode == 2
+    assert "llmbatch-tui run" in seen
+
+
+def test_a_terminal_is_asked_before_something_is_deleted(cli: Cli) -> None:
+    cli("add", cli.rows(3), "--simulate")
+    with Terminal(cli, "delete", "1") as terminal:
+        terminal.until("[y/N]")
+        os.write(terminal.main, b"\n")
+        assert "nothing was changed" in terminal.rest()
+    assert cli.job() is not None
+    with Terminal(cli, "delete", "1") as terminal:
+        assert "3 items" in terminal.until("[y/N]")
+        os.write(terminal.main, b"y\n")
+        terminal.rest()
+    assert terminal.process.returncode == 0
+    assert cli.job() is None
+
+
+def test_simulate_serves_until_ctrl_c(cli: Cli) -> None:
+    server = cli.start("simulate", "--port", "0", "--profile", "instant")
+    assert server.stdout is not None
+    url = server.stdout.readline().strip()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v1", url)
+    result = cli("run", cli.rows(5), "--base-url", url, "-m", "gpt-4o-mini", "-o", cli.folder / "out.jsonl")
+    assert result.code == 0, result.err
+    assert "gpt-4o-mini" in cli("models", "--base-url", url).out
+    server.send_signal(signal.SIGINT)
+    code, _, err = ended(server)
+    assert code == 0
+    assert "5 requests answered" in err
