@@ -1,0 +1,101 @@
+"""From a wire request to an outcome: keys, times, failures as values."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tui_batch.domain.endpoint import Api, DeploymentKey, Endpoint, Operation
+from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.domain.request import Timeouts, WireRequest
+from tui_batch.providers.base import FailureKind, HttpRequest, HttpResponse, TransportFailure, TransportTimeout
+from tui_batch.providers.client import EndpointClient, send_wire
+from tui_batch.providers.registry import provider_for
+
+KEY = "a-very-long-secret-key"
+ENDPOINT = Endpoint("home", Api.OPENAI, "http://llm.example/v1", headers=(("X-Team", "blue"), ("Accept", "text/plain")))
+WIRE = WireRequest(DeploymentKey("home", "m"), Api.OPENAI, Operation.CHAT, "/chat/completions", b"{}", Timeouts(1, 5))
+
+
+class Answering:
+    """A transport that answers with one response or raises one error."""
+
+    def __init__(self, answer: HttpResponse | Exception) -> None:
+        self.answer = answer
+        self.seen: list[HttpRequest] = []
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        self.seen.append(request)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+def completion(text: str) -> HttpResponse:
+    return HttpResponse(200, {}, json.dumps({"choices": [{"message": {"content": text}}]}).encode())
+
+
+async def test_the_request_carries_key_headers_and_timeouts_and_is_timed() -> None:
+    transport = Answering(completion("hi"))
+    ticks = iter([10.0, 12.5])
+    client = EndpointClient(transport, ENDPOINT, KEY, clock=lambda: 1_700_000_000.0, timer=lambda: next(ticks))
+    outcome = await client.send(WIRE)
+    (request,) = transport.seen
+    assert (request.method, request.url) == ("POST", "http://llm.example/v1/chat/completions")
+    assert dict(request.headers) == {
+        "content-type": "application/json",
+        "authorization": f"Bearer {KEY}",
+        "X-Team": "blue",
+        "Accept": "text/plain",
+    }
+    assert request.timeouts == Timeouts(1, 5)
+    assert (outcome.cls, outcome.text) == (OutcomeClass.OK, "hi")
+    assert (outcome.started_at, outcome.latency_s) == (1_700_000_000.0, 2.5)
+
+
+FAILURES = [
+    (TransportTimeout("no complete answer within 5 s"), OutcomeClass.TIMEOUT),
+    (TransportFailure(FailureKind.CONNECT, "refused"), OutcomeClass.CONNECTION),
+    (TransportFailure(FailureKind.TLS, "refused"), OutcomeClass.CONNECTION),
+    (TransportFailure(FailureKind.PROXY, "refused"), OutcomeClass.CONNECTION),
+    (TransportFailure(FailureKind.READ, "reset"), OutcomeClass.CONNECTION),
+    (TransportFailure(FailureKind.PROTOCOL, "not HTTP"), OutcomeClass.CONNECTION),
+    (TransportFailure(FailureKind.BODY, "not gzip"), OutcomeClass.MALFORMED),
+    (TransportFailure(FailureKind.TOO_LARGE, "too large"), OutcomeClass.MALFORMED),
+    (TransportFailure(FailureKind.REQUEST, "bad header"), OutcomeClass.BAD_REQUEST),
+]
+
+
+@pytest.mark.parametrize(("error", "expected"), FAILURES)
+async def test_failures_become_outcomes(error: Exception, expected: OutcomeClass) -> None:
+    outcome = await send_wire(Answering(error), provider_for(Api.OPENAI), ENDPOINT, KEY, WIRE)
+    assert outcome.cls is expected
+    assert outcome.message == str(error)
+    assert outcome.status is None
+    assert outcome.started_at > 0
+
+
+async def test_a_gateway_that_echoes_the_key_does_not_bring_it_into_the_database() -> None:
+    body = json.dumps({"error": {"message": f"bad token {KEY}"}, "headers": {"authorization": KEY}}).encode()
+    outcome = await send_wire(Answering(HttpResponse(401, {}, body)), provider_for(Api.OPENAI), ENDPOINT, KEY, WIRE)
+    assert KEY not in repr(outcome)
+    assert "bad token" in outcome.message
+    echoed = await send_wire(Answering(completion(f"x {KEY}")), provider_for(Api.OPENAI), ENDPOINT, KEY, WIRE)
+    assert KEY not in repr(echoed)
+
+
+@pytest.mark.parametrize("dummy", ["ollama", "test", "EMPTY", "lm-studio"])
+async def test_made_up_keys_of_local_servers_do_not_eat_words_out_of_answers(dummy: str) -> None:
+    text = f"Use {dummy} for this."
+    outcome = await send_wire(Answering(completion(text)), provider_for(Api.OPENAI), ENDPOINT, dummy, WIRE)
+    assert outcome.text == text
+
+
+async def test_repr_of_a_request_holds_neither_key_nor_prompt() -> None:
+    transport = Answering(completion("hi"))
+    await send_wire(transport, provider_for(Api.OPENAI), ENDPOINT, KEY, WIRE)
+    assert repr(transport.seen[0]) == "HttpRequest(POST http://llm.example/v1/chat/completions)"
