@@ -97,28 +97,38 @@ def load_settings(path: Path | None = None) -> Settings:
     return _settings(document, parsed, file)
 
 
+_KEY_FIELDS = frozenset({"api_key", "apikey", "api-key", "token", "secret", "password"})
+"""What people call the field that other programs keep a key in."""
+_KEY_HEADERS = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"})
+
+
 def refuse_literal_keys(document: Document) -> None:
     """Raises InputError, which does not repeat the value, where a key itself stands in place of its whereabouts."""
     endpoints = document.value.get("endpoints")
     for position, entry in enumerate(endpoints if isinstance(endpoints, list) else ()):
-        key = entry.get("key") if isinstance(entry, dict) else None
-        if isinstance(key, str) and not key.startswith(("env:", "keyring:")) and key != "none":
-            raise document.error(
-                ("endpoints", position, "key"),
-                "must say where the key is, never the key itself",
-                "Write key: env:VARIABLE or key: keyring:NAME.",
-            )
-        headers = entry.get("headers") if isinstance(entry, dict) else None
-        for name in headers if isinstance(headers, dict) else ():
-            if str(name).lower() in ("authorization", "x-api-key", "api-key"):
-                raise document.error(
-                    ("endpoints", position, "headers", name),
-                    "a key does not belong in the settings",
-                    "Write key: env:VARIABLE; the right header is made from it.",
-                )
+        if isinstance(entry, dict):
+            _refuse_in_endpoint(document, position, entry)
     refuse_secrets(
         replace(document, value={name: part for name, part in document.value.items() if name != "endpoints"})
     )
+
+
+def _refuse_in_endpoint(document: Document, position: int, entry: dict[Any, Any]) -> None:
+    for name in entry:
+        if str(name).lower() in _KEY_FIELDS:
+            raise document.error(("endpoints", position, name), "a key does not belong in the settings", _KEY_REMEDY)
+    key = entry.get("key")
+    if isinstance(key, str) and not key.startswith(("env:", "keyring:")) and key != "none":
+        where = ("endpoints", position, "key")
+        raise document.error(where, "must say where the key is, never the key itself", _KEY_REMEDY)
+    headers = entry.get("headers")
+    for name in headers if isinstance(headers, dict) else ():
+        if str(name).lower() in _KEY_HEADERS:
+            where = ("endpoints", position, "headers", name)
+            raise document.error(where, "a key does not belong in the settings", _KEY_REMEDY)
+
+
+_KEY_REMEDY = "Write key: env:VARIABLE or key: keyring:NAME; the right header is made from it."
 
 
 def _settings(document: Document, parsed: _File, file: Path) -> Settings:

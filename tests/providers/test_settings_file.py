@@ -1,0 +1,118 @@
+"""The settings file: what it can say, and what a mistake in it is answered with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tui_batch.domain.endpoint import Api, Endpoint, KeySource
+from tui_batch.errors import InputError
+from tui_batch.settings import Settings, load_settings
+
+
+def settings(tmp_path: Path, text: str) -> Settings:
+    path = tmp_path / "settings.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_settings(path)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("LLMBATCH_DB", "OPENAI_BASE_URL", "OPENAI_API_KEY", "OLLAMA_HOST", "LLMBATCH_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LLMBATCH_SETTINGS", str(tmp_path / "absent.yaml"))
+
+
+def test_without_a_file_the_defaults_hold() -> None:
+    defaults = load_settings()
+    assert (defaults.endpoints, defaults.default_model, defaults.ca_file, defaults.path) == ((), "", None, None)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n"])
+def test_an_empty_file_is_fine(tmp_path: Path, text: str) -> None:
+    assert settings(tmp_path, text).endpoints == ()
+
+
+def test_a_whole_file(tmp_path: Path) -> None:
+    read = settings(
+        tmp_path,
+        """
+endpoints:
+  - name: gpu
+    base_url: http://gpu-box:8000
+    key: env:GPU_KEY
+    headers: {X-Team: blue}
+    max_in_flight: 32
+    rpm: 600
+    tpm: 90000
+  - name: openai
+    rpm: 500
+  - name: olla
+    base_url: http://127.0.0.1:11434
+default_endpoint: gpu
+default_model: qwen
+ca_file: corp.pem
+db: jobs.db
+""",
+    )
+    gpu, openai, olla = read.endpoints
+    assert gpu == Endpoint(
+        "gpu",
+        Api.OPENAI,
+        "http://gpu-box:8000/v1",
+        KeySource.parse("env:GPU_KEY"),
+        (("X-Team", "blue"),),
+        32,
+        600,
+        90000,
+    )
+    assert (openai.base_url, openai.rpm, str(openai.key)) == ("https://api.openai.com/v1", 500, "env:OPENAI_API_KEY")
+    assert olla.api is Api.OLLAMA
+    assert (read.default_endpoint, read.default_model) == ("gpu", "qwen")
+    assert (read.ca_file, read.db) == (tmp_path / "corp.pem", tmp_path / "jobs.db"), "beside the file"
+    assert read.endpoint("openai") is openai
+    assert read.endpoint("groq") is not None
+    assert read.endpoint("nobody") is None
+
+
+MISTAKES = [
+    ("endpoints:\n  - name: a\n    base_url: http://x:1\n    rpm: lots\n", 4, "rpm"),
+    ("endpoints:\n  - name: a\n    base_url: http://x:1\n    max_in_flite: 3\n", 4, "max_in_flite"),
+    ("endpoints:\n  - name: a\n", 2, "base_url"),
+    ("endpoints:\n  - name: a\n    base_url: http://x:port\n", 3, "base_url"),
+    ("endpoints:\n  - name: a\n    base_url: http://x:1\n  - name: a\n    base_url: http://y:1\n", 4, "name"),
+    ("endpoints:\n  - name: a\n    base_url: http://x:1\n    key: hunter22hunter22\n", 4, "key"),
+    (
+        "endpoints:\n  - name: a\n    base_url: http://x:1\n    headers:\n      Authorization: hunter22hunter22\n",
+        5,
+        "Auth",
+    ),
+    ("endpoints:\n  - name: a\n    base_url: http://x:1\n    api: grpc\n", 4, "api"),
+    ("default_modell: x\n", 1, "default_modell"),
+    ("endpoints: [\n", None, ""),
+    ("- a\n", None, ""),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "field"), MISTAKES)
+def test_a_mistake_names_file_line_and_field(tmp_path: Path, text: str, line: int | None, field: str) -> None:
+    with pytest.raises(InputError) as raised:
+        settings(tmp_path, text)
+    message = str(raised.value)
+    assert "settings.yaml" in message
+    assert line is None or f"settings.yaml:{line}" in message
+    assert field in message
+    assert "hunter22" not in message, "a key is never repeated"
+
+
+def test_a_literal_key_is_answered_with_what_to_write_instead(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as raised:
+        settings(tmp_path, "endpoints:\n  - name: a\n    base_url: http://x:1\n    api_key: sk-abcdefghijkl\n")
+    assert "sk-abcdefghijkl" not in str(raised.value)
+    assert "env:" in str(raised.value)
+
+
+def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone\.yaml"):
+        load_settings(tmp_path / "gone.yaml")
