@@ -119,13 +119,13 @@ def _refuse_in_endpoint(document: Document, position: int, entry: dict[Any, Any]
             raise document.error(("endpoints", position, name), "a key does not belong in the settings", _KEY_REMEDY)
     key = entry.get("key")
     if isinstance(key, str) and not key.startswith(("env:", "keyring:")) and key != "none":
-        where = ("endpoints", position, "key")
-        raise document.error(where, "must say where the key is, never the key itself", _KEY_REMEDY)
+        reason = "must say where the key is, never the key itself"
+        raise document.error(("endpoints", position, "key"), reason, _KEY_REMEDY)
     headers = entry.get("headers")
     for name in headers if isinstance(headers, dict) else ():
         if str(name).lower() in _KEY_HEADERS:
-            where = ("endpoints", position, "headers", name)
-            raise document.error(where, "a key does not belong in the settings", _KEY_REMEDY)
+            reason = "a key does not belong in the settings"
+            raise document.error(("endpoints", position, "headers", name), reason, _KEY_REMEDY)
 
 
 _KEY_REMEDY = "Write key: env:VARIABLE or key: keyring:NAME; the right header is made from it."
