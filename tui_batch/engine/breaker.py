@@ -106,9 +106,10 @@ class Breaker:
         if failed and self._is_bad():
             self._open(now)
 
-    def abandoned(self, now: float) -> None:
+    def abandoned(self, now: float, sent_at: float | None = None) -> None:
         """A request was cancelled on its way. If it was the probe, the next request may probe."""
-        self._probing = False
+        if self._opened_at is None or sent_at is None or sent_at >= self._opened_at:
+            self._probing = False
 
     def snapshot(self, now: float) -> BreakerSnapshot:
         """The state as it is at `now`."""

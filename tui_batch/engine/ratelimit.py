@@ -290,8 +290,8 @@ class RateLimiter:
         if ticket.at <= self._adjusted_at:
             # Sent before the last adjustment: this response tells of what is already counted.
             return
-        requests = _missing(headers.requests, ticket.requests_left, self._minute.limit)
-        tokens = _missing(headers.tokens, ticket.tokens_left, self._tokens.limit)
+        requests = _missing(headers.requests, self._minute, now, ticket.requests_left)
+        tokens = _missing(headers.tokens, self._tokens, now, ticket.tokens_left)
         if headers.requests.limit is not None and headers.requests.limit != self._stated[0]:
             # The header counts a day's requests: another window than the one compared with.
             requests = 0
@@ -305,14 +305,19 @@ def _room(window: SlidingWindow, now: float) -> int | None:
     return None if window.limit is None else window.limit - window.used(now)
 
 
-def _missing(stated: Window, left: int | None, limit: int | None) -> int:
-    """How much of a limit others must have used; 0 within the slack, or when the server counts another limit."""
-    if stated.remaining is None or stated.remaining < 0 or left is None or limit is None:
+def _missing(stated: Window, window: SlidingWindow, now: float, left_when_sent: int | None) -> int:
+    """How much of a limit others must have used; 0 within the slack.
+
+    The server counted at some moment between sending and now, so only what is missing at both ends counts.
+    """
+    limit, left_now = window.limit, _room(window, now)
+    if stated.limit is None or stated.remaining is None or stated.remaining < 0:
+        # Azure may state 0 or -1 left of nothing in particular.
         return 0
-    if stated.limit is None or stated.limit > limit:
-        # A person or a refusal set a lower limit: our room is smaller than the server's for that reason alone.
-        left += max(0, (stated.limit or limit) - limit)
-    missing = left - stated.remaining
+    if limit is None or left_now is None or left_when_sent is None:
+        return 0
+    # Where a person or a refusal set a lower limit, our room is smaller than the server's for that reason alone.
+    missing = min(left_when_sent, left_now) + max(0, stated.limit - limit) - stated.remaining
     return missing if missing > max(3, FOREIGN_SLACK * limit) else 0
 
 
