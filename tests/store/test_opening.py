@@ -6,6 +6,8 @@ import os
 import sqlite3
 import stat
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from tui_batch.domain.job import Knobs
 from tui_batch.errors import UserError
 from tui_batch.store import StoreTrouble, open_store
-from tui_batch.store.connection import connect_writer, create_file
+from tui_batch.store.connection import LOCK_GAP_S, connect_writer, create_file, transaction
 from tui_batch.store.migrations import MIGRATIONS, Migration, backup_path, migrate, version
 
 
@@ -134,3 +136,30 @@ def test_many_at_once_make_one_database(db: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         applied = [number for numbers in pool.map(open_once, [db] * 16) for number in numbers]
     assert len(applied) == len(MIGRATIONS)
+
+
+def hog(db: Path, stop: threading.Event, turns: list[float]) -> None:
+    """Holds the write lock nearly all the time, as a long import in another process does."""
+    with closing(connect_writer(db)) as conn:
+        while not stop.is_set():
+            with transaction(conn):
+                turns.append(time.monotonic())
+                time.sleep(0.01)
+            time.sleep(LOCK_GAP_S)
+
+
+def test_a_short_transaction_gets_its_turn_beside_a_busy_process(db: Path) -> None:
+    create_file(db)
+    stop, turns, rounds = threading.Event(), list[float](), 10
+    with closing(connect_writer(db)) as conn, ThreadPoolExecutor(1) as pool:
+        hogging = pool.submit(hog, db, stop, turns)
+        for _ in range(rounds):
+            with transaction(conn):
+                # The hog must have the lock again before the next round, or there is nothing to wait for.
+                seen = len(turns)
+            while len(turns) == seen and not hogging.done():
+                time.sleep(0.001)
+        stop.set()
+        hogging.result()
+    # With SQLite's own way of waiting it is about ten turns a round.
+    assert len(turns) <= 4 * rounds

@@ -48,6 +48,12 @@ class Committed:
         self._news.clear()
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock counts as trouble after 50 ms instead of seconds."""
+    monkeypatch.setattr("tui_batch.store.connection.LOCK_WAIT_S", 0.05)
+
+
 async def test_an_outcome_is_on_the_disk_soon_without_anyone_asking(store: Store, make, db: Path) -> None:
     job_id = await make.job(store, 2)
     committed = Committed(store)
@@ -189,10 +195,11 @@ async def test_what_cannot_be_stored_at_all_is_logged_and_its_item_stays_pending
     assert "could not be stored" in (await store.events.tail())[0].text
 
 
-async def test_a_locked_database_is_trouble_that_heals_and_nothing_is_lost_or_reordered(store, make, db) -> None:
+async def test_a_locked_database_is_trouble_that_heals_with_nothing_lost_or_reordered(
+    store, make, db, impatient
+) -> None:
     job_id = await make.job(store, 700)
     committed = Committed(store)
-    await store._write.run(lambda conn: conn.execute("PRAGMA busy_timeout = 20"))
     with closing(sqlite3.connect(db, isolation_level=None)) as rival:
         rival.execute("BEGIN IMMEDIATE")
         for n in range(1, 601):
@@ -236,12 +243,11 @@ async def test_a_full_disk_is_trouble_that_heals(store: Store, make, db: Path) -
 async def close_with_a_rival(path: Path, make, rival: sqlite3.Connection) -> None:
     async with open_store(path, patience_s=0.3) as store:
         job_id = await make.job(store, 1)
-        await store._write.run(lambda conn: conn.execute("PRAGMA busy_timeout = 20"))
         rival.execute("BEGIN IMMEDIATE")
         store.writer.record(make.ok(job_id, 1))
 
 
-async def test_closing_says_what_could_not_be_stored(tmp_path: Path, make) -> None:
+async def test_closing_says_what_could_not_be_stored(tmp_path: Path, make, impatient) -> None:
     path = tmp_path / "jobs.db"
     words = "1 outcomes could not be stored: another program holds the database"
     with closing(sqlite3.connect(path, isolation_level=None)) as rival, pytest.raises(UserError, match=words):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Sequence
 
 from tui_batch.domain.item import CachedResponse
 from tui_batch.domain.stored import CacheStats
-from tui_batch.store.connection import Connection, transaction
+from tui_batch.store.connection import LOCK_GAP_S, Connection, transaction
 
 _KEYS = 500
 """Keys in one query."""
@@ -58,4 +59,5 @@ class Cache:
         count = 0
         while step := await self._write.run(delete):
             count += step
+            await asyncio.sleep(LOCK_GAP_S)
         return count

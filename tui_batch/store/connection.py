@@ -23,8 +23,19 @@ from tui_batch.errors import UserError
 
 T = TypeVar("T")
 
-WRITER_BUSY_MS = 5_000
-READER_BUSY_MS = 2_000
+LOCK_WAIT_S = 3.0
+"""How long a transaction waits for another process to end its own before that counts as trouble."""
+
+LOCK_POLL_S = 0.0005
+"""Between two looks at the lock. SQLite's own waiting lets them grow to 100 ms; an outcome has 50 ms in all."""
+
+LOCK_GAP_S = 0.0015
+"""A pause between the transactions of a long verb. SQLite's lock has no queue: whoever looks while it is free has it,
+so one process that takes it again at once would starve the others' outcomes."""
+
+_BUSY_S = 2.0
+"""SQLite's own wait, for the short locks that are not ours to wait for: recovery, the last one's closing."""
+
 _CHECK_EVERY = 20_000
 """Virtual machine steps between two looks at whether a reader was cancelled: about a millisecond."""
 
@@ -80,7 +91,7 @@ def _watched(cancelled: threading.Event, function: Callable[[sqlite3.Connection]
 @contextmanager
 def transaction(conn: sqlite3.Connection) -> Iterator[None]:
     """A write transaction: the lock is taken at once, so that it never fails half-way for want of it."""
-    conn.execute("BEGIN IMMEDIATE")
+    _until_free(conn, "BEGIN IMMEDIATE")
     try:
         yield
         conn.execute("COMMIT")
@@ -114,9 +125,9 @@ def create_file(path: Path) -> None:
 
 def connect_writer(path: Path) -> sqlite3.Connection:
     """A connection that may write. Every commit reaches the disk before it returns (synchronous FULL)."""
-    conn = _connect(path, WRITER_BUSY_MS)
+    conn = _connect(path)
     try:
-        _use_wal(conn)
+        _until_free(conn, "PRAGMA journal_mode = WAL")
         conn.execute("PRAGMA synchronous = FULL")
         conn.execute("PRAGMA foreign_keys = ON")
     except BaseException:
@@ -125,32 +136,41 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     return conn
 
 
-def _use_wal(conn: sqlite3.Connection) -> None:
-    """Turns the write-ahead log on. SQLite does not wait for a lock here (two processes that both make the file would
-    block each other), so this does."""
-    end = time.monotonic() + WRITER_BUSY_MS / 1000
-    while True:
-        try:
-            conn.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                raise
-        time.sleep(0.01)
+def _until_free(conn: sqlite3.Connection, sql: str) -> None:
+    """Runs a statement that needs the write lock, again and again until it is free or LOCK_WAIT_S is over.
+
+    For journal_mode SQLite would not wait at all: two processes that both make the file would block each other.
+    """
+    end = time.monotonic() + LOCK_WAIT_S
+    conn.execute("PRAGMA busy_timeout = 0")
+    try:
+        while not _done(conn, sql, end):
+            time.sleep(LOCK_POLL_S)
+    finally:
+        conn.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000:.0f}")
+
+
+def _done(conn: sqlite3.Connection, sql: str, end: float) -> bool:
+    try:
+        conn.execute(sql)
+    except sqlite3.OperationalError as error:
+        # The low byte is the primary code; the rest says which kind of busy.
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+            raise
+        return False
+    return True
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
     """A connection that refuses to write."""
-    conn = _connect(path, READER_BUSY_MS)
+    conn = _connect(path)
     conn.execute("PRAGMA query_only = ON")
     return conn
 
 
-def _connect(path: Path, busy_ms: int) -> sqlite3.Connection:
+def _connect(path: Path) -> sqlite3.Connection:
     # Transactions are begun and ended by hand (isolation_level None), the same way in every Python version.
-    conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=busy_ms / 1000)
-    conn.execute(f"PRAGMA busy_timeout = {busy_ms}")
-    return conn
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_S)
 
 
 async def open_connection(connector: Callable[[], sqlite3.Connection]) -> Connection:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from tui_batch.domain.item import Duplicate, NewRow
-from tui_batch.store.connection import Connection, transaction
+from tui_batch.store.connection import LOCK_GAP_S, Connection, transaction
 
 _PAYLOAD = "INSERT INTO payload(id, data) VALUES (?, ?)"
 _ITEM = "INSERT INTO item(job_id, seq, variant, line, custom_id, payload_id, priority) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -42,6 +43,7 @@ class Importer:
         Batches of 1,000 to 5,000 are fastest. Raises StoreTrouble when nothing of the batch could be stored.
         """
         added = await self._connection.run(lambda conn: self._add(conn, rows))
+        await asyncio.sleep(LOCK_GAP_S)
         self._next_seq += added.rows
         return added.duplicates
 

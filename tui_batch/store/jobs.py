@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -12,7 +13,7 @@ from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.errors import UserError
 from tui_batch.store import bulk, leases
 from tui_batch.store.codec import dump_knobs, dump_spec, load_knobs, load_spec
-from tui_batch.store.connection import Connection, transaction
+from tui_batch.store.connection import LOCK_GAP_S, Connection, transaction
 from tui_batch.store.leases import EXPIRY_S, Alive, may_be_alive
 
 T = TypeVar("T")
@@ -201,12 +202,14 @@ class Jobs:
             if step is None:
                 return count
             count, after = count + step.items, (step.seq, step.variant)
+            await asyncio.sleep(LOCK_GAP_S)
 
     async def cancel(self, job_id: int, *, chunk: int = bulk.CHUNK) -> int:
         """Cancels the pending items and returns how many. The job's own state is the caller's to set."""
         count = 0
         while step := await self._write.run(partial(bulk.cancel_chunk, job_id=job_id, limit=chunk, now=self._clock())):
             count += step
+            await asyncio.sleep(LOCK_GAP_S)
         return count
 
     async def delete(
@@ -241,6 +244,7 @@ class Jobs:
             gone += step
             if progress is not None:
                 progress(gone)
+            await asyncio.sleep(LOCK_GAP_S)
 
     async def clone_rows(self, source: int, target: int, *, variants: int = 1, chunk: int = bulk.CHUNK) -> int:
         """Gives the job `target` all rows of `source` as new pending items, and returns how many items.
@@ -255,6 +259,7 @@ class Jobs:
             if step is None:
                 return count
             count, after = count + step.items, step.seq
+            await asyncio.sleep(LOCK_GAP_S)
 
     async def _row(self, sql: str, value: object) -> Row | None:
         def select(conn: sqlite3.Connection) -> Row | None:

@@ -17,7 +17,7 @@ from tui_batch.store.outcomes import commit_batch
 class CommitPolicy:
     """When outcomes are committed, and how a failed commit is repeated."""
 
-    delay_s: float = 0.02
+    delay_s: float = 0.004
     """An outcome waits at most so long for company; the commit itself comes on top."""
     batch: int = 500
     """This many waiting outcomes are committed at once, and no transaction holds more."""
