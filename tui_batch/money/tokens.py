@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 CHARS_PER_TOKEN = 4.0
-"""English prose under the vocabularies in use; code and other languages have fewer."""
-BYTES_PER_TOKEN_OTHER = 2.4
-"""UTF-8 bytes per token of text outside ASCII: Cyrillic, Greek, Chinese and Japanese come to about this."""
+"""The usual rule of thumb for English prose; code and figures have fewer."""
+BYTES_PER_TOKEN_OTHER = 3.0
+"""A rule of thumb for text outside ASCII, in UTF-8 bytes: about one Chinese character, one and a half Cyrillic."""
 OVERHEAD = 8
 """Tokens that a chat's own framing adds to a prompt of one or two messages."""
 DEFAULT_OUTPUT = 256
@@ -30,15 +30,16 @@ Counter = Callable[[str], int]
 def estimate(text: str | int) -> int:
     """Tokens of a text (or, cruder, of that many characters), without a vocabulary.
 
-    Against o200k_base the error is mostly within 25 % for prose; ratios learned per model take out what is constant.
+    A rule of thumb that can be off by half for code or for scripts that a vocabulary treats well or badly. What is
+    constant in that error is taken out by the ratio learned per model from the first answers on.
     """
     if isinstance(text, int):
         return math.ceil(text / CHARS_PER_TOKEN)
     if text.isascii():
         return math.ceil(len(text) / CHARS_PER_TOKEN)
     size = len(text.encode("utf-8", "surrogatepass"))
-    # Each non-ASCII character has 1 to 3 continuation bytes; two to three bytes of such text make a token.
-    other = min(size, int((size - len(text)) * 1.75))
+    # A character outside ASCII has one to three bytes more than one; three halves of these is about its whole size.
+    other = min(size, (size - len(text)) * 3 // 2)
     return math.ceil((size - other) / CHARS_PER_TOKEN + other / BYTES_PER_TOKEN_OTHER)
 
 
@@ -104,7 +105,8 @@ _VOCABULARIES = "https://openaipublic.blob.core.windows.net/encodings/"
 def load_counter(model: str) -> Counter | None:
     """An exact counter for an OpenAI model, if its vocabulary lies in tiktoken's cache; None otherwise.
 
-    Takes up to a second and must run in a thread. Never downloads anything.
+    Takes up to a second and must run in a thread. Downloads nothing, unless the cached file is damaged: then tiktoken
+    itself fetches it anew.
     """
     import tiktoken
 
