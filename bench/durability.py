@@ -34,8 +34,11 @@ class Score:
 
     requests: Counter[int] = field(default_factory=Counter)
     answered_at: dict[int, float] = field(default_factory=dict)
-    open: int = 0
-    most_open: int = 0
+    open: set[int] = field(default_factory=set)
+    """Rows whose request is being answered."""
+    excused: set[int] = field(default_factory=set)
+    """Rows that may be asked for again: open or just answered when the process was killed."""
+    unexcused: int = 0
 
 
 class ScoringProtocol(asyncio.Protocol):
@@ -61,13 +64,15 @@ class ScoringProtocol(asyncio.Protocol):
 
     def _take(self, row: int) -> None:
         score = self._score
+        if score.requests[row] and row not in score.excused:
+            score.unexcused += 1
+        score.excused.discard(row)
         score.requests[row] += 1
-        score.open += 1
-        score.most_open = max(score.most_open, score.open)
+        score.open.add(row)
         asyncio.get_running_loop().call_later(self._rng.uniform(*LATENCY_S), self._answer, row)
 
     def _answer(self, row: int) -> None:
-        self._score.open -= 1
+        self._score.open.discard(row)
         if self._transport.is_closing():
             return
         choice = {"index": 0, "message": {"role": "assistant", "content": f"answer {row}"}, "finish_reason": "stop"}
@@ -75,7 +80,7 @@ class ScoringProtocol(asyncio.Protocol):
         body = json.dumps({"object": "chat.completion", "model": "m", "choices": [choice], "usage": usage}).encode()
         head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         self._transport.write(head.encode() + body)
-        self._score.answered_at.setdefault(row, time.time())
+        self._score.answered_at[row] = time.time()
 
 
 @dataclass(slots=True)
@@ -86,14 +91,18 @@ class Findings:
     lost: int = 0
     wrong: int = 0
     doubled: int = 0
-    most_repeats: int = 0
-    in_flight: int = 0
+    repeats: int = 0
+    unexcused: int = 0
+    oldest_missing_s: float = 0.0
 
     def __str__(self) -> str:
+        grace = f"{GRACE_S * 1e3:.0f} ms"
         return (
             f"runs ended by kill -9: {self.kills}\n"
-            f"results lost that were older than {GRACE_S * 1e3:.0f} ms: {self.lost}\n"
-            f"requests repeated after one kill: {self.most_repeats} at most ({self.in_flight} were in flight)\n"
+            f"results lost that were older than {grace}: {self.lost} "
+            f"(the oldest one lost was {self.oldest_missing_s * 1e3:.0f} ms old)\n"
+            f"requests repeated: {self.repeats}, of which neither in flight nor answered in the last {grace}: "
+            f"{self.unexcused}\n"
             f"rows doubled: {self.doubled}\n"
             f"answers on the wrong row: {self.wrong}"
         )
@@ -107,8 +116,8 @@ def answers(db: Path) -> dict[int, str]:
         return {int(json.loads(data)["prompt"].split()[-1]): text for data, text in conn.execute(sql)}
 
 
-async def run_child(arguments: list[str], kill_after_s: float | None) -> float:
-    """Runs the program; kills it after a while. Returns the Unix time of its end."""
+async def run_child(arguments: list[str], kill_after_s: float | None, score: Score) -> float:
+    """Runs the program; kills it after a while. Returns the Unix time of its end and notes what was in flight."""
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tui_batch", *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
@@ -118,6 +127,7 @@ async def run_child(arguments: list[str], kill_after_s: float | None) -> float:
             raise RuntimeError(f"{' '.join(arguments)} ended with {child.returncode}: {words.decode()}")
     except TimeoutError:
         child.kill()
+    score.excused |= score.open
     ended = time.time()
     await child.wait()
     return ended
@@ -125,7 +135,7 @@ async def run_child(arguments: list[str], kill_after_s: float | None) -> float:
 
 async def campaign(kills: int, rows: int, in_flight: int, seed: int) -> Findings:
     """Jobs of `rows` rows, killed until the kills are used up."""
-    rng, findings = random.Random(seed), Findings(in_flight=in_flight)
+    rng, findings = random.Random(seed), Findings()
     while findings.kills < kills:
         with tempfile.TemporaryDirectory() as folder:
             await one_job(Path(folder), kills, rows, in_flight, rng, findings)
@@ -139,19 +149,25 @@ async def one_job(folder: Path, kills: int, rows: int, in_flight: int, rng: rand
     server = await asyncio.get_running_loop().create_server(lambda: ScoringProtocol(score, rng), "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     start = ["run", str(folder / "rows.txt"), "-m", "m", "--base-url", url, "-c", str(in_flight), "--no-cache"]
-    common = ["--db", str(db), "-o", str(out), "--yes"]
-    await run_child(["add", *start[1:], "--db", str(db), "--yes"], None)
+    common = ["--db", str(db), "-o", str(out)]
+    await run_child(["add", *start[1:], "--db", str(db)], None, score)
     while findings.kills < kills and len(answers(db)) < rows:
-        before = sum(score.requests.values()) - len(score.requests)
-        ended = await run_child(["resume", "1", *common], rng.uniform(0.6, 2.5))
+        ended = await run_child(["resume", "1", *common], rng.uniform(0.6, 2.5), score)
         stored = answers(db)
         if len(stored) < rows:
             findings.kills += 1
-        findings.lost += sum(at < ended - GRACE_S and row not in stored for row, at in score.answered_at.items())
-        findings.most_repeats = max(findings.most_repeats, sum(score.requests.values()) - len(score.requests) - before)
+        missing = {row: ended - at for row, at in score.answered_at.items() if row not in stored}
+        for row in missing:
+            # Counted once; what is negative was answered to a process that was dead already.
+            del score.answered_at[row]
+        findings.lost += sum(age > GRACE_S for age in missing.values())
+        findings.oldest_missing_s = max(findings.oldest_missing_s, *missing.values(), 0.0)
+        score.excused |= {row for row, age in missing.items() if age <= GRACE_S}
     if len(answers(db)) < rows:
-        await run_child(["resume", "1", *common], None)
+        await run_child(["resume", "1", *common], None, score)
     server.close()
+    findings.repeats += sum(score.requests.values()) - len(score.requests)
+    findings.unexcused += score.unexcused
     check_output(out if out.exists() else None, answers(db), rows, findings)
 
 
