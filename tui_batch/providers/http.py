@@ -1,7 +1,7 @@
 """The production transport: one pyreqwest client for everything.
 
-Measured at 256 in flight against a lean server on another core: 0.05 ms of CPU per request under uvloop, a third
-of bare aiohttp. It takes proxies from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, and follows no redirect: a
+Measured at 256 in flight against a lean server on another core, under uvloop: 0.04 to 0.05 ms of CPU per request, a
+third of bare aiohttp; reading the response's headers into a dict adds 0.016. It takes proxies from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, and follows no redirect: a
 redirected POST would carry the key to another host.
 
 Cancelling the awaiting task frees the caller at once and the answer is thrown away. pyreqwest 0.15 does not close the
