@@ -88,6 +88,13 @@ class Cli:
             time.sleep(0.02)
         pytest.fail(f"did not come true: {self.job(job_id)}")
 
+    def wait_for_database(self) -> None:
+        """Waits until the database is there: a command has got past reading its options."""
+        end = time.monotonic() + DEADLINE_S
+        while not self.db.exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
     def lines(self, name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.folder / name).read_text().splitlines()]
 

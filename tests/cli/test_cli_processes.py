@@ -226,6 +226,32 @@ def test_a_terminal_gets_a_live_bar_and_ctrl_c_drains(cli: Cli) -> None:
         assert "\x1b[?25h" in seen  # the cursor is back
 
 
+def test_ctrl_c_ends_an_import_and_leaves_no_job(cli: Cli) -> None:
+    process = cli.start("add", "-", "--simulate", stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write('{"prompt": "one"}\n')
+    process.stdin.flush()
+    cli.wait_for(lambda job: job["state"] == "draft")
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    read_until(process.stderr.fileno(), lambda text: "again: leave at once" in text)
+    code, _, _ = ended(process)
+    assert code == 130
+    assert cli("ls", "--json").json == []
+
+
+@pytest.mark.parametrize("typed", [b"", b'{"prompt": "one"}\n'])
+def test_ctrl_c_ends_a_run_whose_standard_input_says_nothing_more(cli: Cli, typed: bytes) -> None:
+    with Terminal(cli, "run", "-", "--simulate") as terminal:
+        cli.wait_for_database()
+        os.write(terminal.main, typed)
+        os.write(terminal.main, b"\x03")
+        terminal.until("again: leave at once")
+        os.write(terminal.main, b"\x03")
+        terminal.rest()
+    assert terminal.process.returncode == 130
+
+
 def test_no_color_is_honoured(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     cli.rows(4)

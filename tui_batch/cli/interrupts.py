@@ -23,13 +23,18 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.count = 0
-        self._react: Callable[[int], None] = lambda _: None
+        self._react: Callable[[int], None] | None = None
+        self._unheard = False
+        """An interrupt came while nobody was in charge; whoever comes next gets it."""
 
     @contextmanager
     def handled_by(self, react: Callable[[int], None]) -> Iterator[None]:
         """Within the block `react` gets the number of each interrupt, from 1."""
         before, self._react = self._react, react
         try:
+            if self._unheard:
+                self._unheard = False
+                react(self.count)
             yield
         finally:
             self._react = before
@@ -39,7 +44,10 @@ class Interrupts:
         self.count += 1
         if self.count >= LAST:
             leave_at_once()
-        self._react(self.count)
+        if self._react is None:
+            self._unheard = True
+        else:
+            self._react(self.count)
 
 
 def leave_at_once() -> NoReturn:
@@ -96,6 +104,7 @@ def cancelling(interrupts: Interrupts) -> Iterator[None]:
     def cancel(number: int) -> None:
         if number > 1:
             leave_at_once()
+        say("interrupted: ending (again: leave at once)")
         task.cancel()
 
     try:

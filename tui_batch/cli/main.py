@@ -14,7 +14,7 @@ import typer
 from tui_batch import __version__
 from tui_batch.cli import item_verbs, job_verbs, place_verbs, run_verbs, simulate_verb
 from tui_batch.cli.console import put, say, show_error
-from tui_batch.cli.exits import Exit, Interrupted
+from tui_batch.cli.exits import Exit
 from tui_batch.cli.where import PROGRAM, DbOption, Globals, SettingsOption, leave
 from tui_batch.errors import UserError
 from tui_batch.safe_text import safe_text
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         show_error(error)
         return Exit.USAGE
-    except (KeyboardInterrupt, Interrupted):
+    except KeyboardInterrupt:
         say("interrupted")
         return Exit.INTERRUPTED
     except BrokenPipeError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tui_batch import paths
+from tui_batch.cli.exits import Exit, Interrupted
 from tui_batch.cli.where import Where
 from tui_batch.errors import UserError
 
@@ -46,7 +49,18 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     from tui_batch.engine.loop import run as run_loop
 
     with _logging():
-        return run_loop(main)
+        return run_loop(_to_its_end(main))
+
+
+async def _to_its_end(main: Coroutine[Any, Any, T]) -> T:
+    """The coroutine's result. An interrupted one has closed everything by now, but for a thread that may be reading a
+    silent pipe: nothing can stop that, and Python would wait for it, so the process ends here.
+    """
+    try:
+        return await main
+    except Interrupted:
+        sys.stdout.flush()
+        os._exit(Exit.INTERRUPTED)
 
 
 @contextmanager

@@ -63,10 +63,7 @@ async def run_job(workplace: Workplace, plan: RunPlan, display: Display, interru
     started = time.monotonic()
     finished = await workplace.controller.start(plan.job_id)
     display.start(before, plan.notes)
-    stop = _stopper(workplace.engine, display)
-    if interrupts.count:  # it came while the job was being started
-        stop(interrupts.count)
-    with interrupts.handled_by(stop):
+    with interrupts.handled_by(_stopper(workplace.engine, display)):
         job = await _watch(workplace.engine, plan.job_id, finished, display)
     elapsed = time.monotonic() - started
     exported, trouble = await _write_results(workplace, job, plan, interrupts)
