@@ -117,11 +117,13 @@ class RateLimiter:
 
     def admit(self, now: float, tokens: int) -> Admitted | Wait:
         """Takes one request and `tokens` estimated tokens if all limits have room, else says what is missing."""
-        self._now = max(self._now, now)
-        self._try_more_than_guessed(now)
-        wait = self._obstacle(now, tokens)
-        if wait is not None:
-            return wait
+        if now > self._now:
+            self._now = now
+        if not self._is_clear(now, tokens):
+            self._try_more_than_guessed(now)
+            wait = self._obstacle(now, tokens)
+            if wait is not None:
+                return wait
         self._pacer.took(now)
         self._out += 1
         ticket = Ticket(
@@ -130,8 +132,8 @@ class RateLimiter:
             minute=self._minute.take(now, 1),
             token=self._tokens.take(now, tokens),
             day=self._day.take(now, 1),
-            requests_left=_room(self._minute, now),
-            tokens_left=_room(self._tokens, now),
+            requests_left=self._minute.room,
+            tokens_left=self._tokens.room,
         )
         return Admitted(ticket)
 
@@ -141,8 +143,10 @@ class RateLimiter:
             if usage_tokens is not None:
                 self._tokens.settle(ticket.token, usage_tokens)
             self._accepted.take(ticket.at, 1)
+            guess = self._pacer.guess
             self._pacer.accepted(self._now, ticket.at)
-            self._apply()
+            if self._pacer.guess != guess:
+                self._apply()
 
     def cancel(self, ticket: Ticket) -> None:
         """The request was never sent: gives everything back."""
@@ -215,6 +219,16 @@ class RateLimiter:
             pace_per_s=self._pacer.rate,
             blocked_until=None if wait is None else wait.until,
             why="" if wait is None else str(wait.what),
+        )
+
+    def _is_clear(self, now: float, tokens: int) -> bool:
+        """The quick form of `_obstacle`: this is on the way of every request."""
+        return (
+            self._stopped_until is None
+            and self._minute.fits(now, 1)
+            and self._tokens.fits(now, tokens)
+            and self._day.fits(now, 1)
+            and self._pacer.earliest(now) <= now
         )
 
     def _obstacle(self, now: float, tokens: int) -> Wait | None:
@@ -290,8 +304,10 @@ class RateLimiter:
         if ticket.at <= self._adjusted_at:
             # Sent before the last adjustment: this response tells of what is already counted.
             return
-        requests = _missing(headers.requests, self._minute, now, ticket.requests_left)
-        tokens = _missing(headers.tokens, self._tokens, now, ticket.tokens_left)
+        self._minute.used(now)
+        self._tokens.used(now)
+        requests = _missing(headers.requests, self._minute, ticket.requests_left)
+        tokens = _missing(headers.tokens, self._tokens, ticket.tokens_left)
         if headers.requests.limit is not None and headers.requests.limit != self._stated[0]:
             # The header counts a day's requests: another window than the one compared with.
             requests = 0
@@ -301,16 +317,12 @@ class RateLimiter:
             self._adjusted_at = now
 
 
-def _room(window: SlidingWindow, now: float) -> int | None:
-    return None if window.limit is None else window.limit - window.used(now)
-
-
-def _missing(stated: Window, window: SlidingWindow, now: float, left_when_sent: int | None) -> int:
+def _missing(stated: Window, window: SlidingWindow, left_when_sent: int | None) -> int:
     """How much of a limit others must have used; 0 within the slack.
 
     The server counted at some moment between sending and now, so only what is missing at both ends counts.
     """
-    limit, left_now = window.limit, _room(window, now)
+    limit, left_now = window.limit, window.room
     if stated.limit is None or stated.remaining is None or stated.remaining < 0:
         # Azure may state 0 or -1 left of nothing in particular.
         return 0

@@ -51,23 +51,25 @@ class SlidingWindow:
         self._expire(now)
         return self._used
 
+    def fits(self, now: float, amount: int) -> bool:
+        """Whether an amount fits at once; the quick form of `earliest`."""
+        self._expire(now)
+        return self.limit is None or not self._used or self._used + amount <= self.limit
+
     def earliest(self, now: float, amount: int) -> float:
         """When `amount` fits if nothing else is taken; `now` when it does at once.
 
         An amount above the whole limit fits when nothing else counts: waiting longer would not help it.
         """
-        self._expire(now)
-        if self.limit is None or not self._entries:
+        if self.limit is None or self.fits(now, amount):
             return now
         excess = self._used + amount - max(self.limit, 0)
-        if excess <= 0:
-            return now
         life = self.period_s + self.margin_s
         for entry in self._entries:
             excess -= entry.amount
             if excess <= 0:
                 return max(now, entry.at + life)
-        return max(now, self._last_counting() + life) if self._used else now
+        return max(now, self._last_counting() + life)
 
     def take(self, now: float, amount: int) -> Claim:
         """Counts an amount from now on. Does not ask whether it fits."""
@@ -97,6 +99,11 @@ class SlidingWindow:
         self.settle(claim, 0)
 
     @property
+    def room(self) -> int | None:
+        """What is left of the limit, as of the last call that was given the time; None: no limit."""
+        return None if self.limit is None else self.limit - self._used
+
+    @property
     def oldest(self) -> float | None:
         """When the oldest entry was taken; None when there is none. As of the last call that was given the time."""
         return self._entries[0].first if self._entries else None
@@ -112,8 +119,8 @@ class SlidingWindow:
         return next(entry.at for entry in reversed(self._entries) if entry.amount)
 
     def _expire(self, now: float) -> None:
-        life = self.period_s + self.margin_s
         entries = self._entries
+        life = self.period_s + self.margin_s
         while entries and entries[0].at + life <= now:
             gone = entries.popleft()
             gone.live = False
