@@ -362,3 +362,12 @@ async def test_the_production_transport_is_pyreqwest() -> None:
     transport = open_transport(DIRECT, {})
     assert isinstance(transport, PyreqwestTransport)
     await transport.aclose()
+
+
+async def test_a_container_without_authorities_still_reaches_its_local_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
+    monkeypatch.setenv("SSL_CERT_DIR", "/nonexistent")
+    transport = open_transport(DIRECT, {})
+    async with serving(ok(b"here")) as server:
+        assert (await transport.send(post(server.url))).body == b"here"
+    await transport.aclose()
