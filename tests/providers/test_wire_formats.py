@@ -79,6 +79,11 @@ def test_openai_schema_is_strict_only_when_asked() -> None:
     assert "strict" not in strict
 
 
+@pytest.mark.parametrize("api", [Api.ANTHROPIC, Api.OLLAMA])
+def test_openais_word_strict_stays_out_of_other_formats(api: Api) -> None:
+    assert b"strict" not in provider_for(api).encode(chat({"strict": True}, SCHEMA), "m").body
+
+
 @pytest.mark.parametrize("api", list(Api))
 def test_a_schema_keeps_its_order_because_answers_follow_it(api: Api) -> None:
     encoded = provider_for(api).encode(chat(schema=SCHEMA), "m").body

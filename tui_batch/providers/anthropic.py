@@ -22,6 +22,8 @@ DEFAULT_MAX_TOKENS = 1_024
 
 _NO_SCHEMA = re.compile(r"claude-(?:instant|2|3)|claude-(?:opus|sonnet)-4-(?:0|2025)")
 """Families older than output_config.format: for them the schema is checked on our side only."""
+_NEVER_SENT = frozenset({"stream", "strict"})
+"""Answers come whole; `strict` is OpenAI's word, and this format is always strict."""
 _RENAMED = {"max_completion_tokens": "max_tokens", "stop": "stop_sequences"}
 _LIMITS = frozenset(
     {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern"}
@@ -47,7 +49,7 @@ class Anthropic:
             raise EncodeError("ready request bodies are in OpenAI's format: send them to an OpenAI-compatible endpoint")
         if request.operation is not Operation.CHAT:
             raise EncodeError(f"operation {request.operation} does not exist in Anthropic's format; use chat")
-        params = {_RENAMED.get(name, name): value for name, value in request.params.items() if name != "stream"}
+        params = {_RENAMED.get(name, name): value for name, value in request.params.items() if name not in _NEVER_SENT}
         stops = params.get("stop_sequences")
         if isinstance(stops, str):
             params["stop_sequences"] = [stops]

@@ -24,7 +24,7 @@ _TOP_LEVEL = frozenset(
 )
 """Parameters that stand beside `options`; every other one is an option of the model."""
 _RENAMED = {"max_tokens": "num_predict", "max_completion_tokens": "num_predict"}
-_FORCED = frozenset({"stream", "truncate", "options", "response_format"})
+_FORCED = frozenset({"stream", "truncate", "options", "response_format", "strict"})
 """Streaming would break the one answer into lines; a prompt cut without a word would look like a good answer."""
 
 
