@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TextIO
 
 import orjson
@@ -81,8 +81,8 @@ def job_line(job: JobSnapshot) -> str:
     parts = [
         f"{figures.count(done)}/{figures.count(job.counters.total)} ({figures.percent(done, job.counters.total)})",
         figures.rate(job.rate),
-        f"ETA {figures.duration(job.eta_s)}",
     ]
+    parts += [f"ETA {figures.duration(job.eta_s)}"] if job.counters.pending else []
     return "  ".join(parts)
 
 
@@ -128,6 +128,7 @@ class LiveDisplay:
         self._console = Console(file=stream, highlight=False, soft_wrap=False)
         self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
         self._started = False
+        self._seen: tuple[EngineSnapshot, JobSnapshot] | None = None
 
     def start(self, job: Job, notes: Sequence[str]) -> None:
         """Prints what is going to happen, then takes the terminal's last lines."""
@@ -138,6 +139,7 @@ class LiveDisplay:
 
     def update(self, engine: EngineSnapshot, job: JobSnapshot) -> None:
         """Redraws."""
+        self._seen = engine, job
         self._live.update(self._picture(engine, job), refresh=True)
 
     def _picture(self, engine: EngineSnapshot, job: JobSnapshot) -> Group:
@@ -159,7 +161,12 @@ class LiveDisplay:
         self._console.print(Text(text))
 
     def end(self, ending: Ending) -> None:
-        """Leaves the bar as it was last and prints the summary below."""
+        """Draws the bar as it is at the end and prints the summary below."""
+        if self._seen is not None and self._started:
+            engine, last = self._seen
+            self.update(
+                engine, replace(last, counters=ending.job.counters, in_flight=0, waiting=0, eta_s=None, hold=None)
+            )
         self.close()
         for line in ending.lines:
             self._console.print(Text(line))

@@ -258,6 +258,7 @@ def test_no_color_is_honoured(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None
     with Terminal(cli, "run", "rows.jsonl", "--simulate") as terminal:
         seen = terminal.rest()
     assert terminal.process.returncode == 0
+    assert "4/4 (100 %)" in seen
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", seen)
 
 
