@@ -100,6 +100,21 @@ def test_clone_makes_the_same_job_anew(finished: Cli) -> None:
     assert finished("resume", "again").code == 0
 
 
+def test_clone_takes_other_prompts_and_models(finished: Cli) -> None:
+    two = finished(
+        "clone", "1", "-m", "gpt-4o", "-m", "gpt-4o-mini", "--system", "Be brief.", "--param", "max_tokens=9"
+    )
+    assert two.code == 0, two.err
+    shown = finished("show", "2").out
+    assert "gpt-4o @ simulator, gpt-4o-mini @ simulator" in shown
+    assert "Be brief." in shown
+    assert "max_tokens=9" in shown
+    assert finished("show", "2", "--json").json["total"] == 10, "both models answer every row"
+    wrong = finished("clone", "1", "--prompt", "{{ text")
+    assert wrong.code == 2
+    assert len(finished("ls", "--json").json) == 2, "nothing is left of a clone that cannot be"
+
+
 def test_what_destroys_asks_first(finished: Cli) -> None:
     for words in (("delete", "1"), ("cache", "clear")):
         refused = finished(*words)

@@ -202,8 +202,9 @@ def test_a_clone_has_the_same_rows_and_none_of_the_answers(tmp_path: Path, virtu
     async def main() -> None:
         async with open_bench(tmp_path / "jobs.db") as bench:
             job = await bench.run(await bench.add(rows(5), FOUR))
-            copy = await bench.store.jobs.get(await bench.controller.clone(job.id, name="again"))
-            assert (copy.state, copy.spec) == (JobState.DRAFT, replace(job.spec, name="again"))
+            spec = replace(job.spec, name="again", prompt="Say {{ prompt }}")
+            copy = await bench.store.jobs.get(await bench.controller.clone(job.id, spec, job.knobs))
+            assert (copy.state, copy.spec) == (JobState.DRAFT, spec)
             assert (copy.counters.pending, copy.counters.done, copy.counters.cost_nano) == (5, 0, 0)
 
     virtually(main())

@@ -28,15 +28,20 @@ JOB_FILES = (".yaml", ".yml")
 
 def asked(flags: JobFlags) -> JobDraft:
     """What the options and, when INPUT is one, the job file ask for. Raises UserError."""
-    draft = _base(flags.input)
+    return over(_base(flags.input), flags)
+
+
+def over(draft: JobDraft, flags: JobFlags) -> JobDraft:
+    """What the options ask for over what a job file or another job says. Raises UserError."""
+    if flags.model:  # how other models shared the rows says nothing about these
+        draft = replace(draft, mode=None)
     draft = replace(draft, source=_source(draft.source, flags), **_given(flags))
     if flags.endpoint and flags.base_url:
         raise UserError("--endpoint and --base-url say two things", remedy="Give one of them.")
-    if flags.endpoint:
-        return replace(draft, endpoint=flags.endpoint, base_url=None)
-    if flags.base_url:
-        return replace(draft, base_url=flags.base_url, endpoint=None)
-    return draft
+    if flags.endpoint or flags.base_url:
+        everywhere = tuple(replace(choice, endpoints=()) for choice in draft.models)
+        draft = replace(draft, endpoint=flags.endpoint, base_url=flags.base_url, models=everywhere)
+    return with_pairs(draft, flags)
 
 
 def _base(text: str) -> JobDraft:

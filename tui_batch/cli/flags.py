@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
@@ -106,10 +106,13 @@ class JobFlags:
 
 
 def taking(
-    flags: type[F], *, without: frozenset[str] = frozenset()
+    flags: type[F], *, without: frozenset[str] = frozenset(), instead: Mapping[str, Any] | None = None
 ) -> Callable[[Callable[[typer.Context, F], None]], Any]:
-    """Makes a verb's options from a dataclass's fields; those in `without` keep their default and are not offered."""
-    hints = get_type_hints(flags, include_extras=True)
+    """Makes a verb's options from a dataclass's fields; those in `without` keep their default and are not offered.
+
+    `instead` gives some fields another annotation: the same field under another name and help.
+    """
+    hints = {**get_type_hints(flags, include_extras=True), **(instead or {})}
     offered = [field for field in fields(flags) if field.name not in without]  # type: ignore[arg-type]
 
     def wrap(verb: Callable[[typer.Context, F], None]) -> Any:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Annotated, TypeAlias
 
 import typer
 
 from tui_batch import figures
 from tui_batch.cli.console import RIGHT, confirm, put, put_json, put_pairs, put_table, say
+from tui_batch.cli.flags import JobFlags, taking
 from tui_batch.cli.opening import Desk, desk, need_database, run
 from tui_batch.cli.where import DbOption, Where, where
 from tui_batch.domain.job import Job, JobState
@@ -238,27 +241,42 @@ def parse_class(name: str) -> OutcomeClass:
         raise UserError(f"{name!r} is no error class", remedy=f"The classes: {names}") from None
 
 
-def clone(
-    ctx: typer.Context,
-    job: JobArgument,
-    name: Annotated[str | None, typer.Option("--name", help="The new job's name.")] = None,
-    db: DbOption = None,
-) -> None:
-    """Make a new job with the same rows and settings.
+_NOT_FOR_CLONE = frozenset(
+    {
+        *("output", "sample", "format", "custom_id_column", "priority_column", "strict"),
+        *("simulate", "simulate_faults", "as_json", "detach", "yes"),
+    }
+)
+"""Options of run that say how to read the rows or what to do with the job at once."""
+
+
+@taking(JobFlags, without=_NOT_FOR_CLONE, instead={"input": JobArgument})
+def clone(ctx: typer.Context, flags: JobFlags) -> None:
+    """Make a new job with the same rows; options change what is asked of them.
 
     It is not started. Prints its number.
     """
-    place = where(ctx, db, None)
-    copy = run(_clone(place, job, name))
+    place = where(ctx, flags.db, flags.settings)
+    copy = run(_clone(place, flags))
     put(str(copy))
     say(f"job {copy} is made. Start it: {place.command('resume', str(copy))}")
 
 
-async def _clone(place: Where, ref: str, name: str | None) -> int:
+async def _clone(place: Where, flags: JobFlags) -> int:
+    from tui_batch.cli.asking import over
+    from tui_batch.cli.transports import make_transport
+    from tui_batch.engine.compose import compose, draft_of, with_endpoints
+    from tui_batch.inputs.templates import compile_prompt
+    from tui_batch.settings import load_settings
+
     need_database(place)
     async with desk(place) as at:
-        found = await at.store.jobs.find(ref)
-        return await at.controller.clone(found.id, name=name)
+        found = await at.store.jobs.find(flags.input)
+        settings = with_endpoints(load_settings(place.settings), found.spec.endpoints)
+        async with aclosing(make_transport(settings.ca_file, "")) as transport:
+            composed = await compose(over(draft_of(found), flags), settings, transport)
+        await asyncio.to_thread(compile_prompt, composed.spec)
+        return await at.controller.clone(found.id, composed.spec, composed.knobs)
 
 
 def delete(ctx: typer.Context, job: JobArgument, yes: YesOption = False, db: DbOption = None) -> None:

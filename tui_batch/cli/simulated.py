@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tui_batch.cli.transports import SIMULATED
-from tui_batch.domain.endpoint import Api, Endpoint, Operation
+from tui_batch.domain.endpoint import SIMULATED, Api, Endpoint, Operation
 from tui_batch.engine.compose import Composed
 from tui_batch.inputs.draft import JobDraft, ModelChoice
 from tui_batch.providers.catalog import guess_api, owner_of
 from tui_batch.settings import Settings
 
 NAME = "simulator"
+# The address is part of the cache's key, so made-up answers never meet real ones.
 _BASE = f"{SIMULATED}local"
 _MODELS = {Operation.EMBED: "text-embedding-3-small"}
 _MODEL = "gpt-4o-mini"

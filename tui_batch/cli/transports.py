@@ -6,10 +6,8 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
+from tui_batch.domain.endpoint import SIMULATED
 from tui_batch.providers.base import HttpRequest, HttpResponse, Transport
-
-SIMULATED = "simulator://"
-"""Addresses that begin so never leave the process. They are part of the cache's key: made-up answers stay apart."""
 
 
 class RoutingTransport:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tui_batch import figures
-from tui_batch.cli.asking import asked, with_pairs
+from tui_batch.cli.asking import asked
 from tui_batch.cli.console import say
 from tui_batch.cli.detach import detach
 from tui_batch.cli.exits import Exit, exit_of
@@ -65,7 +65,7 @@ class Resumption:
 def ordered(flags: JobFlags, place: Where) -> Order:
     """Everything the options say, checked before anything is read or made. Raises UserError."""
     settings = load_settings(place.settings)
-    draft = with_pairs(asked(flags), flags)
+    draft = asked(flags)
     target = _target(flags, draft)
     if target is not None:
         check_target(target, draft.source.path)
@@ -87,7 +87,7 @@ async def create_and_run(order: Order, display: Display) -> Exit:
         async with _transport(order.settings, order.faults) as transport:
             with cancelling(interrupts):
                 composed = await _composed(order, transport)
-            async with open_workplace(order.place.db, transport) as workplace:
+            async with open_workplace(order.place.db, transport, prices=order.settings.prices) as workplace:
                 with cancelling(interrupts):
                     imported = await _imported(workplace.store, order, composed)
                 plan = RunPlan(
@@ -135,7 +135,7 @@ async def resume(order: Resumption, display: Display) -> Exit:
     with listening() as interrupts:
         async with (
             _transport(settings, order.faults) as transport,
-            open_workplace(order.place.db, transport) as workplace,
+            open_workplace(order.place.db, transport, prices=settings.prices) as workplace,
         ):
             job = await workplace.store.jobs.find(order.ref)
             if await workplace.controller.owned_elsewhere(job):

@@ -7,6 +7,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
+SIMULATED = "simulator://"
+"""Base URLs that begin so lead to the built-in simulator: nothing leaves the process and nobody is paid."""
+
+
 class Api(StrEnum):
     """The wire format an endpoint speaks."""
 

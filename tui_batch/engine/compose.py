@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tui_batch.domain.endpoint import Endpoint, Operation
-from tui_batch.domain.job import CacheMode, JobSpec, Knobs, Mode, ModelRef, OnTruncated
+from tui_batch.domain.job import CacheMode, Job, JobSpec, Knobs, Mode, ModelRef, OnTruncated
 from tui_batch.errors import UserError
-from tui_batch.inputs.draft import Auto, JobDraft, ModelChoice
+from tui_batch.inputs.draft import AUTO, Auto, JobDraft, ModelChoice
 from tui_batch.providers.base import Transport
 from tui_batch.providers.catalog import from_url, in_environment, known, names, owner_of
 from tui_batch.providers.discovery import FoundServer, find_local_servers, list_models
@@ -180,4 +180,41 @@ def _homeless(model: str, found: tuple[FoundServer, ...]) -> UserError:
         f"{what}; servers found on this machine: {servers}; keys in the environment: {keys}",
         remedy="Say where: -m MODEL --endpoint NAME, or -m MODEL --base-url http://localhost:8000/v1\n"
         "To try without any server: --simulate",
+    )
+
+
+def draft_of(job: Job) -> JobDraft:
+    """What a job asks for, as a draft that options may change; its copy is named after it."""
+    spec, knobs = job.spec, job.knobs
+    return JobDraft(
+        source=spec.source,
+        name=f"{spec.name} (copy)",
+        endpoint=spec.endpoints[0].name,
+        models=tuple(ModelChoice(ref.model, ref.endpoints, ref.weight) for ref in spec.models),
+        mode=spec.mode,
+        operation=spec.operation,
+        system=spec.system,
+        prompt=spec.prompt,
+        params=spec.params,
+        schema=spec.schema,
+        concurrency=AUTO if knobs.concurrency is None else knobs.concurrency,
+        rpm=knobs.rpm,
+        tpm=knobs.tpm,
+        budget_nano=knobs.budget_nano,
+        max_attempts=spec.max_attempts,
+        cache=spec.cache,
+        priority=knobs.priority,
+        tags=knobs.tags,
+        on_truncated=spec.on_truncated,
+        keep_raw=spec.keep_raw,
+        timeout_base_s=spec.timeout_base_s,
+        timeout_per_1k_tokens_s=spec.timeout_per_1k_tokens_s,
+    )
+
+
+def with_endpoints(settings: Settings, endpoints: tuple[Endpoint, ...]) -> Settings:
+    """Settings in which a job's own endpoints are known by their names, as the job knew them."""
+    names = {endpoint.name for endpoint in endpoints}
+    return replace(
+        settings, endpoints=(*endpoints, *(other for other in settings.endpoints if other.name not in names))
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from tui_batch.domain.job import ACTIVE, Job, JobState, Owner, PauseReason
+from tui_batch.domain.job import ACTIVE, Job, JobSpec, JobState, Knobs, Owner, PauseReason
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.request import Json
 from tui_batch.engine.engine import Engine
@@ -138,11 +138,9 @@ class Controller:
             raise UserError(f"job {job_id} is running", remedy=f"Stop it first: llmbatch-tui cancel {job_id}")
         await self._store.jobs.delete(job_id, alive=self._alive, expiry_s=LEASE_S, progress=progress)
 
-    async def clone(self, job_id: int, *, name: str | None = None) -> int:
-        """A new draft with the same rows, spec and knobs; returns its id."""
-        job = await self._store.jobs.get(job_id)
-        spec = replace(job.spec, name=name or f"{job.spec.name} (copy)")
-        copy = await self._store.jobs.create(spec, job.knobs, now=self._clock())
+    async def clone(self, job_id: int, spec: JobSpec, knobs: Knobs) -> int:
+        """A new draft with the same rows and none of the answers; returns its id."""
+        copy = await self._store.jobs.create(spec, knobs, now=self._clock())
         await self._store.jobs.clone_rows(job_id, copy, variants=variants(spec))
         await self._store.jobs.mark_imported(copy)
         return copy

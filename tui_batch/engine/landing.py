@@ -13,7 +13,7 @@ from tui_batch.domain.job import CacheMode, JobState, PauseReason
 from tui_batch.domain.outcome import JOB_WIDE, Outcome, OutcomeClass
 from tui_batch.engine.flights import RecentAnswers, SingleFlight
 from tui_batch.engine.jobrun import JobRun
-from tui_batch.engine.lane import Halt, Lane, Pass
+from tui_batch.engine.lane import Halt, Lane, Pass, counted_tokens
 from tui_batch.engine.prepare import Unsendable
 from tui_batch.engine.queue import Prepared
 from tui_batch.engine.retry import Dead, Done, History, PauseJob, RetryAt, decide
@@ -156,7 +156,7 @@ class Landing:
         if outcome.cls is OutcomeClass.RATE_LIMITED:
             run.limiter.cancel(granted.job_ticket)
         else:
-            run.limiter.settle(granted.job_ticket, outcome.usage.total)
+            run.limiter.settle(granted.job_ticket, counted_tokens(outcome))
         price = price_of(lane, outcome)
         run.budget.settle(granted.reserved_nano, price)
         run.in_flight -= 1

@@ -15,7 +15,16 @@ from tui_batch.engine.router import LaneLoad
 from tui_batch.engine.snapshot import Hold, LaneSnapshot, Latency
 from tui_batch.money.prices import UnitPrices
 
-REFUSALS = frozenset({OutcomeClass.RATE_LIMITED, OutcomeClass.OVERLOADED})
+REFUSED_UNREAD = frozenset(
+    {
+        OutcomeClass.QUOTA,
+        OutcomeClass.AUTH,
+        OutcomeClass.NOT_FOUND,
+        OutcomeClass.BAD_REQUEST,
+        OutcomeClass.CONTEXT_LENGTH,
+    }
+)
+"""Refused before any token was worked on. The request itself still counts (OpenAI, rate limits guide)."""
 SMOOTHING = 0.2
 """Weight of the newest latency in the running mean that routing uses."""
 
@@ -105,7 +114,7 @@ class Lane:
         if cls is OutcomeClass.RATE_LIMITED:
             self.limiter.refused(now, outcome.retry_after_s, ticket)
         else:
-            self.limiter.settle(ticket, outcome.usage.total)
+            self.limiter.settle(ticket, counted_tokens(outcome))
         if cls is OutcomeClass.OVERLOADED and outcome.retry_after_s is not None:
             self.limiter.stop_until(now + outcome.retry_after_s)
         self.breaker.record(cls, now, ticket.at)
@@ -123,7 +132,7 @@ class Lane:
         """A request was cancelled on its way: the server may have counted it, so its reservation stands."""
         self.in_flight -= 1
         self.limiter.settle(ticket, None)
-        self.breaker.abandoned(now)
+        self.breaker.abandoned(now, ticket.at)
 
     def snapshot(self, now: float) -> LaneSnapshot:
         """Figures for a screen."""
@@ -150,6 +159,11 @@ class Lane:
             closed=self.closed.message if self.closed else "",
             hold=hold,
         )
+
+
+def counted_tokens(outcome: Outcome) -> int | None:
+    """Tokens a request took from a limit: as reported; none for one refused unread; None, unknown, after a failure."""
+    return 0 if outcome.cls in REFUSED_UNREAD else outcome.usage.total
 
 
 def latency_of(histogram: Histogram) -> Latency:

@@ -84,7 +84,7 @@ class Preparer:
             max_out=limit,
             attempts=item.attempts,
             malformed=item.malformed,
-            requests=item.attempts,
+            requests=item.requests,
         )
 
     def _call(

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tui_batch.domain.endpoint import Deployment, Endpoint, KeyKind
@@ -14,7 +15,7 @@ from tui_batch.engine.control import Controller
 from tui_batch.engine.engine import Engine, Surroundings
 from tui_batch.engine.executor import HttpExecutor
 from tui_batch.engine.keeper import Keeper, is_alive, this_process
-from tui_batch.money.prices import UnitPrices, lookup
+from tui_batch.money.prices import OwnPrice, lookup
 from tui_batch.providers.base import Transport
 from tui_batch.providers.keys import resolve_key
 from tui_batch.providers.registry import provider_for
@@ -32,15 +33,24 @@ class Workplace:
 
 @asynccontextmanager
 async def open_workplace(
-    db: Path, transport: Transport, *, clock: Callable[[], float] = time.time, rng: random.Random | None = None
+    db: Path,
+    transport: Transport,
+    *,
+    prices: tuple[OwnPrice, ...] = (),
+    clock: Callable[[], float] = time.time,
+    rng: random.Random | None = None,
 ) -> AsyncIterator[Workplace]:
-    """Opens the database and starts an idle engine on it. On leaving, what is in flight is cancelled."""
+    """Opens the database and starts an idle engine on it. On leaving, what is in flight is cancelled.
+
+    `prices` are the person's own; they win over the published ones.
+    """
     async with open_store(db, clock=clock) as store:
         executor = HttpExecutor(transport, clock=clock)
 
         def register(deployment: Deployment) -> None:
             executor.register(deployment, secret_of(deployment.endpoint))
 
+        prices_for = partial(lookup, own=prices)
         around = Surroundings(provider_for, register, prices_for, clock, rng or random.Random())
         async with Engine(store, executor, this_process(), around) as engine:
             controller = Controller(store, engine, clock=clock, alive=is_alive)
@@ -51,8 +61,3 @@ async def open_workplace(
 def secret_of(endpoint: Endpoint) -> str | None:
     """The endpoint's key; None when it needs none. Raises UserError naming the variable that is not set. May block."""
     return None if endpoint.key.kind is KeyKind.NONE else resolve_key(endpoint.key)
-
-
-def prices_for(endpoint: Endpoint, model: str) -> UnitPrices | None:
-    """What a model costs on an endpoint; None: unknown. May block."""
-    return lookup(endpoint, model)

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tui_batch.domain.endpoint import Api, Endpoint
+from tui_batch.domain.endpoint import SIMULATED, Api, Endpoint
 from tui_batch.domain.outcome import Usage
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def lookup(endpoint: Endpoint, model: str, own: Iterable[OwnPrice] = ()) -> Unit
     for price in own:
         if price.fits(endpoint.name, model):
             return price.prices
-    if is_own_server(endpoint):
+    if is_own_server(endpoint) or endpoint.base_url.startswith(SIMULATED):
         return FREE
     return _published(endpoint, model)
 
