@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Annotated, TypeAlias
@@ -263,6 +262,8 @@ def clone(ctx: typer.Context, flags: JobFlags) -> None:
 
 
 async def _clone(place: Where, flags: JobFlags) -> int:
+    import asyncio
+
     from tui_batch.cli.asking import over
     from tui_batch.cli.transports import make_transport
     from tui_batch.engine.compose import compose, draft_of, with_endpoints
