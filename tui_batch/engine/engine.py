@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import TypeVar
 
 from tui_batch.domain.endpoint import Api, Deployment, DeploymentKey, Endpoint
 from tui_batch.domain.item import ItemRecord
@@ -22,6 +21,7 @@ from tui_batch.engine.feeder import Feeder
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.landing import Landing
 from tui_batch.engine.lane import Halt, Lane, Pass
+from tui_batch.engine.patience import persistently
 from tui_batch.engine.prepare import Preparer
 from tui_batch.engine.queue import Prepared
 from tui_batch.engine.ratelimit import RateLimiter
@@ -34,16 +34,11 @@ from tui_batch.providers.base import Provider
 from tui_batch.store.connection import StoreTrouble
 from tui_batch.store.store import Store
 
-T = TypeVar("T")
-
 BACKLOG = 5_000
 """Outcomes that may wait for the disk before dispatching stops."""
 
 PATIENCE_S = 10.0
 """How long stopping waits for the last outcomes and states to reach the disk."""
-
-AGAIN_S = 0.5
-"""Pause between two tries to write a job's state to a disk that refuses."""
 
 LOST = Halt(JobState.PAUSED, PauseReason.OWNER_LOST, "another process took this job over")
 """Stops a run whose lease is gone; the job's state is the new owner's business."""
@@ -142,6 +137,7 @@ class Engine:
             self._landing,
             open_lanes=lambda ready: self._open_lanes(preparer, {key for item in ready for key in item.route}),
             moved=lambda: self._settled(run),
+            say=self._troubled,
             clock=self._around.clock,
         )
         self._runs[job.id] = run
@@ -202,7 +198,7 @@ class Engine:
         """Writes the last outcomes and the job's final state, and gives up the lease."""
         run = running.run
         await self.store.writer.drain()
-        pending = await self._persistently(lambda: self.store.items.count_pending(run.id))
+        pending = await persistently(lambda: self.store.items.count_pending(run.id), self._troubled)
         running.ending = None
         if run.in_flight or (run.halt is None and pending):
             running.feeder.rewind()
@@ -210,8 +206,8 @@ class Engine:
         halt = final_state(run.halt, pending)
         self._forget(running)
         if halt is not LOST:
-            await self._persistently(lambda: self._close(run.id, halt))
-        job = await self._persistently(lambda: self.store.jobs.get(run.id))
+            await persistently(lambda: self._close(run.id, halt), self._troubled)
+        job = await persistently(lambda: self.store.jobs.get(run.id), self._troubled)
         self._ending.pop(run.id, None)
         run.finished.set_result(job)
 
@@ -219,15 +215,6 @@ class Engine:
         now = self._around.clock()
         await self.store.jobs.set_state(job_id, halt.state, reason=halt.reason, message=halt.message, now=now)
         await self.store.jobs.release(job_id, self.owner)
-
-    async def _persistently(self, action: Callable[[], Awaitable[T]]) -> T:
-        """Does something with the store, again and again while the disk refuses."""
-        while True:
-            try:
-                return await action()
-            except StoreTrouble as error:
-                self._troubled(error.message)
-                await asyncio.sleep(AGAIN_S)
 
     def _forget(self, running: _Running) -> None:
         running.feeding.cancel()
@@ -324,12 +311,13 @@ class Engine:
         return EngineSnapshot(
             jobs=tuple(run.snapshot(now, JobState.RUNNING) for run in self._runs.values()),
             lanes=tuple(lane.snapshot(now) for lane in self._lanes.values()),
-            trouble=self._trouble,
+            trouble=self.store.writer.trouble or self._trouble,
         )
 
     def _healthy(self) -> bool:
         """Whether outcomes reach the disk: if not, nothing more is bought."""
-        return not self._trouble and self.store.writer.backlog < BACKLOG
+        writer = self.store.writer
+        return not self._trouble and writer.trouble is None and writer.backlog < BACKLOG
 
     def _committed(self, records: list[ItemRecord]) -> None:
         by_job: dict[int, list[ItemRecord]] = {}

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from tui_batch.domain.item import CachedResponse, ItemRecord, ItemState, PendingItem
 from tui_batch.engine.jobrun import PAGE_BYTES, PAGE_ITEMS, JobRun
 from tui_batch.engine.landing import Landing
+from tui_batch.engine.patience import persistently
 from tui_batch.engine.queue import Prepared
 from tui_batch.store.store import Store
 
@@ -23,6 +24,7 @@ class Feeder:
         *,
         open_lanes: Callable[[list[Prepared]], Awaitable[None]],
         moved: Callable[[], None],
+        say: Callable[[str | None], None],
         clock: Callable[[], float],
     ) -> None:
         self._run = run
@@ -30,6 +32,7 @@ class Feeder:
         self._landing = landing
         self._open_lanes = open_lanes
         self._moved = moved
+        self._say = say
         self._clock = clock
         self._after: tuple[int, int, int] | None = None
         self._rewinds = 0
@@ -61,7 +64,7 @@ class Feeder:
                 run.hungry.clear()
                 continue
             await self._backpressure()
-            page = await self._page()
+            page = await persistently(self._page, self._say)
             ready, dead = await loop.run_in_executor(None, run.preparer.prepare, page)
             for entry in dead:
                 self._landing.unsendable(run, entry)
@@ -75,8 +78,12 @@ class Feeder:
         self._reading = True
         self._committed.clear()
         rewinds = self._rewinds
-        page = await self._store.items.pending_page(run.id, after=self._after, limit=PAGE_ITEMS, max_bytes=PAGE_BYTES)
-        self._reading = False
+        try:
+            page = await self._store.items.pending_page(
+                run.id, after=self._after, limit=PAGE_ITEMS, max_bytes=PAGE_BYTES
+            )
+        finally:
+            self._reading = False
         if self._rewinds == rewinds:
             if page:
                 last = page[-1]
@@ -92,7 +99,7 @@ class Feeder:
         answers: dict[bytes, CachedResponse] = {}
         if run.uses_cache and ready:
             keys = [call.cache_key for item in ready for call in item.calls]
-            answers = await self._store.cache.lookup_many(keys)
+            answers = await persistently(lambda: self._store.cache.lookup_many(keys), self._say)
         loop_now, now = asyncio.get_running_loop().time(), self._clock()
         for item in ready:
             answer = next((answers[call.cache_key] for call in item.calls if call.cache_key in answers), None)
