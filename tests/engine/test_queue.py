@@ -20,7 +20,7 @@ def prepared(number: int, *, priority: int = 0, key: DeploymentKey = A, body: by
 def drained(queue: ReadyQueue) -> list[int]:
     taken = []
     while heads := queue.heads():
-        taken.append(queue.pop(heads[0].route).id)
+        taken.append(queue.pop(heads[0].group).id)
     return taken
 
 

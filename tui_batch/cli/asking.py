@@ -35,6 +35,8 @@ def over(draft: JobDraft, flags: JobFlags) -> JobDraft:
     """What the options ask for over what a job file or another job says. Raises UserError."""
     if flags.model:  # how other models shared the rows says nothing about these
         draft = replace(draft, mode=None)
+    if flags.mode != Mode.ROUTE and (flags.model or flags.mode):
+        draft = replace(draft, routes=())
     draft = replace(draft, source=_source(draft.source, flags), **_given(flags))
     if flags.endpoint and flags.base_url:
         raise UserError("--endpoint and --base-url say two things", remedy="Give one of them.")

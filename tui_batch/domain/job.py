@@ -79,6 +79,45 @@ class ModelRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """What a row must be like. Everything that is given must hold; nothing given holds for every row.
+
+    Upper and lower case are alike.
+    """
+
+    longer_than: int | None = None
+    """The rendered prompt, system text included, has more tokens than this, by estimate."""
+    shorter_than: int | None = None
+    """It has fewer tokens than this, by estimate."""
+    column: str = ""
+    """The column whose text the following look at; empty: the rendered prompt without the system text."""
+    contains: tuple[str, ...] = ()
+    """One of these stands in the text."""
+    matches: str = ""
+    """This regular expression is found in the text; it has no look-around and no back-references."""
+    equals: tuple[str, ...] = ()
+    """The whole text is one of these; numbers, true and false as JSON writes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRule:
+    """In mode `route`: rows like this go to this model."""
+
+    model: str
+    when: Condition = Condition()
+
+
+@dataclass(frozen=True, slots=True)
+class LengthBucket:
+    """Prompts of a range of lengths, with a concurrency of their own within the job's."""
+
+    concurrency: int
+    """Requests of this bucket in flight at most."""
+    up_to: int | None = None
+    """The longest prompt in it, in estimated tokens; None: any that is too long for the buckets before it."""
+
+
+@dataclass(frozen=True, slots=True)
 class InputSource:
     """Where rows came from; kept so that a report can say so."""
 
@@ -120,6 +159,10 @@ class JobSpec:
     keep_raw: bool = False
     timeout_base_s: float = 60.0
     timeout_per_1k_tokens_s: float = 20.0
+    routes: tuple[RouteRule, ...] = ()
+    """Mode `route`: the first rule that fits a row names its model; without one the last of `models` answers."""
+    buckets: tuple[LengthBucket, ...] = ()
+    """By rising `up_to`; empty: prompts of all lengths share the job's concurrency."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tui_batch.domain.endpoint import Endpoint, Operation
-from tui_batch.domain.job import CacheMode, Job, JobSpec, Knobs, Mode, ModelRef, OnTruncated
+from tui_batch.domain.job import CacheMode, Job, JobSpec, Knobs, Mode, ModelRef, OnTruncated, RouteRule
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import AUTO, Auto, JobDraft, ModelChoice
 from tui_batch.providers.base import Transport
@@ -40,12 +40,14 @@ async def compose(draft: JobDraft, settings: Settings, transport: Transport) -> 
     Raises UserError when no endpoint or model can be decided on; its remedy says what to add.
     """
     placed = await place(draft, settings, transport)
+    mode = draft.mode or (Mode.ROUTE if draft.routes else default_mode(placed.models))
+    check_rules(mode, draft.routes, placed.models)
     spec = JobSpec(
         name=draft.name,
         source=draft.source,
         models=placed.models,
         endpoints=placed.endpoints,
-        mode=draft.mode or default_mode(placed.models),
+        mode=mode,
         operation=draft.operation or Operation.CHAT,
         prompt="{{ prompt }}" if draft.prompt is None else draft.prompt,
         system=draft.system or "",
@@ -57,6 +59,8 @@ async def compose(draft: JobDraft, settings: Settings, transport: Transport) -> 
         keep_raw=bool(draft.keep_raw),
         timeout_base_s=60.0 if draft.timeout_base_s is None else draft.timeout_base_s,
         timeout_per_1k_tokens_s=20.0 if draft.timeout_per_1k_tokens_s is None else draft.timeout_per_1k_tokens_s,
+        routes=draft.routes,
+        buckets=draft.buckets,
     )
     return Composed(spec, knobs_of(draft), placed.notes)
 
@@ -76,6 +80,21 @@ def knobs_of(draft: JobDraft) -> Knobs:
 def default_mode(models: tuple[ModelRef, ...]) -> Mode:
     """One model answers alone; several answer every row each."""
     return Mode.SINGLE if len(models) == 1 else Mode.EACH
+
+
+def check_rules(mode: Mode, routes: tuple[RouteRule, ...], models: tuple[ModelRef, ...]) -> None:
+    """Raises UserError when the rules, the mode and the models of a job do not belong together."""
+    if mode is Mode.ROUTE and not routes:
+        raise UserError("mode route needs rules", remedy="Give them in a job file, under routes.")
+    if mode is not Mode.ROUTE and routes:
+        raise UserError(f"the job has routes, but its mode is {mode}", remedy="Use the mode route, or no routes.")
+    names = {ref.model for ref in models}
+    for number, rule in enumerate(routes, 1):
+        if rule.model not in names:
+            raise UserError(
+                f"route {number} goes to {rule.model}, which is not among the job's models: {', '.join(sorted(names))}",
+                remedy="Name every model of the routes, or give another mode, such as --mode single.",
+            )
 
 
 async def place(draft: JobDraft, settings: Settings, transport: Transport) -> Placed:
@@ -209,6 +228,8 @@ def draft_of(job: Job) -> JobDraft:
         keep_raw=spec.keep_raw,
         timeout_base_s=spec.timeout_base_s,
         timeout_per_1k_tokens_s=spec.timeout_per_1k_tokens_s,
+        routes=spec.routes,
+        buckets=spec.buckets,
     )
 
 

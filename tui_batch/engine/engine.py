@@ -163,7 +163,7 @@ class Engine:
 
     def _launch(self, run: JobRun, item: Prepared, index: int, granted: Pass) -> None:
         call = item.calls[index]
-        run.in_flight += 1
+        run.launched(item)
         self._lanes[call.wire.deployment].launched(self._loop.time())
         if run.uses_cache:
             self._landing.flights.lead(call.cache_key)

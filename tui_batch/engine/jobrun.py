@@ -6,13 +6,15 @@ import asyncio
 
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.job import CacheMode, Job, JobState, Knobs
+from tui_batch.engine.buckets import BucketLoads
 from tui_batch.engine.budget import Budget
 from tui_batch.engine.guard import Guard
 from tui_batch.engine.lane import Halt, Wait
 from tui_batch.engine.prepare import Preparer
-from tui_batch.engine.queue import ReadyQueue
+from tui_batch.engine.queue import Prepared, ReadyQueue
 from tui_batch.engine.ratelimit import RateLimiter
 from tui_batch.engine.retry import RetryPolicy
+from tui_batch.engine.router import routes_of
 from tui_batch.engine.snapshot import Hold, JobSnapshot
 from tui_batch.engine.stats import JobStats
 
@@ -31,7 +33,8 @@ class JobRun:
         self.spec = job.spec
         self.knobs = job.knobs
         self.preparer = preparer
-        self.queue = ReadyQueue()
+        self.buckets = BucketLoads(job.spec.buckets)
+        self.queue = ReadyQueue((way, bucket) for way in routes_of(job.spec) for bucket in range(self.buckets.count))
         self.policy = RetryPolicy.of(job.spec)
         self.limiter = RateLimiter(rpm=job.knobs.rpm, tpm=job.knobs.tpm)
         self.budget = Budget(job.knobs.budget_nano, job.counters.cost_nano)
@@ -64,6 +67,16 @@ class JobRun:
         self.limiter.set_limits(rpm=knobs.rpm, tpm=knobs.tpm)
         self.budget.cap = knobs.budget_nano
 
+    def launched(self, item: Prepared) -> None:
+        """A request of an item goes out."""
+        self.in_flight += 1
+        self.buckets.launched(item.bucket)
+
+    def landed(self, item: Prepared) -> None:
+        """A request of an item is over."""
+        self.in_flight -= 1
+        self.buckets.landed(item.bucket)
+
     @property
     def held(self) -> int:
         """Items in memory that are not in flight."""
@@ -78,9 +91,8 @@ class JobRun:
         """Whether the feeder should read another page."""
         if self.halt is not None or self.exhausted:
             return False
-        ready = len(self.queue) - self.queue.waiting
         low = max(PAGE_ITEMS, 2 * (self.knobs.concurrency or self.in_flight))
-        return ready < low and self.held < HELD_ITEMS and self.queue.bytes < HELD_BYTES
+        return self.queue.scarcest < low and self.held < HELD_ITEMS and self.queue.bytes < HELD_BYTES
 
     @property
     def uses_cache(self) -> bool:

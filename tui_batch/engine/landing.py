@@ -159,7 +159,7 @@ class Landing:
             run.limiter.settle(granted.job_ticket, counted_tokens(outcome))
         price = price_of(lane, outcome)
         run.budget.settle(granted.reserved_nano, price)
-        run.in_flight -= 1
+        run.landed(item)
         arrival = Arrival(run, replace(item, requests=item.requests + 1), lane, outcome, price)
         answer = self._decide(arrival, call.cache_key)
         self._serve_followers(run, call.cache_key, answer)
@@ -169,7 +169,7 @@ class Landing:
         call = item.calls[index]
         self._lanes[call.wire.deployment].withdrawn(self._loop.time(), granted.lane_ticket)
         run.limiter.settle(granted.job_ticket, None)
-        run.in_flight -= 1
+        run.landed(item)
         run.queue.push(item)
         self._serve_followers(run, call.cache_key, None)
 

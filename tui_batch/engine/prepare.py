@@ -13,6 +13,7 @@ from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.domain.request import PromptRequest, WireRequest
 from tui_batch.engine.queue import Call, Prepared
 from tui_batch.engine.router import route
+from tui_batch.engine.rules import Subject, bucket_of, choose, compile_rules
 from tui_batch.engine.timeouts import timeouts_for
 from tui_batch.inputs.templates import Renderer, RowError
 from tui_batch.money.tokens import TokenEstimator
@@ -49,6 +50,7 @@ class Preparer:
         self._renderer = renderer
         self._estimator = estimator
         self._provider_for = provider_for
+        self._rules = compile_rules(spec)
         self._by_name = {endpoint.name: endpoint for endpoint in spec.endpoints}
 
     def prepare(self, page: Sequence[PendingItem]) -> tuple[list[Prepared], list[Unsendable]]:
@@ -68,7 +70,8 @@ class Preparer:
 
     def _prepare(self, item: PendingItem) -> Prepared:
         row = self._renderer.render(item.data)
-        keys = route(self._spec, item.variant, row.model)
+        subject = Subject(row.request, row.columns)
+        keys = route(self._spec, item.variant, row.model or choose(self._rules, subject))
         tokens_in = self._estimator.input_tokens(keys[0].model, row.chars)
         limit = max_output(row.request)
         tokens_out = self._estimator.output_tokens(keys[0].model, limit)
@@ -85,6 +88,7 @@ class Preparer:
             attempts=item.attempts,
             malformed=item.malformed,
             requests=item.requests,
+            bucket=bucket_of(self._spec.buckets, subject.tokens) if self._spec.buckets else 0,
         )
 
     def _call(

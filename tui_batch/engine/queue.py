@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tui_batch.domain.endpoint import DeploymentKey
@@ -10,6 +11,9 @@ from tui_batch.domain.request import WireRequest
 
 Route = tuple[DeploymentKey, ...]
 """The deployments that may answer an item, in order of preference."""
+
+Group = tuple[Route, int]
+"""Items that wait for the same things: a route and the index of a length bucket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,13 @@ class Prepared:
     malformed: int = 0
     requests: int = 0
     """Requests made for the item, those that cost no attempt included."""
+    bucket: int = 0
+    """Index of its length bucket."""
+
+    @property
+    def group(self) -> Group:
+        """Where it stands in the ready queue."""
+        return self.route, self.bucket
 
     @property
     def tokens(self) -> int:
@@ -48,18 +59,19 @@ class Prepared:
 
     @property
     def size(self) -> int:
-        """Bytes of request bodies held."""
+        """Bytes of the request's body: what holding it costs, and more than its tokens can ever be."""
         return len(self.calls[0].wire.body)
 
 
 class ReadyQueue:
-    """Ready items by route, then priority and row order; waiting items by time.
+    """Ready items by group, then priority and row order; waiting items by time.
 
-    A heap a route, so that items held up by one deployment never stand before items for another.
+    A heap a group, so that items held up by one deployment or length bucket never stand before items for another.
     """
 
-    def __init__(self) -> None:
-        self._ready: dict[Route, list[tuple[tuple[int, int, int], int, Prepared]]] = {}
+    def __init__(self, expected: Iterable[Group] = ()) -> None:
+        self._expected = tuple(expected)
+        self._ready: dict[Group, list[tuple[tuple[int, int, int], int, Prepared]]] = {}
         self._waiting: list[tuple[float, int, Prepared]] = []
         self._count = 0
         self.bytes = 0
@@ -72,9 +84,16 @@ class ReadyQueue:
         """Items that wait for their retry time."""
         return len(self._waiting)
 
+    @property
+    def scarcest(self) -> int:
+        """Ready items of the expected group that has fewest; all ready items where no groups are told apart."""
+        if len(self._expected) < 2:
+            return self._count - len(self._waiting)
+        return min(len(self._ready.get(group, ())) for group in self._expected)
+
     def push(self, item: Prepared) -> None:
         """Makes an item ready."""
-        heapq.heappush(self._ready.setdefault(item.route, []), (item.order, item.id, item))
+        heapq.heappush(self._ready.setdefault(item.group, []), (item.order, item.id, item))
         self._count += 1
         self.bytes += item.size
 
@@ -98,17 +117,17 @@ class ReadyQueue:
         return self._waiting[0][0] if self._waiting else None
 
     def heads(self) -> list[Prepared]:
-        """The first item of every route that has one, in the order in which they should go."""
+        """The first item of every group that has one, in the order in which they should go."""
         if len(self._ready) == 1:
             return [heap[0][2] for heap in self._ready.values() if heap]
         return [entry[2] for entry in sorted(heap[0] for heap in self._ready.values() if heap)]
 
-    def pop(self, route: Route) -> Prepared:
-        """Takes the first item of a route."""
-        heap = self._ready[route]
+    def pop(self, group: Group) -> Prepared:
+        """Takes the first item of a group."""
+        heap = self._ready[group]
         item = heapq.heappop(heap)[2]
         if not heap:
-            del self._ready[route]
+            del self._ready[group]
         self._count -= 1
         self.bytes -= item.size
         return item

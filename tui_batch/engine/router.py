@@ -18,11 +18,19 @@ def variants(spec: JobSpec) -> int:
 def route(spec: JobSpec, variant: int, model: str | None) -> Route:
     """The deployments that may answer an item.
 
-    `model` is the row's own choice; a model that the job does not name is sent to the first model's endpoints.
+    `model` is the row's own choice or that of a rule; one that the job does not name is sent to the first model's
+    endpoints. In mode `route` the last model answers what no rule fits.
     """
     return tuple(
         DeploymentKey(endpoint, ref.model) for ref in _refs(spec, variant, model) for endpoint in ref.endpoints
     )
+
+
+def routes_of(spec: JobSpec) -> tuple[Route, ...]:
+    """Every route that the rows of a job may take, but for models that only a row names."""
+    if spec.mode is Mode.ROUTE:
+        return tuple(dict.fromkeys(route(spec, 0, ref.model) for ref in spec.models))
+    return tuple(dict.fromkeys(route(spec, variant, None) for variant in range(variants(spec))))
 
 
 def _refs(spec: JobSpec, variant: int, model: str | None) -> Iterable[ModelRef]:
@@ -33,7 +41,7 @@ def _refs(spec: JobSpec, variant: int, model: str | None) -> Iterable[ModelRef]:
         return [spec.models[variant]]
     if spec.mode is Mode.SINGLE:
         return spec.models[:1]
-    return spec.models
+    return spec.models[-1:] if spec.mode is Mode.ROUTE else spec.models
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,9 @@ from tui_batch.money.prices import worst_case
 
 NOTHING = Wait("nothing")
 
+Claims = dict[DeploymentKey | int, Wait]
+"""Deployments, and jobs by their id, whose limits an item waits for: those after it wait as well."""
+
 
 class Scheduler:
     """Picks items and admits them; hands each admitted one to `launch`."""
@@ -70,7 +73,7 @@ class Scheduler:
         runs = sorted(
             (run for run in self._runs.values() if run.halt is None), key=lambda run: (-run.knobs.priority, run.served)
         )
-        claimed: dict[DeploymentKey, Wait] = {}
+        claimed: Claims = {}
         wakes: list[float | None] = []
         while runs:
             run = runs[0]
@@ -86,12 +89,12 @@ class Scheduler:
                 run.hungry.set()
         return wakes
 
-    def _dispatch_one(self, run: JobRun, now: float, claimed: dict[DeploymentKey, Wait]) -> Wait | None:
+    def _dispatch_one(self, run: JobRun, now: float, claimed: Claims) -> Wait | None:
         """Sends the first item of `run` that may go. None: one went; otherwise what to wait for."""
         waits: list[Wait] = []
         for item in run.queue.heads():
             if self._join(run, item):
-                run.queue.pop(item.route)
+                run.queue.pop(item.group)
                 return None
             admitted = self._admit(run, item, now, claimed)
             if isinstance(admitted, Wait):
@@ -100,15 +103,13 @@ class Scheduler:
                     break
                 continue
             index, granted = admitted
-            run.queue.pop(item.route)
+            run.queue.pop(item.group)
             run.served += 1.0
             self._launch(run, item, index, granted)
             return None
         return soonest(waits)
 
-    def _admit(
-        self, run: JobRun, item: Prepared, now: float, claimed: dict[DeploymentKey, Wait]
-    ) -> tuple[int, Pass] | Wait:
+    def _admit(self, run: JobRun, item: Prepared, now: float, claimed: Claims) -> tuple[int, Pass] | Wait:
         """DESIGN section 4: breaker, concurrency, RPM, TPM, budget; all or nothing, on the best deployment.
 
         A deployment that an item before this one waits for is claimed: nothing may slip past the one that waits.
@@ -116,6 +117,10 @@ class Scheduler:
         limit = run.knobs.concurrency
         if limit is not None and run.in_flight >= limit:
             return Wait("concurrency")
+        if run.buckets.is_full(item.bucket):
+            return Wait("length bucket")
+        if (own := claimed.get(run.id)) is not None:
+            return own
         waits: list[Wait] = []
         for index in preference(run.spec.mode, item.route, lambda key: self._lanes[key].load(run.weight(key))):
             lane = self._lanes[item.route[index]]
@@ -134,9 +139,7 @@ class Scheduler:
         reasons = [closed for key in item.route if (closed := self._lanes[key].closed) is not None]
         return Halt(JobState.PAUSED, reasons[0].reason, reasons[0].message)
 
-    def _admit_to(
-        self, run: JobRun, item: Prepared, lane: Lane, now: float, claimed: dict[DeploymentKey, Wait]
-    ) -> Pass | Wait:
+    def _admit_to(self, run: JobRun, item: Prepared, lane: Lane, now: float, claimed: Claims) -> Pass | Wait:
         held = lane.hold(now, auto=run.knobs.concurrency is None)
         if held is not None:
             claimed[lane.key] = held
@@ -148,21 +151,24 @@ class Scheduler:
         own = run.limiter.admit(now, item.tokens)
         if own.ticket is None:
             lane.limiter.cancel(lane_ticket)
-            return Wait(own.what, own.until)
-        worst = None if lane.prices is None else worst_case(item.tokens_in, item.max_out, lane.prices)
+            claimed[run.id] = Wait(own.what, own.until)
+            return claimed[run.id]
+        worst = None if lane.prices is None else worst_case(item.size, item.max_out, lane.prices)
         if not run.budget.fits(worst):
             lane.limiter.cancel(lane_ticket)
             run.limiter.cancel(own.ticket)
-            return self._over_budget(run, lane, worst)
+            return self._over_budget(run, item, lane, worst)
         return Pass(lane_ticket, own.ticket, run.budget.reserve(worst))
 
-    def _over_budget(self, run: JobRun, lane: Lane, worst: int | None) -> Wait:
+    def _over_budget(self, run: JobRun, item: Prepared, lane: Lane, worst: int | None) -> Wait:
         """Pauses the job, unless calls in flight may still give back what they reserved."""
         if worst is not None and run.in_flight:
             return Wait("budget")
         words = "the next request could pass the budget"
-        if worst is None:
-            words = f"a budget is set but the price of {lane.key} is unknown"
+        if lane.prices is None:
+            words = f"a budget is set but the price of {lane.key} is unknown; set one in the settings (prices:)"
+        elif item.max_out is None:
+            words = "a budget is set but nothing bounds the answers; set the parameter max_tokens"
         self._halt(run, Halt(JobState.PAUSED, PauseReason.BUDGET, words))
         return Wait("budget")
 

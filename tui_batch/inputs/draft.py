@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tui_batch.domain.endpoint import Api, Operation
-from tui_batch.domain.job import CacheMode, InputSource, Mode, OnTruncated
+from tui_batch.domain.job import CacheMode, InputSource, LengthBucket, Mode, OnTruncated, RouteRule
 from tui_batch.domain.request import Json
 
 
@@ -70,3 +70,6 @@ class JobDraft:
     keep_raw: bool | None = None
     timeout_base_s: float | None = None
     timeout_per_1k_tokens_s: float | None = None
+    routes: tuple[RouteRule, ...] = ()
+    """Rules of mode `route`; with them the mode need not be said."""
+    buckets: tuple[LengthBucket, ...] = ()

@@ -16,6 +16,7 @@ from tui_batch.inputs import yaml_document
 from tui_batch.inputs.byte_source import STDIN
 from tui_batch.inputs.draft import AUTO, Auto, JobDraft, ModelChoice
 from tui_batch.inputs.job_problems import explain, refuse_secrets
+from tui_batch.inputs.job_routes import buckets_of, check_buckets, check_routes, rules_of
 from tui_batch.inputs.readers.registry import InputFormat
 from tui_batch.inputs.templates import check_template
 from tui_batch.inputs.yaml_document import Document
@@ -112,6 +113,46 @@ class TimeoutsPart(_Part):
     """Seconds more for every thousand tokens expected."""
 
 
+Value = str | int | float | bool
+"""What a column may be compared with."""
+
+
+class When(_Part):
+    """What a row must be like for a route. Everything that is given must hold; upper and lower case are alike."""
+
+    longer_than: Count | None = None
+    """The prompt has more tokens than this, by estimate."""
+    shorter_than: Count | None = None
+    """The prompt has fewer tokens than this, by estimate."""
+    column: Name | None = None
+    """The column that contains, matches, equals and in look at; without it contains and matches look at the prompt."""
+    contains: Name | Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    """A text, or several of which one must stand there."""
+    matches: Name | None = None
+    """A regular expression that is found there. It has no look-around and no back-references."""
+    equals: Value | None = None
+    """The column's whole value."""
+    in_: Annotated[tuple[Value, ...], Field(min_length=1)] | None = Field(default=None, alias="in")
+    """Values of which the column has one."""
+
+
+class Route(_Part):
+    """Where rows of a kind go."""
+
+    when: When | None = None
+    """What the rows are like; left out of the last route, which takes all others."""
+    model: Name
+
+
+class Bucket(_Part):
+    """Prompts of a range of lengths, and how many of them may be in flight."""
+
+    up_to: Count | None = None
+    """The longest prompt in it, in estimated tokens; left out of the last bucket, which takes all longer ones."""
+    concurrency: Annotated[int, Field(ge=1, le=100_000)]
+    """Requests of this bucket in flight at most."""
+
+
 class JobFile(_Part):
     """A job of llmbatch-tui: a file of rows, what to ask about each, of whom, and within which limits."""
 
@@ -131,6 +172,10 @@ class JobFile(_Part):
     """Several models: names, or mappings with endpoints and weights."""
     mode: Mode | None = None
     """How several models share the rows."""
+    routes: tuple[Route, ...] = ()
+    """Rules that send each row to a model; the first that fits counts."""
+    buckets: tuple[Bucket, ...] = ()
+    """Lengths of prompts with a concurrency of their own, so that long ones do not hold up short ones."""
     operation: Operation | None = None
     system: str | None = None
     """System text; a template over the row's columns."""
@@ -174,6 +219,8 @@ def load_job_draft(path: Path) -> JobDraft:
     document = yaml_document.load(path)
     job = validated(document)
     _check_templates(document, job)
+    check_routes(document, job)
+    check_buckets(document, job)
     return _draft(document, job, path)
 
 
@@ -220,6 +267,8 @@ def _draft(document: Document, job: JobFile, path: Path) -> JobDraft:
         base_url=job.base_url.rstrip("/") if job.base_url else None,
         models=_models(job),
         mode=job.mode,
+        routes=rules_of(job),
+        buckets=buckets_of(job),
         operation=job.operation,
         system=job.system,
         prompt=job.prompt,
@@ -260,6 +309,8 @@ def _resolved(path: str, base: Path) -> Path:
 def _models(job: JobFile) -> tuple[ModelChoice, ...]:
     if job.model is not None:
         return (ModelChoice(job.model),)
+    if not job.models:
+        return tuple(ModelChoice(model) for model in dict.fromkeys(route.model for route in job.routes))
     return tuple(
         ModelChoice(entry.model, (entry.endpoint,) if entry.endpoint else entry.endpoints, entry.weight)
         for entry in job.models

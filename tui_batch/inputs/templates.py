@@ -45,6 +45,8 @@ class RenderedRow:
     """The model this row asks for; None: the job's."""
     chars: int
     """Characters of text that are sent, for estimates."""
+    columns: Mapping[str, Json]
+    """The row as it was read."""
 
 
 class Renderer(Protocol):
@@ -101,7 +103,7 @@ class _ColumnRenderer:
         else:
             messages, chars = self._single_turn(columns)
         request = PromptRequest(self._spec.operation, messages, params, self._spec.schema)
-        return RenderedRow(request, model, chars)
+        return RenderedRow(request, model, chars, columns)
 
     def _single_turn(self, columns: dict[str, Any]) -> tuple[tuple[Message, ...], int]:
         prompt = self._prompt.render(columns)
@@ -150,7 +152,7 @@ class _RequestRenderer:
         model = body.get("model")
         request = PromptRequest(operation, messages, self._spec.params, self._spec.schema, body)
         chars = sum(_chars(message.content) for message in messages)
-        return RenderedRow(request, model if isinstance(model, str) and model else None, chars)
+        return RenderedRow(request, model if isinstance(model, str) and model else None, chars, columns)
 
     def _messages(self, operation: Operation, body: dict[str, Any], columns: dict[str, Any]) -> tuple[Message, ...]:
         """The body's texts, for estimates and display; with the job's system text where the body has none."""
