@@ -27,9 +27,9 @@ class PromptRequest:
 
     operation: Operation
     messages: tuple[Message, ...] = ()
-    """Chat: system first, when there is one. Generate: system and user. Embed: one message whose content is the text."""
+    """Chat: system first, when there is one. Generate: system and user. Embed: one message that is the text."""
     params: Mapping[str, Json] = field(default_factory=dict)
-    """temperature, max_tokens, top_p, stop, seed, num_ctx, dimensions, ...; a wire format maps the ones it names differently."""
+    """temperature, max_tokens, top_p, stop, seed, num_ctx, ...; a wire format maps the ones it names differently."""
     schema: Json = None
     """JSON Schema for structured output; None: free text."""
     body: Mapping[str, Json] | None = None
@@ -43,6 +43,10 @@ class Timeouts:
     connect_s: float = 10.0
     total_s: float = 120.0
     """From sending to the last byte; grows with the estimated tokens."""
+    first_byte_s: float | None = None
+    """Streamed requests: from sending to the first byte of the answer's body; None: only total_s bounds it."""
+    stall_s: float | None = None
+    """Streamed requests: silence between two pieces at most. None: the answer is asked for in one piece."""
 
 
 @dataclass(frozen=True, slots=True)

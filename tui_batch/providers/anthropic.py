@@ -10,10 +10,12 @@ from typing import Any
 from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.outcome import Outcome, OutcomeClass, RateHeaders, Usage
 from tui_batch.domain.request import Message, PromptRequest
-from tui_batch.providers.base import Encoded, EncodeError, Headers, HttpResponse, ModelInfo
+from tui_batch.providers.anthropic_stream import STREAMED, MessageAssembler
+from tui_batch.providers.base import Assembler, Encoded, EncodeError, Headers, HttpResponse, ModelInfo
 from tui_batch.providers.body import canonical, compact, word
 from tui_batch.providers.classify import count_of, error_outcome, malformed, parse_json, wrapped_error
 from tui_batch.providers.headers import anthropic_limits, request_id
+from tui_batch.providers.streams import with_stream
 
 MESSAGES_PATH = "/v1/messages"
 VERSION = "2023-06-01"
@@ -23,7 +25,7 @@ DEFAULT_MAX_TOKENS = 1_024
 _NO_SCHEMA = re.compile(r"claude-(?:instant|2|3)|claude-(?:opus|sonnet)-4-(?:0|2025)")
 """Families older than output_config.format: for them the schema is checked on our side only."""
 _NEVER_SENT = frozenset({"stream", "strict"})
-"""Answers come whole; `strict` is OpenAI's word, and this format is always strict."""
+"""Streaming is the job's business, not a parameter's; `strict` is OpenAI's word, and this format is always strict."""
 _RENAMED = {"max_completion_tokens": "max_tokens", "stop": "stop_sequences"}
 _LIMITS = frozenset(
     {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern"}
@@ -72,6 +74,14 @@ class Anthropic:
         if not isinstance(data, Mapping):
             return malformed(response, "the answer is not a JSON object", limits)
         return wrapped_error(response, data, limits) or _message(response, data, limits)
+
+    def stream(self, encoded: Encoded) -> Encoded | None:
+        """As Provider.stream."""
+        return with_stream(encoded, STREAMED)
+
+    def assembler(self, operation: Operation) -> Assembler:
+        """As Provider.assembler."""
+        return MessageAssembler()
 
     def auth_headers(self, secret: str | None) -> Headers:
         """The key and the protocol's version."""

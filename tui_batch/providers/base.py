@@ -30,6 +30,18 @@ class Encoded:
     operation: Operation
 
 
+class Assembler(Protocol):
+    """Makes one body of a streamed answer, keeping the answer and not the stream. Serves one response."""
+
+    def feed(self, piece: bytes) -> None:
+        """Takes the next bytes, cut anywhere. Never raises, whatever they are."""
+        ...
+
+    def finish(self) -> bytes:
+        """The body that the server would have sent unstreamed. Raises TransportFailure when the stream was cut."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """One HTTP request. Its `repr` leaves headers and body out: they hold the key and the prompt."""
@@ -39,6 +51,8 @@ class HttpRequest:
     headers: Headers
     body: bytes | None
     timeouts: Timeouts
+    assembler: Assembler | None = None
+    """Set for a streamed request: is fed the body of a 2xx as it arrives. A fresh one for every request."""
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {self.url})"
@@ -52,6 +66,7 @@ class HttpResponse:
     headers: Mapping[str, str]
     """Names in lower case. Of a repeated header one value is kept."""
     body: bytes
+    """Of a streamed answer: what the request's assembler made of it."""
 
 
 class FailureKind(StrEnum):
@@ -94,6 +109,7 @@ class Transport(Protocol):
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Returns the response, whatever its status; redirects are not followed.
 
+        A request with an assembler is read piece by piece, within its `first_byte_s` and `stall_s`.
         Raises TransportTimeout or TransportFailure. Cancelling the awaiting task drops the request.
         """
         ...
@@ -133,6 +149,14 @@ class Provider(Protocol):
 
     def decode(self, operation: Operation, response: HttpResponse) -> Outcome:
         """Says what came of a request. Never raises, whatever the response holds."""
+        ...
+
+    def stream(self, encoded: Encoded) -> Encoded | None:
+        """The same request, to be answered piece by piece; None when its answer cannot be streamed."""
+        ...
+
+    def assembler(self, operation: Operation) -> Assembler:
+        """Puts a streamed answer together into the body that `decode` reads."""
         ...
 
     def auth_headers(self, secret: str | None) -> Headers:

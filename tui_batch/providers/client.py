@@ -58,7 +58,8 @@ class EndpointClient:
     async def send(self, wire: WireRequest) -> Outcome:
         """Makes the request. Raises nothing but CancelledError."""
         started_at, start = self._clock(), self._timer()
-        request = HttpRequest("POST", self._base_url + wire.path, self._headers, wire.body, wire.timeouts)
+        assembler = None if wire.timeouts.stall_s is None else self._provider.assembler(wire.operation)
+        request = HttpRequest("POST", self._base_url + wire.path, self._headers, wire.body, wire.timeouts, assembler)
         try:
             response = await self._transport.send(request)
         except TransportTimeout as error:

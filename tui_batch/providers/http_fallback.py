@@ -13,6 +13,7 @@ import httpx
 from tui_batch.errors import UserError
 from tui_batch.providers.base import FailureKind, HttpRequest, HttpResponse, TransportFailure
 from tui_batch.providers.http import BAD_HEADER, USER_AGENT, ProxyUse, TransportOptions, timed_out
+from tui_batch.providers.pieces import Patience, Verbatim, read_pieces, reader_of
 from tui_batch.providers.redact import clean_message
 from tui_batch.providers.tls import ca_path
 
@@ -59,18 +60,14 @@ class HttpxTransport:
         wire = self._client.build_request(
             request.method, request.url, headers=list(request.headers), content=request.body
         )
-        response = await self._client.send(wire, stream=True)
-        try:
-            chunks, size = [], 0
-            async for chunk in response.aiter_bytes():
-                size += len(chunk)
-                if size > self._options.max_body:
-                    bound = f"{self._options.max_body:,}"
-                    raise TransportFailure(FailureKind.TOO_LARGE, f"the response is larger than {bound} bytes")
-                chunks.append(chunk)
-        finally:
-            await response.aclose()
-        return HttpResponse(response.status_code, dict(response.headers), b"".join(chunks))
+        async with Patience(request.timeouts) as patience:
+            response = await self._client.send(wire, stream=True)
+            try:
+                reader = reader_of(response.status_code, request.assembler or Verbatim())
+                body = await read_pieces(response.aiter_bytes(), reader, patience, self._options.max_body)
+            finally:
+                await response.aclose()
+        return HttpResponse(response.status_code, dict(response.headers), body)
 
 
 def _ssl_context(path: str | None) -> ssl.SSLContext:

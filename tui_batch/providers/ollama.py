@@ -9,10 +9,12 @@ from typing import Any
 from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.outcome import Outcome, OutcomeClass, Usage
 from tui_batch.domain.request import Json, PromptRequest
-from tui_batch.providers.base import Encoded, EncodeError, Headers, HttpResponse, ModelInfo
+from tui_batch.providers.base import Assembler, Encoded, EncodeError, Headers, HttpResponse, ModelInfo
 from tui_batch.providers.body import canonical, compact, word
 from tui_batch.providers.classify import count_of, error_outcome, malformed, parse_json, wrapped_error
 from tui_batch.providers.headers import request_id
+from tui_batch.providers.ollama_stream import STREAMED, LineAssembler
+from tui_batch.providers.streams import with_stream
 
 CHAT_PATH = "/api/chat"
 GENERATE_PATH = "/api/generate"
@@ -25,11 +27,11 @@ _TOP_LEVEL = frozenset(
 """Parameters that stand beside `options`; every other one is an option of the model."""
 _RENAMED = {"max_tokens": "num_predict", "max_completion_tokens": "num_predict"}
 _FORCED = frozenset({"stream", "truncate", "options", "response_format", "strict"})
-"""Streaming would break the one answer into lines; a prompt cut without a word would look like a good answer."""
+"""Streaming is the job's business, not a parameter's; a prompt cut without a word would look like a good answer."""
 
 
 class Ollama:
-    """Chat, generate and embed, never streamed and never with a silently cut prompt."""
+    """Chat, generate and embed, never with a silently cut prompt; streamed only where `stream` is called."""
 
     api = Api.OLLAMA
     models_path = "/api/tags"
@@ -65,6 +67,14 @@ class Ollama:
         if wrapped is not None:
             return wrapped
         return _embeddings(response, data) if operation is Operation.EMBED else _answer(response, data)
+
+    def stream(self, encoded: Encoded) -> Encoded | None:
+        """As Provider.stream."""
+        return None if encoded.operation is Operation.EMBED else with_stream(encoded, STREAMED)
+
+    def assembler(self, operation: Operation) -> Assembler:
+        """As Provider.assembler."""
+        return LineAssembler()
 
     def auth_headers(self, secret: str | None) -> Headers:
         """A bearer token, for proxies in front of a server; the server itself wants none."""

@@ -15,11 +15,13 @@ from typing import Any
 from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.outcome import Outcome, OutcomeClass, RateHeaders, Usage
 from tui_batch.domain.request import PromptRequest
-from tui_batch.providers.base import Encoded, EncodeError, Headers, HttpResponse, ModelInfo
+from tui_batch.providers.base import Assembler, Encoded, EncodeError, Headers, HttpResponse, ModelInfo
 from tui_batch.providers.body import canonical, compact, word
 from tui_batch.providers.classify import count_of, error_outcome, malformed, parse_json, wrapped_error
 from tui_batch.providers.headers import openai_limits, request_id
+from tui_batch.providers.openai_stream import STREAMED, ChatAssembler
 from tui_batch.providers.redact import clean_message
+from tui_batch.providers.streams import with_stream
 
 CHAT_PATH = "/chat/completions"
 EMBED_PATH = "/embeddings"
@@ -79,6 +81,14 @@ class OpenAI:
             return _embedding(response, data, limits)
         return _completion(response, data, limits)
 
+    def stream(self, encoded: Encoded) -> Encoded | None:
+        """As Provider.stream."""
+        return None if encoded.operation is Operation.EMBED else with_stream(encoded, STREAMED)
+
+    def assembler(self, operation: Operation) -> Assembler:
+        """As Provider.assembler."""
+        return ChatAssembler()
+
     def auth_headers(self, secret: str | None) -> Headers:
         """A bearer token; servers without a key need none."""
         return (("authorization", f"Bearer {secret}"),) if secret else ()
@@ -95,7 +105,7 @@ class OpenAI:
 
 
 def encode_body(request: PromptRequest, model: str) -> Encoded:
-    """A ready request body: only the model is replaced and streaming is turned off."""
+    """A ready request body: only the model is replaced, and streaming is left to the job."""
     assert request.body is not None
     body = {name: value for name, value in request.body.items() if name not in ("stream", "stream_options")}
     if model:
