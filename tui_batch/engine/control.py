@@ -16,14 +16,19 @@ from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.request import Json
 from tui_batch.engine.engine import Engine
 from tui_batch.engine.lane import Halt
+from tui_batch.engine.lease import LEASE_S as LEASE_S
 from tui_batch.engine.router import variants
 from tui_batch.errors import UserError
 from tui_batch.store.store import Store
 
-LEASE_S = 15.0
-"""A heartbeat older than this, from an owner that cannot be proved alive, frees the job."""
 REPLY_S = 10.0
 """How long to wait for the owner's answer to a verb."""
+LOOK_S = 0.5
+"""How often a process that waits for an answer looks whether there still is an owner."""
+
+
+LEAST = {"concurrency": 1, "rpm": 1, "tpm": 1, "budget_nano": 0, "priority": -(2**31)}
+"""The knobs that are numbers, with the smallest value each may have. All but the priority may be None."""
 
 
 class Verb(StrEnum):
@@ -69,22 +74,34 @@ class Controller:
         *,
         clock: Callable[[], float],
         alive: Callable[[Owner], bool],
+        lease_s: float = LEASE_S,
     ) -> None:
         self._store = store
         self._engine = engine
         self._clock = clock
         self._alive = alive
+        self._lease_s = lease_s
+        self._starting: set[int] = set()
 
     async def start(self, job_id: int) -> asyncio.Future[Job]:
         """Takes the job's lease and runs it here. Raises UserError when it runs elsewhere or cannot run."""
         engine = self._engine
         if engine is None:
             raise UserError("this process runs no jobs")
+        if job_id in self._starting or engine.find(job_id) is not None:
+            raise UserError(f"job {job_id} runs already")
+        self._starting.add(job_id)
+        try:
+            return await self._start(engine, job_id)
+        finally:
+            self._starting.discard(job_id)
+
+    async def _start(self, engine: Engine, job_id: int) -> asyncio.Future[Job]:
         await engine.ended(job_id)
         job = await self._store.jobs.get(job_id)
         self._check_startable(job)
         if not await self._store.jobs.acquire(
-            job_id, engine.owner, now=self._clock(), expiry_s=LEASE_S, alive=self._alive
+            job_id, engine.owner, now=self._clock(), expiry_s=self._lease_s, alive=self._alive
         ):
             raise UserError(
                 f"job {job_id} is run by another process ({_where(job)})",
@@ -95,7 +112,7 @@ class Controller:
             return await engine.start(await self._store.jobs.get(job_id))
         except BaseException:
             await self._store.jobs.set_state(
-                job_id, job.state, reason=job.reason, message=job.message, now=self._clock()
+                job_id, job.state, reason=job.reason, message=job.message, now=self._clock(), by=engine.owner
             )
             await self._store.jobs.release(job_id, engine.owner)
             raise
@@ -136,7 +153,7 @@ class Controller:
         """Removes a job and everything it holds. Refuses while any process runs it."""
         if self._engine is not None and self._engine.find(job_id) is not None:
             raise UserError(f"job {job_id} is running", remedy=f"Stop it first: llmbatch-tui cancel {job_id}")
-        await self._store.jobs.delete(job_id, alive=self._alive, expiry_s=LEASE_S, progress=progress)
+        await self._store.jobs.delete(job_id, alive=self._alive, expiry_s=self._lease_s, progress=progress)
 
     async def clone(self, job_id: int, spec: JobSpec, knobs: Knobs) -> int:
         """A new draft with the same rows and none of the answers; returns its id."""
@@ -150,7 +167,7 @@ class Controller:
         if job.owner is None or (self._engine is not None and job.owner == self._engine.owner):
             return False
         beat = job.heartbeat_at or 0.0
-        return self._alive(job.owner) and self._clock() - beat < LEASE_S
+        return self._alive(job.owner) and self._clock() - beat < self._lease_s
 
     async def _give(self, job_id: int, verb: Verb, args: dict[str, Json]) -> Json:
         job = await self._store.jobs.get(job_id)
@@ -160,8 +177,13 @@ class Controller:
 
     async def _send(self, job: Job, verb: Verb, args: dict[str, Json]) -> Json:
         commands = self._store.commands
-        reply = await commands.wait(await commands.push(job.id, verb, args), timeout=REPLY_S)
-        if reply is None:
+        number = await commands.push(job.id, verb, args)
+        for _ in range(round(REPLY_S / LOOK_S)):
+            if (reply := await commands.wait(number, timeout=LOOK_S)) is not None:
+                break
+            if not await self.owned_elsewhere(await self._store.jobs.get(job.id)) and await commands.withdraw(number):
+                return await self.apply(job.id, verb, args)
+        else:
             raise UserError(
                 f"the process that runs job {job.id} ({_where(job)}) did not answer within {REPLY_S:.0f} s",
                 remedy="If it hangs, end it and use: llmbatch-tui resume " + str(job.id),
@@ -211,14 +233,14 @@ class Controller:
 
     async def _cancel(self, job_id: int) -> None:
         job = await self._store.jobs.get(job_id)
-        if job.state in (JobState.COMPLETED, JobState.CANCELLED):
+        if job.state in (JobState.COMPLETED, JobState.CANCELLED) and not job.counters.pending:
             raise UserError(f"job {job_id} is {job.state} already")
         if (engine := self._run_here(job_id)) is not None:
             run = engine.find(job_id)
             assert run is not None
-            engine.halt(run, Halt(JobState.CANCELLED))
-        else:
-            await self._store.jobs.set_state(job_id, JobState.CANCELLED, now=self._clock())
+            engine.halt(run, Halt(JobState.CANCELLED))  # which cancels the items too, while the person goes on
+            return
+        await self._store.jobs.set_state(job_id, JobState.CANCELLED, now=self._clock())
         await self._store.jobs.cancel(job_id)
 
     async def _retry(self, job_id: int, selection: Selection) -> int:
@@ -234,13 +256,26 @@ class Controller:
 
     async def _turn(self, job_id: int, changes: Mapping[str, Json]) -> None:
         job = await self._store.jobs.get(job_id)
-        try:
-            knobs = replace(job.knobs, **changes)
-        except TypeError as error:
-            raise UserError(f"unknown knob: {', '.join(changes)}") from error
+        knobs = turned(job.knobs, changes)
         await self._store.jobs.set_knobs(job_id, knobs)
         if (engine := self._run_here(job_id)) is not None:
             engine.turn(job_id, knobs)
+
+
+def turned(knobs: Knobs, changes: Mapping[str, Json]) -> Knobs:
+    """The knobs with changes as they come from a person or another process. Raises UserError naming the bad one."""
+    for name, value in changes.items():
+        if name not in LEAST and name != "tags":
+            raise UserError(f"unknown knob: {name}", remedy=f"The knobs: {', '.join((*LEAST, 'tags'))}")
+        if name == "tags":
+            good = isinstance(value, Mapping) and all(isinstance(word, str) for pair in value.items() for word in pair)
+        elif name == "priority":
+            good = type(value) is int
+        else:
+            good = value is None or (type(value) is int and value >= LEAST[name])
+        if not good:
+            raise UserError(f"{name}: {value!r} is no value for it")
+    return replace(knobs, **changes)
 
 
 def _where(job: Job) -> str:

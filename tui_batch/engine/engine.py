@@ -16,17 +16,21 @@ from types import TracebackType
 from tui_batch.domain.endpoint import Api, Deployment, DeploymentKey, Endpoint
 from tui_batch.domain.item import ItemRecord
 from tui_batch.domain.job import Job, JobState, Knobs, Owner, PauseReason
+from tui_batch.domain.outcome import Outcome
 from tui_batch.engine.executor import Executor
 from tui_batch.engine.feeder import Feeder
 from tui_batch.engine.jobrun import JobRun
+from tui_batch.engine.journal import Journal
 from tui_batch.engine.landing import Landing
 from tui_batch.engine.lane import Halt, Lane, Pass
+from tui_batch.engine.lease import LEASE_S
 from tui_batch.engine.patience import persistently
 from tui_batch.engine.prepare import Preparer
 from tui_batch.engine.queue import Prepared
 from tui_batch.engine.ratelimit import RateLimiter
 from tui_batch.engine.scheduler import Scheduler
 from tui_batch.engine.snapshot import EngineSnapshot
+from tui_batch.errors import UserError
 from tui_batch.inputs.templates import compile_prompt
 from tui_batch.money.prices import UnitPrices
 from tui_batch.money.tokens import TokenEstimator
@@ -55,6 +59,8 @@ class Surroundings:
     """Unit prices of a model on an endpoint. May block."""
     clock: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.Random)
+    lease_s: float = LEASE_S
+    """After so long without a heartbeat another process may take this one's jobs: nothing is sent any more."""
 
 
 @dataclass(slots=True)
@@ -84,6 +90,11 @@ class Engine:
         """Jobs that no longer run but whose last state is still being written."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._trouble = ""
+        self._ends: set[asyncio.Task[None]] = set()
+        """What writes the last states of jobs."""
+        self._beat_at = 0.0
+        """Unix time of the last heartbeat that reached the database."""
+        self.journal = Journal(store.events, self._around.clock)
 
     async def __aenter__(self) -> Engine:
         self._loop = asyncio.get_running_loop()
@@ -112,7 +123,8 @@ class Engine:
     ) -> None:
         await self.stop()
         self._scheduler.close()
-        await self.store.writer.drain()
+        with suppress(StoreTrouble):  # what is left over is committed, or counted as lost, when the store closes
+            await self.journal.flush()
 
     @property
     def job_ids(self) -> tuple[int, ...]:
@@ -130,6 +142,8 @@ class Engine:
         keys = {DeploymentKey(name, ref.model) for ref in job.spec.models for name in ref.endpoints}
         await self._open_lanes(preparer, keys, reopen=True)
         run = JobRun(job, preparer)
+        if not self._runs:
+            self._beat_at = self._around.clock() if job.heartbeat_at is None else job.heartbeat_at
         run.served = min((other.served for other in self._runs.values()), default=0.0)
         feeder = Feeder(
             run,
@@ -159,6 +173,8 @@ class Engine:
                 continue
             endpoint = deployment.endpoint
             prices = await self._loop.run_in_executor(None, self._around.prices_for, endpoint, key.model)
+            if key in self._lanes:  # another job opened it meanwhile
+                continue
             self._lanes[key] = Lane(deployment, RateLimiter(rpm=endpoint.rpm, tpm=endpoint.tpm), prices)
 
     def _launch(self, run: JobRun, item: Prepared, index: int, granted: Pass) -> None:
@@ -182,9 +198,15 @@ class Engine:
             self._landing.withdraw(run, item, index, granted)
             self.halt(run, Halt(JobState.FAILED, None, f"{type(error).__name__}: {error}"))
         else:
-            self._landing.land(run, item, index, granted, outcome)
+            self._take_in(run, item, index, granted, outcome)
         finally:
             self._settled(run)
+
+    def _take_in(self, run: JobRun, item: Prepared, index: int, granted: Pass, outcome: Outcome) -> None:
+        try:
+            self._landing.land(run, item, index, granted, outcome)
+        except Exception as error:  # nor must a defect of our own
+            self.halt(run, Halt(JobState.FAILED, None, f"{type(error).__name__}: {error}"))
 
     def _settled(self, run: JobRun) -> None:
         """Something of a run ended: dispatch more, or end the run."""
@@ -193,6 +215,20 @@ class Engine:
         over = run.in_flight == 0 and (run.halt is not None or (run.exhausted and run.idle))
         if running is not None and over and running.ending is None:
             running.ending = self._loop.create_task(self._end(running), name=f"end job {run.id}")
+            self._ends.add(running.ending)
+            running.ending.add_done_callback(lambda task: self._end_over(run, task))
+
+    def _end_over(self, run: JobRun, task: asyncio.Task[None]) -> None:
+        """Whoever waits for the job is told when its end cannot be written: it was deleted, the disk is damaged."""
+        self._ends.discard(task)
+        gone = UserError(f"given up: {self._trouble or 'the job was stopped'}") if task.cancelled() else None
+        error = gone or task.exception()
+        if error is None or run.finished.done():
+            return
+        if (running := self._running.get(run.id)) is not None:
+            self._forget(running)
+        self._ending.pop(run.id, None)
+        run.finished.set_exception(error)
 
     async def _end(self, running: _Running) -> None:
         """Writes the last outcomes and the job's final state, and gives up the lease."""
@@ -212,9 +248,14 @@ class Engine:
         run.finished.set_result(job)
 
     async def _close(self, job_id: int, halt: Halt) -> None:
-        now = self._around.clock()
-        await self.store.jobs.set_state(job_id, halt.state, reason=halt.reason, message=halt.message, now=now)
-        await self.store.jobs.release(job_id, self.owner)
+        jobs, now, by = self.store.jobs, self._around.clock(), self.owner
+        await jobs.set_state(job_id, halt.state, reason=halt.reason, message=halt.message, now=now, by=by)
+        if halt.state is JobState.CANCELLED:
+            await jobs.cancel(job_id)
+        if halt.state is JobState.COMPLETED and (await jobs.get(job_id)).counters.pending:
+            # Dead items were made pending again between the count and the end.
+            await jobs.set_state(job_id, JobState.PAUSED, reason=PauseReason.USER, now=now, by=by)
+        await jobs.release(job_id, by)
 
     def _forget(self, running: _Running) -> None:
         running.feeding.cancel()
@@ -227,8 +268,8 @@ class Engine:
             self.halt(running.run, Halt(JobState.FAILED, None, f"{type(error).__name__}: {error}"))
 
     def halt(self, run: JobRun, halt: Halt) -> None:
-        """Stops dispatching a job; it ends when its last request in flight has landed."""
-        if run.halt is not None:
+        """Stops dispatching a job; it ends when its last request in flight has landed. A graver reason replaces one."""
+        if run.halt is not None and gravity(halt) <= gravity(run.halt):
             return
         run.halt = halt
         task = self._loop.create_task(self._announce(run, halt), name=f"halt job {run.id}")
@@ -237,11 +278,14 @@ class Engine:
 
     async def _announce(self, run: JobRun, halt: Halt) -> None:
         """The job's state changes at once, not when its last slow request ends."""
-        if halt is not LOST and run.id in self._runs:
+        if halt is not LOST and run.halt is halt and run.id in self._runs:
+            jobs, now = self.store.jobs, self._around.clock()
             with suppress(StoreTrouble):  # the screen shows the trouble; the state is written again at the end
-                await self.store.jobs.set_state(
-                    run.id, halt.state, reason=halt.reason, message=halt.message, now=self._around.clock()
+                await jobs.set_state(
+                    run.id, halt.state, reason=halt.reason, message=halt.message, now=now, by=self.owner
                 )
+                if halt.state is JobState.CANCELLED:
+                    await jobs.cancel(run.id)
         self._settled(run)
 
     async def ended(self, job_id: int) -> None:
@@ -250,12 +294,21 @@ class Engine:
             await asyncio.wait([future])
 
     def unhalt(self, job_id: int) -> None:
-        """Lets a job go on that was halted but still has requests in flight."""
+        """Lets a job go on that was paused but still has requests in flight.
+
+        Raises UserError for a job that is being ended, or is another process's by now.
+        """
         run = self._runs[job_id]
+        if run.halt is not None and run.halt.state is not JobState.PAUSED:
+            raise UserError(f"job {job_id} is {run.halt.state}")
+        if run.halt is LOST:
+            raise UserError(LOST.message)
         run.halt = None
         run.guard.reset()
-        for lane in self._lanes.values():
-            lane.closed = None
+        names = {endpoint.name for endpoint in run.spec.endpoints}
+        for key, lane in self._lanes.items():
+            if key.endpoint in names:
+                lane.closed = None
         run.hungry.set()
         self._scheduler.kick()
 
@@ -283,11 +336,20 @@ class Engine:
             if job_id in self._runs:
                 self.halt(self._runs[job_id], LOST)
 
+    def beaten(self, at: float) -> None:
+        """The leases were renewed at that Unix time."""
+        self._beat_at = at
+        self._scheduler.kick()
+
+    def fail_all(self, error: BaseException) -> None:
+        """Ends every job: something that they all need is broken."""
+        for run in list(self._runs.values()):
+            self.halt(run, Halt(JobState.FAILED, None, f"{type(error).__name__}: {error}"))
+
     async def drain(self, message: str = "interrupted") -> None:
         """Stops dispatching and waits for what is in flight; the jobs are paused and can be resumed."""
-        ends = [run.finished for run in self._runs.values()]
-        for run in list(self._runs.values()):
-            self.halt(run, Halt(JobState.PAUSED, PauseReason.USER, message))
+        ends = [*(run.finished for run in self._runs.values()), *self._ending.values()]
+        self._halt_all(message)
         if ends:
             await asyncio.wait(ends)
 
@@ -296,14 +358,20 @@ class Engine:
 
         A disk that refuses is waited for only so long: what it did not take is pending and will be sent again.
         """
+        self._halt_all(message)  # now: no request may start between here and the cancelling
         ending = asyncio.ensure_future(self.drain(message))
         await asyncio.sleep(0)
         for running in list(self._running.values()):
             for task in list(running.flying):
                 task.cancel()
         _, late = await asyncio.wait([ending], timeout=PATIENCE_S)
-        for task in late:
+        for task in (*late, *(self._ends if late else ())):
             task.cancel()
+        await asyncio.gather(ending, *self._ends, return_exceptions=True)
+
+    def _halt_all(self, message: str) -> None:
+        for run in list(self._runs.values()):
+            self.halt(run, Halt(JobState.PAUSED, PauseReason.USER, message))
 
     def snapshot(self) -> EngineSnapshot:
         """Everything a screen shows, as frozen values."""
@@ -315,9 +383,10 @@ class Engine:
         )
 
     def _healthy(self) -> bool:
-        """Whether outcomes reach the disk: if not, nothing more is bought."""
+        """Whether outcomes reach the disk, and the jobs are still this process's: if not, nothing more is bought."""
+        leased = self._around.clock() - self._beat_at <= self._around.lease_s
         writer = self.store.writer
-        return not self._trouble and writer.trouble is None and writer.backlog < BACKLOG
+        return leased and not self._trouble and writer.trouble is None and writer.backlog < BACKLOG
 
     def _committed(self, records: list[ItemRecord]) -> None:
         by_job: dict[int, list[ItemRecord]] = {}
@@ -329,8 +398,18 @@ class Engine:
                 self._settled(running.run)
 
     def _troubled(self, words: str | None) -> None:
-        self._trouble = words or ""
+        words = words or self.store.writer.trouble or ""
+        if words == self._trouble:
+            return
+        self._trouble = words
+        self.journal.note(*(("error", f"not dispatching: {words}") if words else ("info", "the database works again")))
         self._scheduler.kick()
+
+
+def gravity(halt: Halt) -> int:
+    """Which of two reasons to stop a job stands: a lost lease over everything, an end over a pause."""
+    order = (JobState.PAUSED, JobState.FAILED, JobState.CANCELLED)
+    return len(order) if halt is LOST else order.index(halt.state)
 
 
 def final_state(halt: Halt | None, pending: int) -> Halt:

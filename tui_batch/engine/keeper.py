@@ -12,16 +12,16 @@ from contextlib import suppress
 import psutil
 
 from tui_batch.domain.job import Owner
-from tui_batch.engine.control import LEASE_S, Controller, Verb
+from tui_batch.domain.stored import Command, CommandResult
+from tui_batch.engine.control import Controller, Verb
 from tui_batch.engine.engine import Engine
+from tui_batch.engine.lease import USUAL, LeaseTimes
 from tui_batch.errors import UserError
 from tui_batch.store.connection import StoreTrouble
 from tui_batch.store.store import Store
 
 POLL_S = 0.1
 """How often the database is asked whether another process wrote to it: one cheap pragma."""
-HEARTBEAT_S = 1.0
-EXPIRE_S = 5.0
 
 
 def this_process() -> Owner:
@@ -55,12 +55,14 @@ class Keeper:
         *,
         clock: Callable[[], float],
         alive: Callable[[Owner], bool] = is_alive,
+        lease: LeaseTimes = USUAL,
     ) -> None:
         self._store = store
         self._engine = engine
         self._controller = controller
         self._clock = clock
         self._alive = alive
+        self._lease = lease
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Keeper:
@@ -68,12 +70,19 @@ class Keeper:
             asyncio.create_task(self._obey(), name="obey commands"),
             asyncio.create_task(self._beat(), name="keep leases"),
         ]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Neither loop ends by itself: without them the jobs would stand still and nobody would know why."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._engine.fail_all(error)
 
     async def _obey(self) -> None:
         seen = -1
@@ -89,22 +98,35 @@ class Keeper:
         for command in await self._store.commands.take(self._engine.job_ids):
             if command.job_id is None:  # the job was deleted meanwhile
                 continue
-            try:
-                result = await self._controller.apply(command.job_id, Verb(command.verb), command.args)
-                await self._store.commands.finish(command.id, ok=True, message="" if result is None else str(result))
-            except (UserError, ValueError) as error:
-                await self._store.commands.finish(command.id, ok=False, message=str(error))
+            result = await self._do(command, command.job_id)
+            await self._store.commands.finish(command.id, ok=result.ok, message=result.message)
+
+    async def _do(self, command: Command, job_id: int) -> CommandResult:
+        try:
+            result = await self._controller.apply(job_id, Verb(command.verb), command.args)
+        except StoreTrouble as error:
+            return CommandResult(False, f"not done: {error}")
+        except (UserError, ValueError, TypeError) as error:  # the last two: a newer or a foreign program's words
+            return CommandResult(False, str(error))
+        return CommandResult(True, "" if result is None else str(result))
 
     async def _beat(self) -> None:
-        jobs, loop = self._store.jobs, asyncio.get_running_loop()
-        expired_at = loop.time() - EXPIRE_S
+        loop = asyncio.get_running_loop()
+        swept_at = loop.time() - self._lease.sweep_s
         while True:
-            with suppress(StoreTrouble):  # the lease outlives some missed beats
-                own = self._engine.job_ids
-                if own:
-                    kept = await jobs.heartbeat(self._engine.owner, own, self._clock())
-                    self._engine.lost(set(own) - kept)
-                if loop.time() - expired_at >= EXPIRE_S:
-                    expired_at = loop.time()
-                    await jobs.expire(now=self._clock(), expiry_s=LEASE_S, alive=self._alive)
-            await asyncio.sleep(HEARTBEAT_S)
+            with suppress(StoreTrouble):  # without a beat nothing is sent once the lease is over
+                await self._renew()
+                if loop.time() - swept_at >= self._lease.sweep_s:
+                    swept_at = loop.time()
+                    await self._store.jobs.expire(now=self._clock(), expiry_s=self._lease.expiry_s, alive=self._alive)
+                self._engine.journal.observe(self._engine.snapshot())
+                await self._engine.journal.flush()
+            await asyncio.sleep(self._lease.beat_s)
+
+    async def _renew(self) -> None:
+        if not (own := self._engine.job_ids):
+            return
+        now = self._clock()
+        kept = await self._store.jobs.heartbeat(self._engine.owner, own, now)
+        self._engine.lost(set(own) - kept)
+        self._engine.beaten(now)

@@ -15,6 +15,7 @@ from tui_batch.engine.control import Controller
 from tui_batch.engine.engine import Engine, Surroundings
 from tui_batch.engine.executor import HttpExecutor
 from tui_batch.engine.keeper import Keeper, is_alive, this_process
+from tui_batch.engine.lease import USUAL, LeaseTimes
 from tui_batch.money.prices import OwnPrice, lookup
 from tui_batch.providers.base import Transport
 from tui_batch.providers.keys import resolve_key
@@ -39,6 +40,7 @@ async def open_workplace(
     prices: tuple[OwnPrice, ...] = (),
     clock: Callable[[], float] = time.time,
     rng: random.Random | None = None,
+    lease: LeaseTimes = USUAL,
 ) -> AsyncIterator[Workplace]:
     """Opens the database and starts an idle engine on it. On leaving, what is in flight is cancelled.
 
@@ -51,10 +53,10 @@ async def open_workplace(
             executor.register(deployment, secret_of(deployment.endpoint))
 
         prices_for = partial(lookup, own=prices)
-        around = Surroundings(provider_for, register, prices_for, clock, rng or random.Random())
+        around = Surroundings(provider_for, register, prices_for, clock, rng or random.Random(), lease.expiry_s)
         async with Engine(store, executor, this_process(), around) as engine:
-            controller = Controller(store, engine, clock=clock, alive=is_alive)
-            async with Keeper(store, engine, controller, clock=clock):
+            controller = Controller(store, engine, clock=clock, alive=is_alive, lease_s=lease.expiry_s)
+            async with Keeper(store, engine, controller, clock=clock, lease=lease):
                 yield Workplace(store, engine, controller)
 
 

@@ -29,9 +29,12 @@ class Events:
         self._read = read
         self._clock = clock
 
-    async def log(self, job_id: int | None, level: str, text: str) -> int:
-        """Adds a line (level: info, warning or error) and returns its id. None: it is about no job."""
-        at = self._clock()
+    async def log(self, job_id: int | None, level: str, text: str, *, at: float | None = None) -> int:
+        """Adds a line (level: info, warning or error) and returns its id. None: it is about no job.
+
+        `at` is the Unix time at which it happened; None: now.
+        """
+        at = self._clock() if at is None else at
 
         def insert(conn: sqlite3.Connection) -> int:
             with transaction(conn):

@@ -14,6 +14,7 @@ from tui_batch.errors import UserError
 from tui_batch.store import bulk, leases
 from tui_batch.store.codec import dump_knobs, dump_spec, load_knobs, load_spec
 from tui_batch.store.connection import LOCK_GAP_S, Connection, transaction
+from tui_batch.store.events import insert_event
 from tui_batch.store.leases import EXPIRY_S, Alive, may_be_alive
 
 T = TypeVar("T")
@@ -127,23 +128,37 @@ class Jobs:
         message: str = "",
         now: float,
         expect: Collection[JobState] | None = None,
+        by: Owner | None = None,
     ) -> bool:
         """Changes the state if it is one of the expected ones (None: any), and says whether it did.
 
-        The first run sets started_at; an end sets finished_at, anything else clears it.
+        With `by`, only while that owner holds the job's lease: who lost it has no say any more. The first run sets
+        started_at; an end sets finished_at, anything else clears it. A change is an event in the log.
         """
         values = {
             "id": job_id,
             "state": state.value,
             "reason": None if reason is None else reason.value,
-            "message": message,
+            "message": (message := message.encode("utf-8", "replace").decode()),  # JSON can spell lone surrogates
             "started": now if state is JobState.RUNNING else None,
             "finished": now if state in TERMINAL else None,
+            "token": None if by is None else by.token,
         }
         among = "" if expect is None else f"AND state IN ({', '.join(repr(one.value) for one in expect) or 'NULL'})"
         sql = f"""UPDATE job SET state = :state, reason = :reason, message = :message,
-            started_at = coalesce(started_at, :started), finished_at = :finished WHERE id = :id {among}"""
-        return await self._change(sql, values)
+            started_at = coalesce(started_at, :started), finished_at = :finished
+            WHERE id = :id AND (:token IS NULL OR owner_token = :token) {among}"""
+
+        def change(conn: sqlite3.Connection) -> bool:
+            with transaction(conn):
+                before = conn.execute("SELECT state, reason, message, started_at FROM job WHERE id = ?", (job_id,))
+                old = before.fetchone()
+                changed = conn.execute(sql, values).rowcount == 1
+                if changed and old[:3] != (values["state"], values["reason"], message):
+                    _log_state(conn, job_id, now, state, first=old[3] is None)
+            return changed
+
+        return await self._write.run(change)
 
     async def set_knobs(self, job_id: int, knobs: Knobs) -> None:
         """Stores the knobs. Raises UserError when there is no such job."""
@@ -274,6 +289,22 @@ class Jobs:
                 return conn.execute(sql, values).rowcount == 1
 
         return await self._write.run(change)
+
+
+def _log_state(conn: sqlite3.Connection, job_id: int, now: float, state: JobState, *, first: bool) -> None:
+    reason, message, done, dead = conn.execute(
+        "SELECT reason, message, done, dead FROM job WHERE id = ?", (job_id,)
+    ).fetchone()
+    match state:
+        case JobState.RUNNING:
+            level, text = "info", "started" if first else "goes on"
+        case JobState.COMPLETED:
+            level, text = ("warning" if dead else "info"), f"completed: {done} done, {dead} dead"
+        case _:
+            harmless = state in (JobState.CANCELLED, JobState.QUEUED, JobState.DRAFT) or reason == PauseReason.USER
+            level = "info" if harmless else "error" if state is JobState.FAILED else "warning"
+            text = state.value + (f" ({reason})" if reason else "") + (f": {message}" if message else "")
+    insert_event(conn, job_id, now, level, text)
 
 
 def _frozen(entries: Collection[T] | None) -> frozenset[T] | None:

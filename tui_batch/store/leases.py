@@ -15,6 +15,7 @@ import psutil
 
 from tui_batch.domain.job import ACTIVE, JobState, Owner, PauseReason
 from tui_batch.store.connection import transaction
+from tui_batch.store.events import insert_event
 
 Alive: TypeAlias = Callable[[Owner], bool]
 
@@ -75,7 +76,7 @@ def expire(conn: sqlite3.Connection, *, now: float, expiry_s: float, alive: Aliv
             unowned = token is None and state == JobState.RUNNING
             held = is_held(conn, job_id, now=now, expiry_s=expiry_s, alive=alive)
             if unowned or (token is not None and not held):
-                _lose(conn, job_id)
+                _lose(conn, job_id, now)
                 lost.append(job_id)
     return lost
 
@@ -86,6 +87,8 @@ def _active(conn: sqlite3.Connection) -> list[tuple[int, str, str | None]]:
     return conn.execute(sql, [state.value for state in ACTIVE]).fetchall()
 
 
-def _lose(conn: sqlite3.Connection, job_id: int) -> None:
-    values = (JobState.PAUSED.value, PauseReason.OWNER_LOST.value, "The process that ran this job is gone.", job_id)
+def _lose(conn: sqlite3.Connection, job_id: int, now: float) -> None:
+    words = "The process that ran this job is gone."
+    values = (JobState.PAUSED.value, PauseReason.OWNER_LOST.value, words, job_id)
+    insert_event(conn, job_id, now, "warning", f"paused (owner_lost): {words}")
     conn.execute(f"UPDATE job SET state = ?, reason = ?, message = ?, {CLEARED} WHERE id = ?", values)
