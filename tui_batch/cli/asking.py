@@ -87,6 +87,7 @@ def _given(flags: JobFlags) -> dict[str, Any]:
         "cache": _cache(flags),
         "priority": flags.priority,
         "keep_raw": flags.keep_raw or None,
+        "stream": flags.stream or None,
     }
     return {name: value for name, value in found.items() if value is not None}
 

@@ -90,6 +90,9 @@ class JobFlags:
     ] = None
     strict: Annotated[bool, _option("--strict", help_="The first bad row stops the import.")] = False
     keep_raw: Annotated[bool, _option("--keep-raw", help_="Keep every response as received.")] = False
+    stream: Annotated[
+        bool, _option("--stream", help_="Receive answers piece by piece: a stalled one is noticed early.")
+    ] = False
     simulate: Annotated[
         bool, _option("--simulate", help_="Ask the built-in simulator: no key, no network. Lifts RPM and TPM.")
     ] = False

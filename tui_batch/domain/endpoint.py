@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-
 SIMULATED = "simulator://"
 """Base URLs that begin so lead to the built-in simulator: nothing leaves the process and nobody is paid."""
 

@@ -159,6 +159,12 @@ class JobSpec:
     keep_raw: bool = False
     timeout_base_s: float = 60.0
     timeout_per_1k_tokens_s: float = 20.0
+    stream: bool = False
+    """Ask for answers piece by piece, so that a stall is noticed long before the whole time is over."""
+    first_byte_s: float = 60.0
+    """Streamed: silence at most before an answer begins; timeout_per_1k_tokens_s is added for the prompt's tokens."""
+    stall_s: float = 30.0
+    """Streamed: silence at most between two pieces of an answer."""
     routes: tuple[RouteRule, ...] = ()
     """Mode `route`: the first rule that fits a row names its model; without one the last of `models` answers."""
     buckets: tuple[LengthBucket, ...] = ()

@@ -59,6 +59,9 @@ async def compose(draft: JobDraft, settings: Settings, transport: Transport) -> 
         keep_raw=bool(draft.keep_raw),
         timeout_base_s=60.0 if draft.timeout_base_s is None else draft.timeout_base_s,
         timeout_per_1k_tokens_s=20.0 if draft.timeout_per_1k_tokens_s is None else draft.timeout_per_1k_tokens_s,
+        stream=bool(draft.stream),
+        first_byte_s=60.0 if draft.first_byte_s is None else draft.first_byte_s,
+        stall_s=30.0 if draft.stall_s is None else draft.stall_s,
         routes=draft.routes,
         buckets=draft.buckets,
     )
@@ -228,6 +231,9 @@ def draft_of(job: Job) -> JobDraft:
         keep_raw=spec.keep_raw,
         timeout_base_s=spec.timeout_base_s,
         timeout_per_1k_tokens_s=spec.timeout_per_1k_tokens_s,
+        stream=spec.stream,
+        first_byte_s=spec.first_byte_s,
+        stall_s=spec.stall_s,
         routes=spec.routes,
         buckets=spec.buckets,
     )

@@ -14,7 +14,7 @@ from tui_batch.domain.request import PromptRequest, WireRequest
 from tui_batch.engine.queue import Call, Prepared
 from tui_batch.engine.router import route
 from tui_batch.engine.rules import Subject, bucket_of, choose, compile_rules
-from tui_batch.engine.timeouts import timeouts_for
+from tui_batch.engine.timeouts import timeouts_for, with_patience
 from tui_batch.inputs.templates import Renderer, RowError
 from tui_batch.money.tokens import TokenEstimator
 from tui_batch.providers.base import Encoded, EncodeError, Provider
@@ -76,7 +76,7 @@ class Preparer:
         limit = max_output(row.request)
         tokens_out = self._estimator.output_tokens(keys[0].model, limit)
         encoded: dict[tuple[Api, str], Encoded] = {}
-        calls = tuple(self._call(key, row.request, tokens_in + tokens_out, encoded) for key in keys)
+        calls = tuple(self._call(key, row.request, (tokens_in, tokens_out), encoded) for key in keys)
         return Prepared(
             id=item.id,
             order=(-item.priority, item.seq, item.variant),
@@ -92,22 +92,30 @@ class Preparer:
         )
 
     def _call(
-        self, key: DeploymentKey, request: PromptRequest, tokens: int, encoded: dict[tuple[Api, str], Encoded]
+        self,
+        key: DeploymentKey,
+        request: PromptRequest,
+        tokens: tuple[int, int],
+        encoded: dict[tuple[Api, str], Encoded],
     ) -> Call:
         deployment = self.deployment(key)
         api = deployment.endpoint.api
         made = encoded.get((api, key.model))
         if made is None:
             made = encoded[api, key.model] = self._provider_for(api).encode(request, key.model)
-        wire = WireRequest(
-            deployment=key,
-            api=api,
-            operation=made.operation,
-            path=made.path,
-            body=made.body,
-            timeouts=timeouts_for(tokens, self._spec.timeout_base_s, self._spec.timeout_per_1k_tokens_s),
+        return Call(self._wire(key, api, made, tokens), cache_key(deployment, made))
+
+    def _wire(self, key: DeploymentKey, api: Api, made: Encoded, tokens: tuple[int, int]) -> WireRequest:
+        """The request as it is sent. Streaming is no part of what is asked, so the cache's key is made without it."""
+        spec = self._spec
+        timeouts = timeouts_for(sum(tokens), spec.timeout_base_s, spec.timeout_per_1k_tokens_s)
+        streamed = self._provider_for(api).stream(made) if spec.stream else None
+        if streamed is not None:
+            made = streamed
+            timeouts = with_patience(timeouts, tokens[0], spec)
+        return WireRequest(
+            deployment=key, api=api, operation=made.operation, path=made.path, body=made.body, timeouts=timeouts
         )
-        return Call(wire, cache_key(deployment, made))
 
 
 def max_output(request: PromptRequest) -> int | None:

@@ -70,6 +70,9 @@ class JobDraft:
     keep_raw: bool | None = None
     timeout_base_s: float | None = None
     timeout_per_1k_tokens_s: float | None = None
+    stream: bool | None = None
+    first_byte_s: float | None = None
+    stall_s: float | None = None
     routes: tuple[RouteRule, ...] = ()
     """Rules of mode `route`; with them the mode need not be said."""
     buckets: tuple[LengthBucket, ...] = ()

@@ -111,6 +111,10 @@ class TimeoutsPart(_Part):
     """Seconds for any request."""
     per_1k_tokens: float | None = Field(default=None, ge=0)
     """Seconds more for every thousand tokens expected."""
+    first_byte: float | None = Field(default=None, gt=0)
+    """Streamed answers: seconds of silence before one begins; per_1k_tokens is added for the prompt."""
+    stall: float | None = Field(default=None, gt=0)
+    """Streamed answers: seconds of silence between two pieces."""
 
 
 Value = str | int | float | bool
@@ -198,6 +202,8 @@ class JobFile(_Part):
     """What becomes of an answer cut by a length limit."""
     keep_raw: bool | None = None
     """Keep every response as it was received."""
+    stream: bool | None = None
+    """Ask for answers piece by piece, so that a stall is noticed without waiting for the whole timeout."""
     timeouts: TimeoutsPart = TimeoutsPart()
 
     @model_validator(mode="after")
@@ -287,6 +293,9 @@ def _draft(document: Document, job: JobFile, path: Path) -> JobDraft:
         keep_raw=job.keep_raw,
         timeout_base_s=job.timeouts.base,
         timeout_per_1k_tokens_s=job.timeouts.per_1k_tokens,
+        stream=job.stream,
+        first_byte_s=job.timeouts.first_byte,
+        stall_s=job.timeouts.stall,
     )
 
 
