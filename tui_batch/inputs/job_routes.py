@@ -44,14 +44,14 @@ def check_routes(document: Document, job: JobFile) -> None:
 
 def _check_when(document: Document, when: When, where: Steps) -> None:
     looks_at_text = when.contains or when.matches or when.equals is not None or when.in_
+    if when.column is not None and not looks_at_text:
+        raise document.error(where, "says nothing about its column", "Add contains, matches, equals or in.")
     if when.longer_than is None and when.shorter_than is None and not looks_at_text:
         raise document.error(where, "says nothing", "Give longer_than, shorter_than, contains, matches, equals or in.")
     if when.equals is not None and when.in_ is not None:
         raise document.error(where, "give equals or in, not both")
     if (when.equals is not None or when.in_ is not None) and when.column is None:
         raise document.error(where, "names no column for equals or in", "Add: column: NAME")
-    if when.column is not None and not looks_at_text:
-        raise document.error(where, "says nothing about its column", "Add contains, matches, equals or in.")
     if when.longer_than is not None and when.shorter_than is not None and when.shorter_than <= when.longer_than + 1:
         raise document.error(where, "fits no length: nothing lies between longer_than and shorter_than")
     try:
