@@ -258,6 +258,7 @@ class Engine:
         await jobs.release(job_id, by)
 
     def _forget(self, running: _Running) -> None:
+        running.run.over = True
         running.feeding.cancel()
         del self._runs[running.run.id]
         self._ending[running.run.id] = self._running.pop(running.run.id).run.finished

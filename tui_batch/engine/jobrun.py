@@ -47,6 +47,8 @@ class JobRun:
         self.served = 0.0
         """Requests sent, for fair shares; starts at the least of the jobs already running."""
         self.halt: Halt | None = None
+        self.over = False
+        """It has left the engine: nothing may be recorded for it any more."""
         self.wait: Wait | None = None
         """What held up the first item at the last dispatch."""
         self.claimed: set[int] = set()

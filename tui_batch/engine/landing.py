@@ -182,6 +182,8 @@ class Landing:
             if answer is None:
                 follower.run.queue.push(follower.item)
             else:
+            if follower.run.over:  # its item is pending in the store, and another run's, or another process's, to ask
+                continue
                 self.hit(follower.run, follower.item, answer)
 
     def _decide(self, arrival: Arrival, key: bytes) -> CachedResponse | None:

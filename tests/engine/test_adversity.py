@@ -1,0 +1,507 @@
+"""Verbs at the worst moment, databases that refuse for a while, leases that are lost: nothing hangs, nothing lies."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_bench import Bench, echo, failed, ok, open_bench
+from virtual_time import START
+
+from tui_batch.domain.job import CacheMode, Job, JobState, Knobs, Owner, PauseReason
+from tui_batch.domain.outcome import Outcome, OutcomeClass
+from tui_batch.engine.control import Controller, Selection, Verb
+from tui_batch.engine.engine import LOST, PATIENCE_S, Halt, gravity
+from tui_batch.engine.lease import LEASE_S
+from tui_batch.errors import UserError
+from tui_batch.money.prices import UnitPrices
+from tui_batch.store.connection import StoreTrouble
+from tui_batch.store.store import open_store
+
+FOUR = Knobs(concurrency=4)
+THIEF = Owner("elsewhere", 2, "thief")
+PRICES = UnitPrices(input=100, output=400)
+
+
+def rows(count: int) -> list[str]:
+    return [f"row {n}" for n in range(count)]
+
+
+async def until(bench: Bench, requests: int) -> None:
+    while len(bench.executor.sent) < requests:
+        await asyncio.sleep(0.05)
+
+
+def refusing(times: float, words: str = "the disk is full") -> tuple[Callable[[Any], Any], list[int]]:
+    """A wrapper that makes an async function fail so many times, and a list with how often it did."""
+    done: list[int] = []
+
+    def wrap(function: Any) -> Any:
+        async def wrapped(*args: Any, **kwargs: Any) -> Any:
+            if len(done) < times:
+                done.append(1)
+                raise StoreTrouble(words)
+            return await function(*args, **kwargs)
+
+        return wrapped
+
+    return wrap, done
+
+
+async def steal(path: Path, job_id: int) -> None:
+    """Another process takes a job over and runs it."""
+    async with open_store(path, clock=lambda: START) as store:
+        assert await store.jobs.acquire(job_id, THIEF, now=START + 1e6, expiry_s=15.0, alive=lambda _: True)
+        await store.jobs.set_state(job_id, JobState.RUNNING, now=START)
+
+
+async def test_reasons_to_stop_have_an_order() -> None:
+    pause, end = Halt(JobState.PAUSED, PauseReason.USER), Halt(JobState.CANCELLED)
+    assert gravity(pause) < gravity(Halt(JobState.FAILED)) < gravity(end) < gravity(LOST)
+
+
+def test_a_job_that_is_cancelled_while_it_pauses_is_cancelled(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", lambda p, n: (30.0, ok())) as bench:
+            job_id = await bench.add(rows(12), FOUR)
+            end = await bench.controller.start(job_id)
+            await until(bench, 4)
+            await bench.controller.pause(job_id)
+            await bench.controller.cancel(job_id)
+            await asyncio.sleep(1.0)
+            seen = await bench.store.jobs.get(job_id)
+            assert (seen.state, seen.counters.cancelled) == (JobState.CANCELLED, 12)
+            with pytest.raises(UserError, match="cancelled"):
+                await bench.controller.resume(job_id)
+            job = await end
+            assert (job.state, job.counters.done, job.counters.cancelled) == (JobState.CANCELLED, 4, 8)
+
+    virtually(main())
+
+
+def test_who_lost_a_job_while_pausing_it_leaves_the_new_owners_state_alone(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        path = tmp_path / "jobs.db"
+        async with open_bench(path, lambda p, n: (30.0, ok())) as bench:
+            job_id = await bench.add(rows(12), FOUR)
+            end = await bench.controller.start(job_id)
+            await until(bench, 4)
+            await bench.controller.pause(job_id)
+            await asyncio.sleep(0.1)
+            await steal(path, job_id)
+            job = await end
+            assert (job.state, job.owner) == (JobState.RUNNING, THIEF)
+            assert len(bench.executor.sent) == 4
+
+    virtually(main())
+
+
+def test_a_job_that_was_deleted_under_a_lost_owner_ends_with_an_error(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        path = tmp_path / "jobs.db"
+        async with open_bench(path) as bench:
+            job_id = await bench.add(rows(40), FOUR)
+            end = await bench.controller.start(job_id)
+            await until(bench, 4)
+            async with open_store(path, clock=lambda: START + 1e6) as other:
+                await other.jobs.delete(job_id, alive=lambda _: True, expiry_s=15.0)
+            with pytest.raises(UserError, match="no job"):
+                await asyncio.wait_for(end, 30.0)
+
+    virtually(main())
+
+
+def test_stopping_in_the_moment_of_dispatch_leaves_nothing_behind(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with open_bench(tmp_path / "jobs.db", lambda p, n: (1000.0, ok())) as bench:
+            job_id = await bench.add(rows(50), FOUR)
+            end = await bench.controller.start(job_id)
+            await until(bench, 4)
+            bench.engine.turn(job_id, Knobs(concurrency=20))  # the next turn of the loop sends sixteen more
+            before = loop.time()
+            await bench.engine.stop()
+            job = await end
+            assert loop.time() - before < 1.0
+            assert (job.state, job.counters.pending, job.owner) == (JobState.PAUSED, 50, None)
+            bench.executor.script = echo
+            assert (await bench.run(job_id)).counters.done == 50
+
+    virtually(main())
+
+
+def test_a_job_is_not_started_twice_in_one_process(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            job_id = await bench.add(rows(20), FOUR)
+            answers = await asyncio.gather(*(bench.controller.start(job_id) for _ in range(3)), return_exceptions=True)
+            ends = [answer for answer in answers if not isinstance(answer, BaseException)]
+            assert [str(answer) for answer in answers if isinstance(answer, BaseException)] == [
+                "job 1 runs already"
+            ] * 2
+            with pytest.raises(UserError, match="runs already"):
+                await bench.controller.start(job_id)
+            assert (await ends[0]).counters.requests == 20
+
+    virtually(main())
+
+
+def test_pause_and_resume_in_one_breath_leave_the_job_running(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            job_id = await bench.add(rows(40), FOUR)
+            end = await bench.controller.start(job_id)
+            await until(bench, 4)
+            run = bench.engine.find(job_id)
+            assert run is not None
+            resuming = asyncio.ensure_future(bench.controller.apply(job_id, Verb.RESUME, {}))
+            bench.engine.halt(run, Halt(JobState.PAUSED, PauseReason.ERROR_RATE, "just now"))
+            await resuming
+            await asyncio.sleep(0.2)
+            assert (await bench.store.jobs.get(job_id)).state is JobState.RUNNING
+            assert (await end).counters.done == 40
+
+    virtually(main())
+
+
+@pytest.mark.parametrize("verb", ["set_state", "release", "get"])
+def test_trouble_while_a_job_ends_is_over_when_it_is_over(tmp_path: Path, virtually: Any, verb: str) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            first, second = await bench.add(rows(4), FOUR), await bench.add(rows(4), FOUR)
+            end = await bench.controller.start(first)
+            await until(bench, 4)
+            wrap, refusals = refusing(3)
+            setattr(bench.store.jobs, verb, wrap(getattr(bench.store.jobs, verb)))
+            assert (await end).state is JobState.COMPLETED
+            assert len(refusals) == 3
+            assert bench.engine.snapshot().trouble == ""
+            assert (await bench.run(second)).state is JobState.COMPLETED
+
+    virtually(main())
+
+
+def test_stopping_does_not_wait_for_ever_for_a_disk_that_refuses(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            job_id = await bench.add(rows(40), FOUR)
+            end = await bench.controller.start(job_id)
+            await until(bench, 4)
+            wrap, _ = refusing(float("inf"))
+            bench.store.jobs.set_state = wrap(None)  # type: ignore[method-assign]
+            before = loop.time()
+            await bench.engine.stop()
+            with pytest.raises(UserError, match="given up: the disk is full"):
+                await end
+            assert loop.time() - before < PATIENCE_S + 1.0
+
+    virtually(main())
+
+
+def test_items_that_come_back_in_the_last_moment_are_not_called_completed(tmp_path: Path, virtually: Any) -> None:
+    def script(prompt: str, before: int) -> tuple[float, Outcome]:
+        return 0.1, failed(OutcomeClass.BAD_REQUEST) if prompt == "row 3" and before == 0 else ok()
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", script) as bench:
+            job_id = await bench.add(rows(8), FOUR)
+            count = bench.store.items.count_pending
+
+            async def counted(number: int) -> int:
+                pending = await count(number)
+                await bench.store.jobs.retry(number)
+                return pending
+
+            bench.store.items.count_pending = counted  # type: ignore[method-assign]
+            job = await bench.run(job_id)
+            assert (job.state, job.counters.pending) == (JobState.PAUSED, 1)
+            bench.store.items.count_pending = count  # type: ignore[method-assign]
+            assert (await bench.run(job_id)).counters.done == 8
+
+    virtually(main())
+
+
+def test_a_verb_for_an_owner_that_has_just_gone_is_done_here(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            job_id = await bench.add(rows(4), FOUR)
+            await bench.store.jobs.acquire(job_id, THIEF, now=START, expiry_s=15.0, alive=lambda _: True)
+            await bench.store.jobs.set_state(job_id, JobState.RUNNING, now=START)
+            order = asyncio.ensure_future(bench.controller.pause(job_id))
+            await asyncio.sleep(0.2)
+            await bench.store.jobs.release(job_id, THIEF)
+            await order
+            assert loop.time() < 1.5
+            assert (await bench.store.jobs.get(job_id)).state is JobState.PAUSED
+
+    virtually(main())
+
+
+def test_nothing_is_sent_once_the_lease_may_be_anothers(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            job_id = await bench.add(rows(400), FOUR)
+            end = await bench.controller.start(job_id)
+            await until(bench, 4)
+            renew = bench.store.jobs.heartbeat
+            wrap, _ = refusing(float("inf"))
+            bench.store.jobs.heartbeat = wrap(renew)  # type: ignore[method-assign]
+            await asyncio.sleep(60.0)
+            last = max(at for at, _, _ in bench.executor.sent)
+            assert LEASE_S - 2.0 <= last <= LEASE_S + 1.0
+            bench.store.jobs.heartbeat = renew  # type: ignore[method-assign]
+            assert (await end).counters.done == 400
+
+    virtually(main())
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"concurrency": "many"}, "concurrency"),
+        ({"concurrency": 0}, "concurrency"),
+        ({"rpm": -1}, "rpm"),
+        ({"tpm": 1.5}, "tpm"),
+        ({"budget_nano": True}, "budget_nano"),
+        ({"priority": None}, "priority"),
+        ({"tags": {"a": 1}}, "tags"),
+        ({"speed": 1}, "unknown knob: speed"),
+    ],
+)
+def test_a_knob_takes_no_nonsense_from_anyone(
+    tmp_path: Path, virtually: Any, changes: dict[str, Any], named: str
+) -> None:
+    async def main() -> None:
+        path = tmp_path / "jobs.db"
+        async with open_bench(path) as bench, open_store(path, clock=lambda: START) as store:
+            other = Controller(store, None, clock=lambda: START, alive=lambda _: True)
+            job_id = await bench.add(rows(40), FOUR)
+            end = await bench.controller.start(job_id)
+            with pytest.raises(UserError, match=named):
+                await other.turn(job_id, changes)
+            job = await end
+            assert (job.knobs, job.counters.done) == (FOUR, 40)
+
+    virtually(main())
+
+
+def test_a_defect_behind_the_executor_ends_the_job_with_words(tmp_path: Path, virtually: Any) -> None:
+    def script(prompt: str, before: int) -> tuple[float, Outcome]:
+        if prompt == "row 5":
+            raise RuntimeError("a defect")
+        return 1.0, ok()
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", script) as bench:
+            job = await bench.run(await bench.add(rows(40), FOUR))
+            assert (job.state, job.message) == (JobState.FAILED, "RuntimeError: a defect")
+            assert job.counters.pending + job.counters.done == 40
+
+    virtually(main())
+
+
+def test_a_keeper_that_breaks_ends_the_jobs_with_words(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            job_id = await bench.add(rows(400), FOUR)
+            end = await bench.controller.start(job_id)
+            await until(bench, 4)
+
+            async def broken(*_: Any) -> set[int]:
+                raise sqlite3.DatabaseError("database disk image is malformed")
+
+            bench.store.jobs.heartbeat = broken  # type: ignore[method-assign]
+            job = await end
+            assert (job.state, job.message) == (
+                JobState.FAILED,
+                "DatabaseError: database disk image is malformed",
+            )
+
+    virtually(main())
+
+
+def test_two_jobs_that_start_at_once_share_one_deployment(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", lambda p, n: (5.0, ok())) as bench:
+            ids = [await bench.add([f"{job} {n}" for n in range(12)], FOUR) for job in "abc"]
+            ends = await asyncio.gather(*(bench.controller.start(job_id) for job_id in ids))
+            await until(bench, 12)
+            (lane,) = bench.engine.snapshot().lanes
+            assert lane.in_flight == 12
+            for end in ends:
+                assert (await end).counters.done == 12
+            assert bench.engine.snapshot().lanes[0].in_flight == 0
+
+    virtually(main())
+
+
+def counters_by_items(path: Path, job_id: int) -> dict[str, int]:
+    with closing(sqlite3.connect(path)) as conn:
+        conn.row_factory = sqlite3.Row
+        sql = """SELECT count(*) AS total, sum(state = 'done') AS done, sum(state = 'dead') AS dead,
+            sum(state = 'pending') AS pending, sum(cached) AS cached, sum(requests) AS requests,
+            sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out, sum(cost_nano) AS cost_nano,
+            sum(unpriced) AS unpriced, sum(saved_nano) AS saved_nano FROM item WHERE job_id = ?"""
+        return dict(conn.execute(sql, (job_id,)).fetchone())
+
+
+def test_the_screens_figures_are_the_databases_at_the_end(tmp_path: Path, virtually: Any) -> None:
+    def script(prompt: str, before: int) -> tuple[float, Outcome]:
+        number = int(prompt.split()[-1])
+        if number % 7 == 0 and before < 2:
+            return 0.1, failed(OutcomeClass.SERVER_ERROR)
+        if number % 11 == 3:
+            return 0.1, failed(OutcomeClass.BAD_REQUEST, status=400)
+        return 0.1, ok(f"answer {number}", number + 1, number % 5)
+
+    async def main() -> None:
+        path = tmp_path / "jobs.db"
+        async with open_bench(path, script, prices=PRICES) as bench:
+            job_id = await bench.add([f"row {n % 150}" for n in range(300)], FOUR)
+            end = await bench.controller.start(job_id)
+            run = bench.engine.find(job_id)
+            assert run is not None
+            job = await end
+            assert run.stats.counters == job.counters
+            assert {name: getattr(job.counters, name) for name in counters_by_items(path, job_id)} == counters_by_items(
+                path, job_id
+            )
+            assert job.counters.saved_nano > 0
+            assert job.counters.cost_nano == run.budget.spent
+            assert run.budget.reserved == 0
+
+    virtually(main())
+
+
+def test_requests_are_numbered_on_after_a_pause(tmp_path: Path, virtually: Any) -> None:
+    def script(prompt: str, before: int) -> tuple[float, Outcome]:
+        return 0.5, ok() if before == 4 else failed(OutcomeClass.OVERLOADED, status=503)
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", script) as bench:
+            job_id = await bench.add(["one"], FOUR)
+            end = await bench.controller.start(job_id)
+            await until(bench, 2)
+            await bench.controller.pause(job_id)
+            await end
+            await bench.run(job_id)
+            page = await bench.store.items.page(job_id, limit=1)
+            detail = await bench.store.items.detail(page[0].id)
+            assert [attempt.number for attempt in detail.attempts] == [1, 2, 3, 4]
+
+    virtually(main())
+
+
+def test_an_equal_row_of_a_job_that_ended_is_left_to_its_next_run(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", lambda p, n: (20.0, ok("shared"))) as bench:
+            first, second = await bench.add(["same"], FOUR), await bench.add(["same"], FOUR)
+            end = await bench.controller.start(first)
+            await until(bench, 1)
+            waiting = await bench.controller.start(second)
+            await asyncio.sleep(1.0)
+            await bench.controller.pause(second)
+            assert (await waiting).state is JobState.PAUSED
+            await bench.store.jobs.acquire(second, THIEF, now=START, expiry_s=15.0, alive=lambda _: True)
+            assert (await end).state is JobState.COMPLETED
+            await asyncio.sleep(1.0)
+            assert (await bench.store.jobs.get(second)).counters.done == 0
+            await bench.store.jobs.release(second, THIEF)
+            assert (await bench.run(second)).counters.cached == 1
+
+    virtually(main())
+
+
+def test_the_budget_counts_what_was_spent_before(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        path = tmp_path / "jobs.db"
+        # Each answer costs 10 x 100 + 5 x 400 = 3,000 nano-dollars.
+        knobs = Knobs(concurrency=1, budget_nano=30_000)
+        async with open_bench(path, prices=PRICES) as bench:
+            job_id = await bench.add(rows(40), knobs, params={"max_tokens": 5}, cache=CacheMode.OFF)
+            end = await bench.controller.start(job_id)
+            await until(bench, 5)
+            await bench.engine.stop()
+            await end
+        async with open_bench(path, prices=PRICES, token="later") as bench:
+            job: Job = await bench.run(job_id)
+            assert (job.state, job.reason) == (JobState.PAUSED, PauseReason.BUDGET)
+            assert 20_000 <= job.counters.cost_nano <= 30_000
+
+    virtually(main())
+
+
+def test_the_log_says_what_happened_to_a_job(tmp_path: Path, virtually: Any) -> None:
+    def script(prompt: str, before: int) -> tuple[float, Outcome]:
+        return 1.0, failed(OutcomeClass.QUOTA, "no credit \ud800 left", 402) if prompt == "row 9" else ok()
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", script) as bench:
+            job_id = await bench.add(rows(20), FOUR)
+            await bench.run(job_id)
+            bench.executor.script = echo
+            end = await bench.controller.start(job_id)
+            await until(bench, 14)
+            await bench.controller.pause(job_id)
+            await end
+            await bench.run(job_id)
+            log = [(event.level, event.text) for event in await bench.store.events.tail(job_id=job_id)]
+            assert log == [
+                ("info", "started"),
+                ("warning", "paused (quota): no credit ? left"),
+                ("info", "goes on"),
+                ("info", "paused (user)"),
+                ("info", "goes on"),
+                ("info", "completed: 20 done, 0 dead"),
+            ]
+
+    virtually(main())
+
+
+def test_the_log_says_what_happened_to_deployments_and_the_disk(tmp_path: Path, virtually: Any) -> None:
+    def script(prompt: str, before: int) -> tuple[float, Outcome]:
+        now = asyncio.get_running_loop().time()
+        if now < 5.0:
+            return 1.0, failed(OutcomeClass.CONNECTION)
+        if 20.0 < now < 22.0:
+            return 1.0, failed(OutcomeClass.RATE_LIMITED, status=429, retry_after_s=30.0)
+        return 1.0, ok()
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", script) as bench:
+            end = await bench.controller.start(await bench.add(rows(200), FOUR))
+            await asyncio.sleep(60.0)
+            wrap, _ = refusing(3)
+            bench.store.items.pending_page = wrap(bench.store.items.pending_page)  # type: ignore[method-assign]
+            bench.engine.rewind(1, 0)
+            await end
+            await asyncio.sleep(2.0)
+            log = [(event.level, event.text) for event in await bench.store.events.tail() if event.job_id is None]
+            assert log[:2] == [
+                ("warning", "m @ one fails: no requests but for a probe now and then"),
+                ("info", "m @ one answers again"),
+            ]
+            assert log[2][1].startswith("m @ one asks to wait")
+            assert log[-2:] == [("error", "not dispatching: the disk is full"), ("info", "the database works again")]
+
+    virtually(main())
+
+
+def test_retry_of_a_job_at_rest_reopens_it(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", lambda p, n: (0.1, failed(OutcomeClass.BAD_REQUEST))) as bench:
+            job_id = await bench.add(rows(3), FOUR)
+            assert (await bench.run(job_id)).counters.dead == 3
+            assert await bench.controller.retry(job_id, Selection()) == 3
+            assert (await bench.store.jobs.get(job_id)).state is JobState.PAUSED
+            bench.executor.script = echo
+            assert (await bench.run(job_id)).counters.done == 3
+
+    virtually(main())
