@@ -46,6 +46,15 @@ class UnknownModels(StrEnum):
     REFUSE = "refuse"
 
 
+class Pieces(StrEnum):
+    """How the pieces of a streamed answer come."""
+
+    AT_ONCE = "at_once"
+    """All together, when the whole answer is written."""
+    PACED = "paced"
+    """The first when the prompt is read, the others as the answer is written."""
+
+
 class Profile(StrEnum):
     """Ready-made behaviours."""
 
@@ -72,6 +81,7 @@ class SimulatorConfig:
     """Tokens, in and out, per minute and model; None: no limit."""
     interval_s: float = MINUTE_S
     """The span the limits are counted over; 1 counts by the second, as some providers do."""
+    pieces: Pieces = Pieces.AT_ONCE
     slots: int | None = None
     """Requests worked on at the same time; None: no limit."""
     queue_length: int = 512
@@ -105,7 +115,7 @@ class SimulatorConfig:
 
 _PROFILES: dict[Profile, dict[str, Any]] = {
     Profile.INSTANT: {},
-    Profile.HOSTED: {"latency": Latency(0.35, 0.00002, 0.008, 0.25)},
-    Profile.LOCAL: {"latency": Latency(0.08, 0.0004, 0.018, 0.1), "slots": 4},
-    Profile.SLOW: {"latency": Latency(1.5, 0.004, 0.12, 0.15), "slots": 1},
+    Profile.HOSTED: {"latency": Latency(0.35, 0.00002, 0.008, 0.25), "pieces": Pieces.PACED},
+    Profile.LOCAL: {"latency": Latency(0.08, 0.0004, 0.018, 0.1), "pieces": Pieces.PACED, "slots": 4},
+    Profile.SLOW: {"latency": Latency(1.5, 0.004, 0.12, 0.15), "pieces": Pieces.PACED, "slots": 1},
 }

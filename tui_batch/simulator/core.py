@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from tui_batch.domain.endpoint import Api, Operation
@@ -14,7 +15,7 @@ from tui_batch.simulator.answers import embed, reply
 from tui_batch.simulator.anthropic_wire import AnthropicFormat
 from tui_batch.simulator.chance import digest
 from tui_batch.simulator.clock import Clock
-from tui_batch.simulator.config import SimulatorConfig, UnknownModels
+from tui_batch.simulator.config import Pieces, SimulatorConfig, UnknownModels
 from tui_batch.simulator.counting import count_tokens, cut, cut_front
 from tui_batch.simulator.faults import STICKY, Fault
 from tui_batch.simulator.limits import Exceeded, ModelLimits, QueueFull, Slots
@@ -62,7 +63,7 @@ _EARLY: Mapping[Fault, tuple[Trouble, int | None]] = {
 }
 """Faults that come before any work: the trouble, and its status where the fault's name is one."""
 
-_SPOILS = frozenset({Fault.RESET, Fault.HANG, Fault.MALFORMED, Fault.EMPTY, Fault.HTML})
+_SPOILS = frozenset({Fault.RESET, Fault.HANG, Fault.STALL, Fault.MALFORMED, Fault.EMPTY, Fault.HTML})
 """Faults after which the client has no usable answer although the work was done."""
 
 _PAGE = (
@@ -165,12 +166,15 @@ class Simulator:
         ask, window = self._fit(ask)
         answer = self._answer(ask, window, fault)
         self._admit(ask, answer, visit)
-        await self._spend_time(ask, answer, visit)
-        if ask.api is Api.OLLAMA:
-            self._loaded[ask.model] = (self.clock.wall(), window)
-        if fault not in _SPOILS:
-            self.score.answer(visit.key, answer.input_tokens, answer.output_tokens)
-        return _spoil(wire.answer(ask, answer, self._facts(visit, answer)), fault)
+        with ExitStack() as slot:
+            writing_s = await self._spend_time(ask, answer, visit, slot)
+            if ask.api is Api.OLLAMA:
+                self._loaded[ask.model] = (self.clock.wall(), window)
+            if fault not in _SPOILS:
+                self.score.answer(visit.key, answer.input_tokens, answer.output_tokens)
+            response = _spoil(wire.answer(ask, answer, self._facts(visit, answer)), fault)
+            # A stream is written while it is delivered: the slot is taken until then.
+            return replace(response, pace_s=writing_s, done=slot.pop_all().close) if writing_s else response
 
     def _check_key(self, headers: Mapping[str, str]) -> None:
         wanted = self.config.api_key
@@ -252,20 +256,22 @@ class Simulator:
             self._limits[model] = limits
         return limits
 
-    async def _spend_time(self, ask: Ask, answer: Answer, visit: _Visit) -> None:
-        """Holds a slot for as long as the answer takes."""
+    async def _spend_time(self, ask: Ask, answer: Answer, visit: _Visit, slot: ExitStack) -> float:
+        """Takes a slot for as long as the answer takes. Returns the seconds that are left for its delivery."""
         try:
             await self.slots.acquire()
         except QueueFull:
             raise Problem(Trouble.BUSY) from None
-        try:
-            took = self.config.latency.total_s(
-                answer.input_tokens, answer.output_tokens, self.config.seed, visit.key, visit.attempt
-            )
-            if took:
-                await self.clock.sleep(took)
-        finally:
-            self.slots.release()
+        slot.callback(self.slots.release)
+        latency, tokens = self.config.latency, (answer.input_tokens, answer.output_tokens)
+        took = latency.total_s(*tokens, self.config.seed, visit.key, visit.attempt)
+        if not took:
+            return 0.0
+        paced = ask.stream and self.config.pieces is Pieces.PACED
+        write_s = latency.write_s(answer.output_tokens)
+        writing_s = took * write_s / (latency.read_s(answer.input_tokens) + write_s) if paced else 0.0
+        await self.clock.sleep(took - writing_s)
+        return writing_s
 
     def _facts(self, visit: _Visit, answer: Answer | None = None) -> Facts:
         total = self.clock.now() - visit.started
@@ -311,6 +317,8 @@ def _spoil(response: SimResponse, fault: Fault | None) -> SimResponse:
             return replace(response, delivery=Delivery.RESET)
         case Fault.HANG:
             return replace(response, delivery=Delivery.HANG)
+        case Fault.STALL:
+            return replace(response, delivery=Delivery.STALL)
         case Fault.SLOW:
             return replace(response, chunks=(response.body,), delivery=Delivery.DRIBBLE)
         case Fault.EMPTY:

@@ -134,7 +134,10 @@ class _Connection(asyncio.Protocol):
 
     async def _answer(self, arrival: http1.Arrival) -> None:
         response = await self._simulator.handle(arrival.request)
-        await self._deliver(response, arrival)
+        try:
+            await self._deliver(response, arrival)
+        finally:
+            response.done()
         self._task = None
         transport = self._transport
         if transport is None or transport.is_closing():
@@ -156,19 +159,30 @@ class _Connection(asyncio.Protocol):
             case Delivery.WHOLE:
                 transport.write(http1.whole(response, arrival.request.method, keep_alive=arrival.keep_alive))
             case Delivery.STREAM:
-                self._stream(transport, response, arrival)
+                await self._stream(transport, response, arrival)
             case Delivery.DRIBBLE:
                 await self._dribble(transport, response, arrival)
             case Delivery.RESET:
                 _reset(transport)
+            case Delivery.STALL:
+                transport.write(_first_half(response, arrival))
+                await self._simulator.clock.sleep(self._simulator.config.hang_s)
+                transport.abort()
             case Delivery.HANG:
                 await self._simulator.clock.sleep(self._simulator.config.hang_s)
                 transport.abort()
 
-    def _stream(self, transport: asyncio.Transport, response: SimResponse, arrival: http1.Arrival) -> None:
-        framing = "transfer-encoding: chunked"
-        head = http1.response_head(response.status, response.headers, framing, keep_alive=arrival.keep_alive)
-        transport.writelines([head, *map(http1.chunk, response.chunks), http1.LAST_CHUNK])
+    async def _stream(self, transport: asyncio.Transport, response: SimResponse, arrival: http1.Arrival) -> None:
+        head, chunks = _stream_head(response, arrival), response.chunks
+        if not response.pace_s:
+            transport.writelines([head, *map(http1.chunk, chunks), http1.LAST_CHUNK])
+            return
+        transport.write(head)
+        for number, data in enumerate(chunks):
+            if number:
+                await self._simulator.clock.sleep(response.pace_s / (len(chunks) - 1))
+            transport.write(http1.chunk(data))
+        transport.write(http1.LAST_CHUNK)
 
     async def _dribble(self, transport: asyncio.Transport, response: SimResponse, arrival: http1.Arrival) -> None:
         data = http1.whole(response, arrival.request.method, keep_alive=arrival.keep_alive)
@@ -185,6 +199,20 @@ class _Connection(asyncio.Protocol):
         response = json_response(error.status, {"error": {"message": error.reason, "type": "invalid_request_error"}})
         transport.write(http1.whole(response, "GET", keep_alive=False))
         transport.close()
+
+
+def _stream_head(response: SimResponse, arrival: http1.Arrival) -> bytes:
+    framing = "transfer-encoding: chunked"
+    return http1.response_head(response.status, response.headers, framing, keep_alive=arrival.keep_alive)
+
+
+def _first_half(response: SimResponse, arrival: http1.Arrival) -> bytes:
+    """What a client sees of an answer that stalls."""
+    chunks = response.chunks
+    if len(chunks) > 1:
+        return _stream_head(response, arrival) + b"".join(map(http1.chunk, chunks[: len(chunks) // 2]))
+    whole = http1.whole(response, arrival.request.method, keep_alive=arrival.keep_alive)
+    return whole[: len(whole) - len(response.body) // 2 - 1]
 
 
 def _reset(transport: asyncio.Transport) -> None:

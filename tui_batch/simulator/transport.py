@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from tui_batch.providers.base import FailureKind, HttpRequest, HttpResponse, TransportFailure, TransportTimeout
@@ -25,29 +26,61 @@ class SimulatorTransport:
         try:
             async with asyncio.timeout(limit):
                 response = await self._simulator.handle(_translate(request))
-                await self._deliver(response, limit)
+                try:
+                    await self._deliver(response, _Bounds.of(request))
+                finally:
+                    response.done()
         except TimeoutError:
             raise _timed_out(limit) from None
         # With an injected clock the time that passed is not the event loop's.
         if self._simulator.clock.now() - started > limit:
             raise _timed_out(limit)
-        return HttpResponse(response.status, dict(response.headers), response.body)
+        return HttpResponse(response.status, dict(response.headers), _body(request, response))
 
     async def aclose(self) -> None:
         """Nothing is open."""
 
-    async def _deliver(self, response: SimResponse, limit: float) -> None:
+    async def _deliver(self, response: SimResponse, bounds: _Bounds) -> None:
         config, clock = self._simulator.config, self._simulator.clock
         match response.delivery:
             case Delivery.RESET:
                 raise TransportFailure(FailureKind.READ, "the connection was reset by the server")
             case Delivery.HANG:
-                await clock.sleep(min(config.hang_s, limit))
-                raise _timed_out(limit)
+                await clock.sleep(min(config.hang_s, bounds.first_s))
+                raise _timed_out(bounds.first_s)
+            case Delivery.STALL:
+                await clock.sleep(min(config.hang_s, bounds.next_s))
+                raise _timed_out(bounds.next_s)
             case Delivery.DRIBBLE:
                 await clock.sleep(config.slow_body_s)
             case _:
-                return
+                if response.pace_s:
+                    await clock.sleep(response.pace_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """Seconds of silence that a request puts up with: before the first byte, and after it."""
+
+    first_s: float
+    next_s: float
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> _Bounds:
+        given = request.timeouts
+        if request.assembler is None:
+            return cls(given.total_s, given.total_s)
+        silences = (given.first_byte_s, given.stall_s)
+        return cls(*(given.total_s if one is None else min(one, given.total_s) for one in silences))
+
+
+def _body(request: HttpRequest, response: SimResponse) -> bytes:
+    """The body, assembled where it was asked for in pieces."""
+    if request.assembler is None or not 200 <= response.status < 300:
+        return response.body
+    for chunk in response.chunks:
+        request.assembler.feed(chunk)
+    return request.assembler.finish()
 
 
 def _translate(request: HttpRequest) -> SimRequest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 from typing import Protocol
@@ -41,6 +41,12 @@ class Delivery(StrEnum):
     """Not at all: the connection is cut."""
     HANG = "hang"
     """Not at all: the connection stays open in silence."""
+    STALL = "stall"
+    """The first half, then silence on an open connection."""
+
+
+def _nothing() -> None:
+    """A response that holds nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,10 @@ class SimResponse:
     headers: Headers = ()
     chunks: tuple[bytes, ...] = ()
     delivery: Delivery = Delivery.WHOLE
+    pace_s: float = 0.0
+    """Seconds over which the chunks of a stream are spread."""
+    done: Callable[[], None] = _nothing
+    """To be called when the delivery has ended, however it did: what it held is free again."""
 
     @property
     def body(self) -> bytes:
