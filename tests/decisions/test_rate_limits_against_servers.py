@@ -23,12 +23,17 @@ class StrictServer:
     retry_after: bool = True
     states: bool = False
     """Whether responses carry rate-limit headers."""
+    by_chance: float = 0.0
+    """Share of requests that are refused for no reason, and asked to wait a second."""
+    rng: random.Random = field(default_factory=lambda: random.Random(5))
     taken: deque[tuple[float, int]] = field(default_factory=deque)
 
     def arrive(self, now: float, tokens: int) -> float | None:
         """None: accepted. Otherwise the seconds until it would be."""
         while self.taken and self.taken[0][0] <= now - self.period_s:
             self.taken.popleft()
+        if self.by_chance and self.rng.random() < self.by_chance:
+            return 1.0
         full = self.limit is not None and len(self.taken) >= self.limit
         if self.tokens is not None and sum(amount for _, amount in self.taken) + tokens > self.tokens:
             full = True
@@ -195,3 +200,30 @@ def test_a_limit_that_rises_is_followed_at_once_when_stated_and_in_minutes_when_
 
     assert stated.accepted_between(300, 600) >= 0.95 * 5 * 600
     assert unstated.accepted_between(600, 900) >= 0.95 * 5 * 600
+
+
+class OnlyStops(RateLimiter):
+    """Does what Retry-After says and learns nothing: the best that can be had from a server that refuses by chance."""
+
+    def refused(self, now: float, retry_after_s: float | None, ticket: Ticket | None = None) -> None:
+        if ticket is not None:
+            self.cancel(ticket)
+        if retry_after_s is not None:
+            self.stop_until(now + retry_after_s)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
+@pytest.mark.parametrize("retry_after", [True, False], ids=["with Retry-After", "without"])
+@pytest.mark.parametrize("slots", [4, 16, 64])
+def test_refusals_that_do_not_depend_on_the_rate_do_not_slow_anything(
+    share: float, retry_after: bool, slots: int
+) -> None:
+    def server() -> StrictServer:
+        return StrictServer(None, by_chance=share, retry_after=retry_after)
+
+    score = play(server(), RateLimiter(), seconds=120, slots=slots)
+
+    possible = play(server(), OnlyStops(), seconds=120, slots=slots)
+    print(f"{share:.0%} of {slots}: {len(score.accepted) / len(possible.accepted):.0%} of what is possible")
+    assert score.accepted_between(60, 120) >= 0.8 * possible.accepted_between(60, 120)
+    assert len(score.accepted) >= 0.6 * len(possible.accepted)

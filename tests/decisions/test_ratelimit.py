@@ -227,3 +227,19 @@ def test_whatever_happens_a_wait_lies_ahead_and_ends(events: list[tuple[float, i
             limiter.cancel(verdict.ticket)
         elif end == "refuse":
             limiter.refused(now, None, verdict.ticket)
+
+
+def test_a_request_that_the_server_counted_late_counts_from_its_answer_on() -> None:
+    limiter = RateLimiter(rpm=1)
+
+    limiter.settle(admit(limiter, 0.0), 10, now=0.5)
+
+    assert waits(limiter, 1.0).until == 60.75
+
+
+def test_a_slow_answer_does_not_hold_the_window_for_as_long_as_it_took() -> None:
+    limiter = RateLimiter(rpm=1)
+
+    limiter.settle(admit(limiter, 0.0), 10, now=30.0)
+
+    assert waits(limiter, 31.0).until == 61.0

@@ -28,6 +28,8 @@ SPARE = 1.1
 """Headroom over the knee by Little's law, so that no slot waits for our next request."""
 USED = 0.8
 """A level counts as exercised when at least this share of it was in flight; otherwise work was short."""
+MUCH_LESS = 0.5
+"""Refusals with fewer than this share of the limit in flight are not about how many are in flight."""
 CUT = 0.7
 """What a refusal leaves of the limit."""
 NEAR_CEILING = 0.95
@@ -172,7 +174,7 @@ class AutoLimit:
     ) -> None:
         """Takes note of one outcome. `in_flight` includes the request that ended."""
         if cls in REFUSALS:
-            self._refused(now, latency_s)
+            self._refused(now, latency_s, in_flight)
         elif cls in ANSWERS:
             self._answered(now, latency_s, in_flight, work_of(output_tokens))
 
@@ -324,14 +326,23 @@ class AutoLimit:
         self._previous = (self._limit, self._note())
         self._go(self._limit * 2, self._double, self._is_glimpsed)
 
-    def _refused(self, now: float, latency_s: float) -> None:
+    def _refused(self, now: float, latency_s: float, in_flight: int) -> None:
         if now - latency_s < self._cut_at:
             # Sent before the last cut: that cut was for it, too.
+            return
+        if in_flight < MUCH_LESS * self._limit:
+            # Something else, such as a rate limit, keeps the number down: this limit is not what the server minds.
             return
         self._cut_at = now
         self._ceiling = self._limit
         self._forget()
         self._go(int(self._limit * CUT), self._creep, self._is_glimpsed)
+
+    def absolve(self) -> None:
+        """The refusals that cut the limit came by chance: back to where it was, and the search goes on."""
+        if self._step == self._creep:
+            self._forget()
+            self._go(self._ceiling, self._double, self._is_glimpsed)
 
     def _creep(self, now: float) -> None:
         """Growth after a refusal: half the way back to the ceiling each round, then about a fiftieth."""

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from tui_batch.domain.endpoint import DeploymentKey
+from tui_batch.domain.endpoint import Api, DeploymentKey, Operation
 from tui_batch.domain.item import Attempt, CachedResponse, ItemFlag, ItemRecord, ItemState
 from tui_batch.domain.job import CacheMode, JobState, PauseReason
 from tui_batch.domain.outcome import JOB_WIDE, Outcome, OutcomeClass
@@ -15,8 +15,9 @@ from tui_batch.engine.flights import RecentAnswers, SingleFlight
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.lane import Halt, Lane, Pass, counted_tokens
 from tui_batch.engine.prepare import Unsendable
+from tui_batch.engine.prompt_cut import checked
 from tui_batch.engine.queue import Prepared
-from tui_batch.engine.retry import Dead, Done, History, PauseJob, RetryAt, decide
+from tui_batch.engine.retry import PROMPT_CUT_CODE, Dead, Done, History, PauseJob, RetryAt, decide
 from tui_batch.money.prices import cost
 from tui_batch.money.tokens import TokenEstimator
 
@@ -151,12 +152,14 @@ class Landing:
     def land(self, run: JobRun, item: Prepared, index: int, granted: Pass, outcome: Outcome) -> None:
         """A request is over: settles its reservations, decides, records, and serves those that waited for it."""
         call = item.calls[index]
+        if call.wire.api is Api.OLLAMA and call.wire.operation is not Operation.EMBED:
+            outcome = checked(outcome, item.tokens_in, item.window)
         lane = self._lanes[call.wire.deployment]
         lane.landed(self._loop.time(), granted.lane_ticket, outcome)
         if outcome.cls is OutcomeClass.RATE_LIMITED:
             run.limiter.cancel(granted.job_ticket)
         else:
-            run.limiter.settle(granted.job_ticket, counted_tokens(outcome))
+            run.limiter.settle(granted.job_ticket, counted_tokens(outcome), self._loop.time())
         price = price_of(lane, outcome)
         run.budget.settle(granted.reserved_nano, price)
         run.landed(item)
@@ -179,11 +182,11 @@ class Landing:
             return
         for follower in self.flights.land(key):
             follower.run.followers -= 1
+            if follower.run.over:  # its item is pending in the store, and another run's, or another process's, to ask
+                continue
             if answer is None:
                 follower.run.queue.push(follower.item)
             else:
-            if follower.run.over:  # its item is pending in the store, and another run's, or another process's, to ask
-                continue
                 self.hit(follower.run, follower.item, answer)
 
     def _decide(self, arrival: Arrival, key: bytes) -> CachedResponse | None:
@@ -214,7 +217,7 @@ class Landing:
     def _calibrate(self, arrival: Arrival) -> None:
         """Learns from what the server counted how far the estimates are off."""
         usage, model = arrival.outcome.usage, arrival.lane.key.model
-        if usage.input_tokens is not None:
+        if usage.input_tokens is not None and arrival.outcome.code != PROMPT_CUT_CODE:
             self._estimator.observe(model, arrival.item.tokens_in, usage.input_tokens)
         if usage.output_tokens is not None:
             self._estimator.learn_output(model, usage.output_tokens)

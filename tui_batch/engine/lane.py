@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from tui_batch.domain.endpoint import Deployment
@@ -25,6 +26,10 @@ REFUSED_UNREAD = frozenset(
     }
 )
 """Refused before any token was worked on. The request itself still counts (OpenAI, rate limits guide)."""
+FIRST_IN_FLIGHT = 8
+"""Requests to a server of which no limit is known, until it has said something: its headers may state limits,"""
+FIRST_S = 1.0
+"""but for no longer than this: a slow answer must not hold up the rest."""
 SMOOTHING = 0.2
 """Weight of the newest latency in the running mean that routing uses."""
 
@@ -68,6 +73,8 @@ class Lane:
         self.in_flight = 0
         self.closed: Halt | None = None
         """Why nothing is sent here any more (its key was refused, the model is gone); None while in use."""
+        self._silent_until = math.inf
+        """Until then the server has said nothing yet; infinite: it was sent nothing yet."""
         self._latency = Histogram()
         self._tokens = WindowedRate(10.0)
         self._mean_latency: float | None = None
@@ -84,6 +91,8 @@ class Lane:
         limit = self._limit(auto=auto)
         if limit is not None and self.in_flight >= limit:
             return Wait("concurrency")
+        if now < self._silent_until and self.in_flight >= FIRST_IN_FLIGHT and not self.limiter.knows_limits:
+            return Wait("the first answer", self._silent_until)
         return None
 
     def _limit(self, *, auto: bool) -> int | None:
@@ -102,23 +111,29 @@ class Lane:
     def launched(self, now: float) -> None:
         """A request goes out."""
         self.in_flight += 1
+        if self._silent_until == math.inf:
+            self._silent_until = now + FIRST_S
         self.breaker.started(now)
 
     def landed(self, now: float, ticket: Ticket, outcome: Outcome) -> None:
         """A request is over: settles its tokens and learns from it."""
         in_flight = self.in_flight
         self.in_flight -= 1
-        cls = outcome.cls
+        self._silent_until = now
+        cls, by_chance = outcome.cls, self.limiter.refuses_by_chance
         if outcome.limits is not None:
             self.limiter.learn(outcome.limits, now, ticket)
         if cls is OutcomeClass.RATE_LIMITED:
             self.limiter.refused(now, outcome.retry_after_s, ticket)
         else:
-            self.limiter.settle(ticket, counted_tokens(outcome))
+            self.limiter.settle(ticket, counted_tokens(outcome), now)
         if cls is OutcomeClass.OVERLOADED and outcome.retry_after_s is not None:
             self.limiter.stop_until(now + outcome.retry_after_s)
         self.breaker.record(cls, now, ticket.at)
-        self.auto.on_outcome(now, cls, outcome.latency_s, in_flight, outcome.usage.output_tokens or 0)
+        if self.limiter.refuses_by_chance and not by_chance:
+            self.auto.absolve()
+        if cls is not OutcomeClass.RATE_LIMITED or not self.limiter.refuses_by_chance:
+            self.auto.on_outcome(now, cls, outcome.latency_s, in_flight, outcome.usage.output_tokens or 0)
         if cls in (OutcomeClass.OK, OutcomeClass.TRUNCATED):
             self._measure(now, outcome)
 

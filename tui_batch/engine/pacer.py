@@ -3,11 +3,14 @@
 A run of refusals, from the first one to the first request that is taken again, is an *episode*. How long it lasts
 tells how the server counts. Taken again within seconds: it counts in short intervals, so requests are spread evenly.
 Refused for longer: what it took in the last minute is its limit of a minute. Both are then raised carefully.
+Refusals that come as often at half the pace have nothing to do with it (`chance`): nothing is paced for them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from tui_batch.engine.chance import SLOWER, ChanceTest, Verdict
 
 SHORT_EPISODE_S = 3.0
 """Episodes shorter than this speak of intervals of about a second."""
@@ -64,6 +67,9 @@ class Pacer:
         """Sustained requests per second by the known limit; None: none known."""
         self.guess: int | None = None
         """Requests a minute that refusals taught; None: nothing taught."""
+        self._chance = ChanceTest()
+        self._tried = 0.0
+        """The pace that a trial is about to clear or to confirm."""
         self._episode: _Episode | None = None
         self._concluded_at = float("-inf")
         self._rate: float | None = None
@@ -86,6 +92,11 @@ class Pacer:
         return self._rate is not None
 
     @property
+    def refuses_by_chance(self) -> bool:
+        """Whether refusals were found to have nothing to do with the rate."""
+        return self._chance.believed
+
+    @property
     def rate(self) -> float | None:
         """The pace in requests a second; None: not paced."""
         return self._rate
@@ -104,6 +115,7 @@ class Pacer:
 
     def took(self, now: float) -> None:
         """A request goes out."""
+        self._chance.sent()
         if self._episode is not None:
             # Not waiting for its outcome, but one at a time: a probe may take long to come back.
             self._episode.probe_at = now + self._episode.backoff_s
@@ -124,6 +136,9 @@ class Pacer:
 
         `oldest`: when it took the first of them; `explained`: whether they come close to a known limit.
         """
+        self._chance.refused(now)
+        if self._chance.believed:
+            return
         episode = self._episode
         if episode is None:
             if sent_at <= self._concluded_at:
@@ -145,13 +160,14 @@ class Pacer:
 
     def accepted(self, now: float, sent_at: float) -> None:
         """The server took a request that was sent at `sent_at`."""
+        self._chance.accepted()
         episode = self._episode
         if episode is not None and sent_at > episode.since:
             self._episode = None
             self._concluded_at = now
             self._conclude(now, episode, sent_at)
         elif episode is None:
-            self._raise(now)
+            self._end_trial(now) if self._chance.on_trial else self._raise(now)
         else:
             # Sent before the refusals began: the server had counted it when it refused.
             episode.measured += 1
@@ -184,18 +200,51 @@ class Pacer:
     def _conclude(self, now: float, episode: _Episode, taken_at: float) -> None:
         """The episode is over: a request sent at `taken_at` was taken again."""
         short = taken_at - episode.since < SHORT_EPISODE_S
-        if self._rate is not None:
+        if self._chance.on_trial:
+            self._judge(now, short)
+        elif self._rate is not None and short and self._chance.is_worth_a_trial(now):
+            self._try_slower(now, self._rate)
+        elif self._rate is not None:
             self._cut(now, self._rate, short)
         elif self.guess is None and not episode.explained:
             period = min(60.0, (episode.since if short else taken_at) - episode.oldest)
             if short or period < SHORT_PERIOD_S:
                 observed = FIRST_PACE * max(1, episode.measured) / max(1.0, period)
-                self._set_rate(now, observed if self.known_per_s is None else min(observed, self.known_per_s))
+                rate = observed if self.known_per_s is None else min(observed, self.known_per_s)
+                if short and self._chance.is_worth_a_trial(now):
+                    self._try_slower(now, rate)
+                else:
+                    self._set_rate(now, rate)
             else:
                 self.guess = max(1, episode.measured)
                 self._step = 1
                 self._grow_s = FIRST_GROW_S
                 self._grow_at = now + FIRST_GROW_S
+
+    def _try_slower(self, now: float, rate: float) -> None:
+        """Finds out whether refusals depend on the pace at all."""
+        self._chance.begin()
+        self._tried = rate
+        self._set_rate(now, SLOWER * rate)
+
+    def _judge(self, now: float, short: bool) -> None:
+        """Refused during a trial, and taken again."""
+        if not short:
+            # Refusals that last speak of a limit, whatever the pace.
+            self._chance.give_up(now)
+            self._cut(now, self._tried, short)
+            return
+        self._due = now + 1.0 / (SLOWER * self._tried)
+        self._end_trial(now)
+
+    def _end_trial(self, now: float) -> None:
+        match self._chance.verdict(now):
+            case Verdict.CHANCE:
+                self._rate = None
+            case Verdict.RATE:
+                self._set_rate(now, self._tried)
+            case Verdict.OPEN:
+                pass
 
     def _cut(self, now: float, rate: float, short: bool) -> None:
         often = now - self._cut_at < QUIET_S

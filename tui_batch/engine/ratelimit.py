@@ -14,6 +14,12 @@ HOUR_S = 3_600.0
 DAY_S = 86_400.0
 MARGIN_S = 0.25
 """The server sees a request later than it was sent, and not always equally late: entries live this much longer."""
+LATEST_S = 0.75
+"""A request may wait so long for its connection, its handshake or a busy loop before the server counts it.
+
+The first burst pays for handshakes that later ones do not. When exactly the server counted a request is not known,
+only that it was before the answer: an entry counts from then on, but at most this much later than it was sent.
+"""
 WIDEST_MARGIN_S = 2.0
 NEARLY_FULL = 0.95
 """From here on a refusal is taken for network jitter at the edge of the window, not for a lower limit."""
@@ -137,9 +143,19 @@ class RateLimiter:
         )
         return Admitted(ticket)
 
-    def settle(self, ticket: Ticket, usage_tokens: int | None) -> None:
-        """The server took the request. Counts its real tokens; None: unknown, so the estimate stands."""
+    @property
+    def knows_limits(self) -> bool:
+        """Whether a person or the server has named any limit."""
+        return self._own != (None, None, None) or self._stated != (None, None, None)
+
+    def settle(self, ticket: Ticket, usage_tokens: int | None, now: float | None = None) -> None:
+        """The server took the request. Counts its real tokens; None: unknown, so the estimate stands.
+
+        `now`: when its answer came; without it the server is taken to have counted it when it was sent.
+        """
         if self._end(ticket):
+            if now is not None:
+                self._count_late(ticket, min(now, ticket.at + LATEST_S))
             if usage_tokens is not None:
                 self._tokens.settle(ticket.token, usage_tokens)
             self._accepted.take(ticket.at, 1)
@@ -203,6 +219,11 @@ class RateLimiter:
             self._apply()
         if ticket is not None:
             self._count_others(headers, now, ticket)
+
+    @property
+    def refuses_by_chance(self) -> bool:
+        """Whether this server's refusals were found to have nothing to do with how much it is sent."""
+        return self._pacer.refuses_by_chance
 
     def snapshot(self, now: float) -> LimitsSnapshot:
         """Limits, use and what blocks, at `now`."""
@@ -278,6 +299,11 @@ class RateLimiter:
         ticket.ended = True
         self._out -= 1
         return True
+
+    def _count_late(self, ticket: Ticket, at: float) -> None:
+        self._minute.counted_by(ticket.minute, at)
+        self._tokens.counted_by(ticket.token, at)
+        self._day.counted_by(ticket.day, at)
 
     def _give_back(self, ticket: Ticket) -> None:
         self._minute.give_back(ticket.minute)

@@ -65,11 +65,15 @@ class SlidingWindow:
             return now
         excess = self._used + amount - max(self.limit, 0)
         life = self.period_s + self.margin_s
+        latest = 0.0
         for entry in self._entries:
             excess -= entry.amount
+            if entry.amount:
+                # Entries leave in the order of their taking, so one that was counted late holds those behind it.
+                latest = max(latest, entry.at)
             if excess <= 0:
-                return max(now, entry.at + life)
-        return max(now, self._last_counting() + life)
+                break
+        return max(now, latest + life)
 
     def take(self, now: float, amount: int) -> Claim:
         """Counts an amount from now on. Does not ask whether it fits."""
@@ -94,6 +98,10 @@ class SlidingWindow:
             claim.entry.amount += change
             self._used += change
 
+    def counted_by(self, claim: Claim, at: float) -> None:
+        """The server may have counted it as late as `at`: it counts from then on."""
+        claim.entry.at = max(claim.entry.at, at)
+
     def give_back(self, claim: Claim) -> None:
         """Undoes a take: it never reached the server."""
         self.settle(claim, 0)
@@ -114,9 +122,6 @@ class SlidingWindow:
 
     def _shares(self, entry: Entry, now: float) -> bool:
         return len(self._entries) >= EXACT_ENTRIES and now - entry.first < self.period_s / QUANTA
-
-    def _last_counting(self) -> float:
-        return next(entry.at for entry in reversed(self._entries) if entry.amount)
 
     def _expire(self, now: float) -> None:
         entries = self._entries

@@ -1,0 +1,75 @@
+"""The first requests to a server: a few until it has said something, unless its limits are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from engine_bench import ENDPOINT, ok, open_bench
+
+from tui_batch.domain.job import JobState, Knobs
+from tui_batch.domain.outcome import Outcome, OutcomeClass, RateHeaders, Window
+
+MANY = Knobs(concurrency=64)
+
+
+def rows(count: int) -> list[str]:
+    return [f"row {n}" for n in range(count)]
+
+
+def test_a_limit_in_the_first_answers_is_known_before_it_is_passed(tmp_path: Path, virtually: Any) -> None:
+    stated = replace(ok(), limits=RateHeaders(Window(20, 12, 60.0)))
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", lambda p, n: (0.3, stated)) as bench:
+            job = await bench.run(await bench.add(rows(60), MANY))
+            assert job.state is JobState.COMPLETED
+            first_minute = [at for at, _, _ in bench.executor.sent if at < 60.0]
+            assert len(first_minute) <= 20
+
+    virtually(main())
+
+
+def test_a_slow_first_answer_holds_up_the_rest_for_a_second_only(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", lambda p, n: (20.0, ok())) as bench:
+            await bench.run(await bench.add(rows(64), MANY))
+            times = [at for at, _, _ in bench.executor.sent]
+            assert times[-1] - times[0] <= 1.5
+
+    virtually(main())
+
+
+def test_where_limits_are_known_nothing_is_held_back(tmp_path: Path, virtually: Any) -> None:
+    known = replace(ENDPOINT, rpm=600)
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", lambda p, n: (20.0, ok())) as bench:
+            await bench.run(await bench.add(rows(64), MANY, endpoints=(known,)))
+            times = [at for at, _, _ in bench.executor.sent]
+            assert times[-1] - times[0] <= 0.1
+
+    virtually(main())
+
+
+def test_refusals_by_chance_do_not_cut_what_may_be_in_flight(tmp_path: Path, virtually: Any) -> None:
+    def script(prompt: str, before: int) -> tuple[float, Outcome]:
+        if before == 0 and hash_of(prompt) % 20 == 0:
+            return 0.02, Outcome(OutcomeClass.RATE_LIMITED, status=429, message="no reason")
+        return 0.15 + 0.3 * (hash_of(prompt) % 97) / 97, ok()
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", script) as bench:
+            job = await bench.run(await bench.add(rows(4000)))
+            assert job.counters.done == 4000
+            times = [at for at, _, _ in bench.executor.sent]
+            lately = sum(at > times[-1] - 10.0 for at in times)
+            assert lately / 10.0 >= 0.6 * 8 / 0.3
+
+    virtually(main())
+
+
+def hash_of(prompt: str) -> int:
+    """A number that scatters neighbouring rows."""
+    return int(prompt.split()[-1]) * 7919 % 1009
