@@ -25,6 +25,7 @@ FIELDS = [
     "cached",
     "finish_reason",
     "custom_id",
+    "flags",
 ]
 
 

@@ -125,8 +125,16 @@ def test_a_cut_answer_is_what_the_job_wants_it_to_be(wish: OnTruncated, expected
     assert verdict(Outcome(C.TRUNCATED), policy=RetryPolicy(on_truncated=wish)) == expected
 
 
-def test_a_cut_prompt_is_flagged_as_such() -> None:
-    assert verdict(Outcome(C.TRUNCATED, code=PROMPT_CUT_CODE)) == Done(ItemFlag.PROMPT_CUT)
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [
+        (OnTruncated.FLAG, Done(ItemFlag.PROMPT_CUT)),
+        (OnTruncated.DEAD, Dead(C.TRUNCATED)),
+        (OnTruncated.RETRY, Dead(C.TRUNCATED)),
+    ],
+)
+def test_a_cut_prompt_is_flagged_and_never_sent_again_to_be_cut_again(wish: OnTruncated, expected: Decision) -> None:
+    assert verdict(Outcome(C.TRUNCATED, code=PROMPT_CUT_CODE), policy=RetryPolicy(on_truncated=wish)) == expected
 
 
 @pytest.mark.parametrize("cls", [C.BAD_REQUEST, C.CONTEXT_LENGTH, C.NOT_FOUND, C.REFUSED])

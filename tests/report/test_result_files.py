@@ -73,6 +73,14 @@ def test_what_is_unknown_is_null_and_never_nought() -> None:
     assert line["usage"] is None
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [(ItemFlag.NONE, None), (ItemFlag.TRUNCATED, "truncated"), (ItemFlag.PROMPT_CUT, "prompt_cut")],
+)
+def test_a_line_says_when_the_answer_or_the_prompt_was_cut(flags: ItemFlag, words: str | None) -> None:
+    assert result_line(export_row({}, flags=flags), Operation.CHAT)["flags"] == words
+
+
 def test_a_cache_hit_costs_nothing() -> None:
     hit = export_row({}, cost_nano=None, cached=True, attempts=0)
     assert result_line(hit, Operation.CHAT)["cost_usd"] == 0

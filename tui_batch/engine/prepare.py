@@ -11,6 +11,7 @@ from tui_batch.domain.item import PendingItem
 from tui_batch.domain.job import JobSpec
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.domain.request import PromptRequest, WireRequest
+from tui_batch.engine.prompt_cut import window_of
 from tui_batch.engine.queue import Call, Prepared
 from tui_batch.engine.router import route
 from tui_batch.engine.rules import Subject, bucket_of, choose, compile_rules
@@ -88,6 +89,7 @@ class Preparer:
             attempts=item.attempts,
             malformed=item.malformed,
             requests=item.requests,
+            window=window_of(row.request),
             bucket=bucket_of(self._spec.buckets, subject.tokens) if self._spec.buckets else 0,
         )
 

@@ -46,6 +46,8 @@ class Prepared:
     """Requests made for the item, those that cost no attempt included."""
     bucket: int = 0
     """Index of its length bucket."""
+    window: int | None = None
+    """The context window in tokens that the request asks for (Ollama's num_ctx); None: it asks for none."""
 
     @property
     def group(self) -> Group:

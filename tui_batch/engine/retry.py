@@ -134,13 +134,15 @@ def _pause(outcome: Outcome) -> PauseJob:
 def _truncated(
     outcome: Outcome, history: History, policy: RetryPolicy, now_unix: float, rng: random.Random
 ) -> Decision:
+    cut_prompt = outcome.code == PROMPT_CUT_CODE
     match policy.on_truncated:
         case OnTruncated.FLAG:
-            cut_prompt = outcome.code == PROMPT_CUT_CODE
             return Done(ItemFlag.PROMPT_CUT if cut_prompt else ItemFlag.TRUNCATED)
         case OnTruncated.DEAD:
             return Dead(outcome.cls)
         case OnTruncated.RETRY:
+            if cut_prompt:  # the window is no longer the next time
+                return Dead(outcome.cls)
             return _again(outcome, history, policy, now_unix, rng)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import orjson
 
 from tui_batch.domain.endpoint import Operation
-from tui_batch.domain.item import ItemState
+from tui_batch.domain.item import ItemFlag, ItemState
 from tui_batch.domain.job import NANO
 from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ExportRow
@@ -26,6 +26,7 @@ RESULT_FIELDS = (
     "cached",
     "finish_reason",
     "custom_id",
+    "flags",
 )
 """Added to the row's own columns, always all of them and in this order."""
 
@@ -37,8 +38,11 @@ def result_line(row: ExportRow, operation: Operation) -> dict[str, Json]:
 
     `response` is the answer's text; for embeddings a list of numbers. `status` is done, dead, pending or cancelled.
     `error` is `class: message` of a dead item, else null. `usage` is `{input_tokens, output_tokens}`, null where the
-    server did not say. `cost_usd` is null when unknown, never 0 for unknown. An own column that has the name of one of
-    RESULT_FIELDS is kept as `input_<name>`, but for a `custom_id` that says the same.
+    server did not say. `cost_usd` is null when unknown, never 0 for unknown. `flags` is a remark on the answer, null
+    for most: truncated (a length limit cut it) or prompt_cut (the server read only a part of the prompt).
+
+    An own column that has the name of one of RESULT_FIELDS is kept as `input_<name>`, but for a `custom_id` that says
+    the same.
     """
     line = own_columns(orjson.loads(row.data), row.custom_id)
     line.update(_outcome(row, operation))
@@ -81,6 +85,7 @@ def _outcome(row: ExportRow, operation: Operation) -> dict[str, Json]:
         "cached": row.cached,
         "finish_reason": row.finish_reason,
         "custom_id": row.custom_id,
+        "flags": _flags(row.flags),
     }
 
 
@@ -98,6 +103,10 @@ def error_words(row: ExportRow) -> str | None:
         return None
     name = row.cls.value if row.cls is not None else "error"
     return f"{name}: {row.message}" if row.message else name
+
+
+def _flags(flags: ItemFlag) -> str | None:
+    return " ".join(flag.name.lower() for flag in ItemFlag if flag in flags and flag.name) or None
 
 
 def _response(row: ExportRow, operation: Operation) -> Json:
