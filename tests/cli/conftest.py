@@ -21,7 +21,7 @@ from tui_batch.simulator import config
 
 DEADLINE_S = 30.0
 
-collect_ignore = ["test_cli_processes.py"] if sys.platform == "win32" else []
+collect_ignore = ["test_cli_processes.py", "test_cli_screens.py"] if sys.platform == "win32" else []
 """POSIX signals and pseudo-terminals."""
 
 

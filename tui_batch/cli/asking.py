@@ -18,6 +18,7 @@ from tui_batch.cli.parsing import (
     parse_word,
     read_schema,
 )
+from tui_batch.cli.samples import resolved
 from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.job import CacheMode, InputSource, Mode
 from tui_batch.errors import UserError
@@ -48,6 +49,7 @@ def over(draft: JobDraft, flags: JobFlags) -> JobDraft:
 
 def _base(text: str) -> JobDraft:
     """The job file, or a bare data file."""
+    text = resolved(text)
     if text.lower().endswith(JOB_FILES):
         from tui_batch.inputs.job_file import load_job_draft
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from tui_batch.domain.request import Json
@@ -53,17 +56,39 @@ RIGHT = ">"
 """At the front of a column's title: figures, flush right."""
 
 
-def put_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+class Long(Enum):
+    """What becomes of a last column that is wider than the terminal. The others are never broken."""
+
+    CUT = "ellipsis"
+    WRAP = "fold"
+
+
+LAST_AT_LEAST = 16
+"""Columns of the terminal that the last column always gets."""
+OTHERS_AT_MOST = 24
+"""A longer name is cut where the terminal is too narrow for all."""
+
+
+def put_table(columns: Sequence[str], rows: Iterable[Sequence[str]], long: Long = Long.WRAP) -> None:
     """A table of plain text on standard output. A title that begins with RIGHT is flush right."""
     from rich.table import Table
     from rich.text import Text
 
+    cells = [[Text(safe_text(cell)) for cell in row] for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in columns:
-        right = title.startswith(RIGHT)
-        table.add_column(title.removeprefix(RIGHT), justify="right" if right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(safe_text(cell)) for cell in row))
+    for position, title in enumerate(columns):
+        name = title.removeprefix(RIGHT)
+        last = position == len(columns) - 1
+        widest = max(len(name), *(row[position].cell_len for row in cells)) if cells else len(name)
+        table.add_column(
+            name,
+            justify="right" if title.startswith(RIGHT) else "left",
+            overflow="fold" if last and long is Long.WRAP else "ellipsis",
+            no_wrap=not last or long is Long.CUT,
+            min_width=min(widest, LAST_AT_LEAST if last else OTHERS_AT_MOST),
+        )
+    for row in cells:
+        table.add_row(*row)
     console().print(table, soft_wrap=False)
 
 
@@ -72,7 +97,17 @@ def put_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     shown = [(name, value) for name, value in pairs if value]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
-        put(f"{name:<{width}}  {safe_text(value)}")
+        put_hanging(f"{name:<{width}}  ", value)
+
+
+def put_hanging(lead: str, text: str) -> None:
+    """A line; on a terminal its lines and what does not fit go below, indented by the lead's length."""
+    if not sys.stdout.isatty():
+        put(lead + safe_text(text))
+        return
+    room = max(LAST_AT_LEAST, shutil.get_terminal_size().columns - len(lead))
+    lines = [part for line in text.splitlines() for part in textwrap.wrap(safe_text(line), room) or [""]]
+    put(lead + ("\n" + " " * len(lead)).join(lines))
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tui_batch import figures
-from tui_batch.cli.console import RIGHT, put, put_json, put_table, say
+from tui_batch.cli.console import RIGHT, Long, put, put_json, put_table, say
 from tui_batch.cli.job_verbs import JobArgument, JsonOption, parse_class
 from tui_batch.cli.opening import desk, need_database, run
 from tui_batch.cli.where import DbOption, Where, where
@@ -72,7 +72,7 @@ def items(
         f"{RIGHT}MS",
         "ANSWER",
     )
-    put_table(titles, [_item_cells(row) for row in shown])
+    put_table(titles, [_item_cells(row) for row in shown], Long.CUT)
     if len(rows) > len(shown):
         say(f"the first {len(shown)} only; more with --limit N, all with --json")
 

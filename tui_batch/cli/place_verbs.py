@@ -9,7 +9,7 @@ import typer
 
 from tui_batch import figures
 from tui_batch import paths as places
-from tui_batch.cli.console import RIGHT, confirm, put, put_json, put_pairs, put_table, say
+from tui_batch.cli.console import RIGHT, confirm, put_hanging, put_json, put_pairs, put_table, say
 from tui_batch.cli.exits import Exit
 from tui_batch.cli.job_verbs import JsonOption, YesOption
 from tui_batch.cli.opening import desk, need_database, run
@@ -98,14 +98,13 @@ def endpoints(ctx: typer.Context, as_json: JsonOption = False, settings: Setting
         (
             entry.endpoint.name,
             entry.endpoint.api.value,
-            entry.endpoint.base_url,
-            str(entry.endpoint.key),
             entry.status,
-            entry.origin,
+            str(entry.endpoint.key).removeprefix("env:"),
+            entry.endpoint.base_url,
         )
         for entry in entries
     ]
-    put_table(("NAME", "API", "BASE URL", "KEY", "STATUS", "FROM"), rows)
+    put_table(("NAME", "API", "STATUS", "KEY", "BASE URL"), rows)
 
 
 def doctor(ctx: typer.Context, db: DbOption = None, settings: SettingsOption = None) -> None:
@@ -117,7 +116,7 @@ def doctor(ctx: typer.Context, db: DbOption = None, settings: SettingsOption = N
 
     checks = run(checkup(where(ctx, db, settings)))
     for check in checks:
-        put(f"{'ok ' if check.ok else '!! '} {check.name:<12} {check.words}")
+        put_hanging(f"{'ok ' if check.ok else '!! '} {check.name:<12} ", check.words)
     if not all(check.ok for check in checks):
         raise leave(Exit.UNEXPECTED)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -37,8 +38,18 @@ class Where:
 
     def command(self, *words: str) -> str:
         """A command to paste, quoted for this platform's shell."""
-        line = [PROGRAM, *words, *self.options]
+        line = [*started_as(), *words, *self.options]
         return subprocess.list2cmdline(line) if sys.platform == "win32" else shlex.join(line)
+
+
+def started_as() -> tuple[str, ...]:
+    """How to start the program again from this folder: by its name where that is found, else by its path."""
+    if shutil.which(PROGRAM) is not None:
+        return (PROGRAM,)
+    script = Path(sys.executable).with_name(PROGRAM + (".exe" if sys.platform == "win32" else ""))
+    if not script.is_file():
+        return (sys.executable, "-m", "tui_batch")
+    return (str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script),)
 
 
 @dataclass(frozen=True, slots=True)

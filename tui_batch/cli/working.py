@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tui_batch import figures
@@ -16,6 +16,7 @@ from tui_batch.cli.exits import Exit, exit_of
 from tui_batch.cli.flags import JobFlags
 from tui_batch.cli.interrupts import Interrupts, cancelling, listening
 from tui_batch.cli.opening import desk, need_database
+from tui_batch.cli.preflight import check_reachable
 from tui_batch.cli.running import RunPlan, run_job
 from tui_batch.cli.simulated import lifted, simulated
 from tui_batch.cli.transports import RoutingTransport, make_transport
@@ -89,6 +90,8 @@ async def create_and_run(order: Order, display: Display) -> Exit:
                 composed = await _composed(order, transport)
             async with open_workplace(order.place.db, transport, prices=order.settings.prices) as workplace:
                 with cancelling(interrupts):
+                    absent = await check_reachable(composed.spec.endpoints)
+                    composed = replace(composed, notes=(*composed.notes, *absent))
                     imported = await _imported(workplace.store, order, composed)
                 plan = RunPlan(
                     imported.job_id,

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import orjson
+
 from tui_batch.domain.item import Duplicate, NewRow
-from tui_batch.domain.job import JobSpec, Knobs
+from tui_batch.domain.job import InputSource, JobSpec, Knobs
 from tui_batch.engine.router import variants
 from tui_batch.engine.sampling import count_rows, spread
 from tui_batch.errors import InputError
 from tui_batch.inputs.importing import Batch, RejectsFile, batches
 from tui_batch.inputs.reading import Rows, open_input
 from tui_batch.inputs.rows import Reject
+from tui_batch.inputs.templates import MissingColumn, RowError, compile_prompt
 from tui_batch.store.importer import Importer
 from tui_batch.store.store import Store
 
@@ -96,6 +99,8 @@ async def _read_in(
         ahead = asyncio.create_task(asyncio.to_thread(_next, reading))
         try:
             while (batch := await ahead) is not None:
+                if importer.rows == 0 and batch.rows:
+                    await asyncio.to_thread(check_columns, plan.spec, rows.source, batch.rows)
                 ahead = asyncio.create_task(asyncio.to_thread(_next, reading))
                 doubles = [_duplicate(batch, entry) for entry in await importer.add(batch.rows)]
                 bad = sorted([*batch.rejects, *doubles], key=lambda reject: reject.line or 0)
@@ -114,6 +119,25 @@ async def _read_in(
             raise InputError(path, f"no usable row; the first bad one: {first}" if first else "the input is empty")
         written = rejects.path if rejects.count else None
         return Imported(job_id, importer.rows, rejects.count, written, first)
+
+
+def check_columns(spec: JobSpec, source: InputSource, rows: Sequence[NewRow]) -> None:
+    """Raises InputError when a template names a column that none of the first rows has.
+
+    A slip of the pen must not make a million dead items. A row that can be rendered all the same is fine.
+    """
+    try:
+        compile_prompt(replace(spec, source=source)).render(rows[0].data)
+    except MissingColumn as error:
+        if any(error.column in orjson.loads(row.data) for row in rows):
+            return
+        raise InputError(
+            source.path,
+            f"no row has the column `{error.column}` that the job's template uses{error.about}",
+            remedy="Name columns of the file in the prompt, such as: --prompt 'Classify: {{ text }}'",
+        ) from None
+    except RowError:
+        return
 
 
 def _next(reading: Iterator[Batch]) -> Batch | None:

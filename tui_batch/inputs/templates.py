@@ -36,6 +36,18 @@ class RowError(Exception):
         self.reason = reason
 
 
+class MissingColumn(RowError):
+    """A row without a column that a template uses."""
+
+    def __init__(self, which: str, column: str, columns: Mapping[str, Any]) -> None:
+        near = difflib.get_close_matches(column, columns, 1)
+        hint = f" (did you mean `{near[0]}`?)" if near else ""
+        self.column = column
+        self.about = f"{hint}; it has: {_listed(columns)}"
+        """What was perhaps meant, and what the row does have."""
+        super().__init__(f"the {which} template uses `{column}`, which this row does not have{self.about}")
+
+
 @dataclass(frozen=True, slots=True)
 class RenderedRow:
     """A row as a request."""
@@ -218,12 +230,7 @@ class _Template:
 
         missing = sorted(self.names - columns.keys())
         if isinstance(error, UndefinedError) and missing:
-            near = difflib.get_close_matches(missing[0], columns, 1)
-            hint = f" (did you mean `{near[0]}`?)" if near else ""
-            raise RowError(
-                f"the {self._which} template uses `{missing[0]}`, which this row does not have{hint}; "
-                f"it has: {_listed(columns)}"
-            ) from None
+            raise MissingColumn(self._which, missing[0], columns) from None
         raise RowError(f"the {self._which} template fails: {str(error) or type(error).__name__}") from None
 
 

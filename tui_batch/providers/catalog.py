@@ -213,7 +213,7 @@ def _split(base_url: str, scheme: str) -> SplitResult:
         port_is_fine = parts.port is None or parts.port > 0
     except ValueError:
         port_is_fine, parts = False, SplitResult("", "", "", "", "")
-    if not parts.hostname or not port_is_fine or not parts.scheme:
+    if not parts.hostname or not port_is_fine or parts.scheme not in ("http", "https") or parts.netloc.endswith(":"):
         raise UserError(f"{base_url!r} is not a base URL", remedy="Give it like this: http://localhost:8000/v1")
     if parts.username or parts.password:
         raise UserError(

@@ -1,0 +1,109 @@
+"""What a person meets in the first minutes: sample jobs, slips of the pen, servers that are not there."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tui_batch.cli import preflight
+from tui_batch.cli.samples import sample_names
+from tui_batch.cli.where import started_as
+
+if TYPE_CHECKING:
+    from conftest import Cli
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port where nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "SECOND_LOOK_S", 0)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_sample_jobs_run_by_their_names(cli: Cli) -> None:
+    assert sample_names() == ["embeddings", "grade_school_math", "ollama", "prompts", "support_tickets"]
+    result = cli("run", "sample:prompts", "--simulate", "-o", cli.folder / "out.jsonl")
+    assert result.code == 0, result.err
+    assert len(cli.lines("out.jsonl")) == 20
+
+
+def test_a_job_file_among_the_samples_brings_its_settings(cli: Cli) -> None:
+    result = cli("run", "sample:ollama", "--simulate", "--sample", "3")
+    assert result.code == 0, result.err
+    assert "llama3.2:3b @ simulator, concurrency 4" in result.err
+
+
+def test_an_unknown_sample_names_those_there_are(cli: Cli) -> None:
+    result = cli("run", "sample:tickets", "--simulate")
+    assert result.code == 2
+    assert "support_tickets" in result.err
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
+def test_a_column_that_no_row_has_is_told_before_anything_is_made(cli: Cli, name: str) -> None:
+    rows = "text,n\nhello,1\nhi,2\n" if name.endswith("csv") else '{"text": "hello", "n": 1}\n{"text": "hi", "n": 2}\n'
+    (cli.folder / name).write_text(rows)
+    result = cli("run", cli.folder / name, "--simulate", "--prompt", "Say {{ txt }}")
+    assert result.code == 2
+    assert "`txt`" in result.err
+    assert "did you mean `text`" in result.err
+    assert cli("ls", "--json").json == []
+
+
+def test_a_column_that_only_some_rows_have_costs_those_without_it(cli: Cli) -> None:
+    (cli.folder / "rows.jsonl").write_text('{"a": "x"}\n{"text": "hello"}\n')
+    result = cli("run", cli.folder / "rows.jsonl", "--simulate", "--prompt", "Say {{ text }}")
+    assert result.code == 3
+    assert "1 of 2 done, 1 dead" in result.err
+
+
+def test_nothing_listening_is_told_at_once_with_the_address(cli: Cli, closed_port: int) -> None:
+    url = f"http://127.0.0.1:{closed_port}/v1"
+    result = cli("run", cli.rows(2), "-m", "x", "--base-url", url)
+    assert result.code == 2
+    assert f"({url}): nothing listens on port {closed_port}" in result.err
+    assert "Start the server" in result.err
+    assert cli("ls", "--json").json == []
+
+
+def test_of_several_servers_one_may_be_down(cli: Cli, closed_port: int) -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        up = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        (cli.folder / "settings.yaml").write_text(
+            f"endpoints:\n- {{name: up, base_url: '{up}'}}\n- {{name: down, base_url: 'http://127.0.0.1:{closed_port}'}}\n"
+        )
+        (cli.folder / "job.yaml").write_text("input: rows.jsonl\nmodels:\n- {model: m, endpoints: [up, down]}\n")
+        cli.rows(1)
+        process = cli.start("run", "job.yaml", "--settings", "settings.yaml")
+        told = [process.stderr.readline() for _ in range(2)] if process.stderr else []
+    assert f"down (http://127.0.0.1:{closed_port}/v1): nothing listens" in told[1]
+
+
+@pytest.mark.parametrize("url", ["htp:/foo", "ftp://host/v1", "http://"])
+def test_what_is_no_address_is_refused(cli: Cli, url: str) -> None:
+    result = cli("run", cli.rows(1), "-m", "x", "--base-url", url)
+    assert result.code == 2
+    assert "is not a base URL" in result.err
+
+
+def test_commands_to_paste_start_where_the_program_is_not_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    command = started_as()
+    assert subprocess.run([*command, "--version"], capture_output=True, check=False).returncode == 0
