@@ -35,8 +35,9 @@ class Desk:
 @asynccontextmanager
 async def desk(where: Where) -> AsyncIterator[Desk]:
     """The database and a controller without an engine. Jobs whose process died are told from running ones first."""
-    from tui_batch.engine.control import LEASE_S, Controller
+    from tui_batch.engine.control import Controller
     from tui_batch.engine.keeper import is_alive
+    from tui_batch.engine.lease import LEASE_S
     from tui_batch.store.store import open_store
 
     async with open_store(where.db) as store:

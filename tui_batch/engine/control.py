@@ -16,7 +16,7 @@ from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.request import Json
 from tui_batch.engine.engine import Engine
 from tui_batch.engine.lane import Halt
-from tui_batch.engine.lease import LEASE_S as LEASE_S
+from tui_batch.engine.lease import LEASE_S
 from tui_batch.engine.router import variants
 from tui_batch.errors import UserError
 from tui_batch.store.store import Store
