@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from tui_batch.providers.classify import parse_json
-from tui_batch.providers.streams import EventAssembler, cut_off, text_in
+from tui_batch.providers.streams import EventAssembler, cut_off, text_in, written
 
 STREAMED = {"stream": True}
 _PIECES = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
@@ -51,7 +49,7 @@ class MessageAssembler(EventAssembler):
         if not self._done and not self._message.get("stop_reason"):
             raise cut_off()
         content = [block.whole() for _, block in sorted(self._blocks.items())]
-        return orjson.dumps({**self._message, "content": content, "usage": self._usage})
+        return written({**self._message, "content": content, "usage": self._usage})
 
 
 def _index(data: Mapping[str, Any]) -> int:

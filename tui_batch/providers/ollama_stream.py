@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from tui_batch.providers.classify import parse_json
 from tui_batch.providers.sse import Lines
-from tui_batch.providers.streams import cut_off, text_in
+from tui_batch.providers.streams import cut_off, text_in, written
 
 STREAMED = {"stream": True}
 _TEXTS = ("content", "thinking")
@@ -41,7 +39,7 @@ class LineAssembler:
             return self._verdict
         if self._last is None:
             raise cut_off()
-        return orjson.dumps(self._whole(self._last))
+        return written(self._whole(self._last))
 
     def _take(self, line: bytes, *, is_last: bool = False) -> None:
         if self._last is not None or not line.strip():
@@ -51,7 +49,7 @@ class LineAssembler:
             return
         data = parse_json(line)
         if not isinstance(data, Mapping):
-            if not (is_last and self._pieces):  # the last line may simply have been cut
+            if not (is_last and line.startswith(b"{")):  # the last line may simply have been cut
                 self._verdict = line
             return
         if data.get("error") or not self._add(data):

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from tui_batch.providers.streams import EventAssembler, cut_off, text_in
+from tui_batch.providers.streams import EventAssembler, cut_off, text_in, written
 
 DONE = b"[DONE]"
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
@@ -51,7 +49,7 @@ class ChatAssembler(EventAssembler):
         if not self._done and not (choices and all(_has_ended(choice) for choice in choices)):
             raise cut_off()
         body = {**self._head, "object": "chat.completion", "choices": choices}
-        return orjson.dumps(body if self._usage is None else {**body, "usage": self._usage})
+        return written(body if self._usage is None else {**body, "usage": self._usage})
 
 
 def _has_ended(choice: Mapping[str, Any]) -> bool:

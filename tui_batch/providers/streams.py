@@ -76,7 +76,7 @@ class EventAssembler(ABC):
             if self._verdict is None:
                 self._add(data)
         elif event.name == "error":
-            self._verdict = orjson.dumps({"error": {"message": event.data.decode("utf-8", "replace")}})
+            self._verdict = written({"error": {"message": event.data.decode("utf-8", "replace")}})
         elif not self._is_end(event.data) and not is_last:  # the last one may simply have been cut
             self._verdict = event.data
 
@@ -85,7 +85,7 @@ class EventAssembler(ABC):
         if data.get("error"):
             return event.data
         if event.name == "error" or data.get("object") == "error":  # vLLM before 0.10 wraps nothing
-            return orjson.dumps({"error": data})
+            return written({"error": data})
         return None
 
     def _is_end(self, data: bytes) -> bool:
@@ -105,3 +105,11 @@ def text_in(data: Mapping[str, Any], name: str) -> str:
     """A piece of text; empty when there is none."""
     value = data.get(name)
     return value if isinstance(value, str) else ""
+
+
+def written(body: Mapping[str, Any]) -> bytes:
+    """The body as JSON; `null`, which is no answer, when it is nested too deep to be written."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return b"null"
