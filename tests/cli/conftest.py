@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -109,6 +110,8 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     monkeypatch.setenv("LLMBATCH_DB", str(tmp_path / "jobs.db"))
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # tests started with & or nohup; a run would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     made = Cli(tmp_path, capsys)
     yield made
     for process in made.processes:

@@ -1,4 +1,4 @@
-"""The retry table of DESIGN section 6, row by row."""
+"""The retry table of docs/outcomes.md, row by row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each provider's real error bodies mean for an item: the table of DESIGN section 6."""
+"""What each provider's real error bodies mean for an item: the table of docs/outcomes.md."""
 
 from __future__ import annotations
 

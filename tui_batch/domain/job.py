@@ -14,7 +14,7 @@ NANO = 1_000_000_000
 
 
 class JobState(StrEnum):
-    """DESIGN section 3."""
+    """Where a job stands."""
 
     DRAFT = "draft"
     QUEUED = "queued"
@@ -43,7 +43,7 @@ class PauseReason(StrEnum):
 
 
 class Mode(StrEnum):
-    """How a job's models share its rows (DESIGN section 4, Router)."""
+    """How a job's models share its rows."""
 
     SINGLE = "single"
     EACH = "each"

@@ -1,4 +1,4 @@
-"""What came of one request, as plain values. The table of classes is DESIGN section 6."""
+"""What came of one request, as plain values. The table of classes is in docs/outcomes.md."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from tui_batch.domain.outcome import OutcomeClass
 FAILURES = frozenset(
     {OutcomeClass.TIMEOUT, OutcomeClass.CONNECTION, OutcomeClass.SERVER_ERROR, OutcomeClass.OVERLOADED}
 )
-"""Classes that say that the server, not the request, is unwell (DESIGN section 6)."""
+"""Classes that say that the server, not the request, is unwell (docs/outcomes.md)."""
 NEUTRAL = frozenset({OutcomeClass.RATE_LIMITED})
 """Says that the server is there, but not that it can do the work: neither fills nor clears the record."""
 
@@ -110,6 +110,11 @@ class Breaker:
         """A request was cancelled on its way. If it was the probe, the next request may probe."""
         if self._opened_at is None or sent_at is None or sent_at >= self._opened_at:
             self._probing = False
+
+    @property
+    def health(self) -> float:
+        """Share of the last outcomes that were no failures; never quite 0, so that it can be divided by."""
+        return max(0.05, 1.0 - sum(self._recent) / len(self._recent)) if self._recent else 1.0
 
     def snapshot(self, now: float) -> BreakerSnapshot:
         """The state as it is at `now`."""

@@ -16,7 +16,7 @@ _WORDS = 200
 
 
 class Guard:
-    """Watches the decided outcomes of one job (DESIGN section 4). Retries that are still open do not count."""
+    """Watches the decided outcomes of one job. Retries that are still open do not count."""
 
     def __init__(self, first: int = FIRST, recent: int = RECENT) -> None:
         self._first = first

@@ -1,4 +1,4 @@
-"""What becomes of an item after an outcome: a pure function over the table of outcomes (DESIGN section 6)."""
+"""What becomes of an item after an outcome: a pure function over the table of outcomes (docs/outcomes.md)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from tenacity import wait_exponential
 
 from tui_batch.domain.item import ItemFlag
-from tui_batch.domain.job import JobSpec, OnTruncated, PauseReason
+from tui_batch.domain.job import JobSpec, Mode, OnTruncated, PauseReason
 from tui_batch.domain.outcome import FREE_RETRY, JOB_WIDE, RETRYABLE, Outcome, OutcomeClass
 
 if TYPE_CHECKING:
@@ -52,11 +52,22 @@ class RetryPolicy:
     """Upper bound of the first backoff; each further one doubles it."""
     cap_s: float = 60.0
     """No backoff of our own is longer than this. A server's Retry-After may be."""
+    models: int = 1
+    """Models that have these attempts each, one after the other: all of a job's in mode `fallback`."""
 
     @classmethod
     def of(cls, spec: JobSpec) -> RetryPolicy:
         """The policy a job asks for."""
-        return cls(max_attempts=spec.max_attempts, max_malformed=spec.max_malformed, on_truncated=spec.on_truncated)
+        return cls(
+            max_attempts=spec.max_attempts,
+            max_malformed=spec.max_malformed,
+            on_truncated=spec.on_truncated,
+            models=len(spec.models) if spec.mode is Mode.FALLBACK else 1,
+        )
+
+    def models_spent(self, attempts: int, malformed: int) -> int:
+        """How many models an item with this history has tried in vain; all of them: it is dead."""
+        return min(self.models, max(attempts // self.max_attempts, malformed // self.max_malformed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +164,11 @@ def _again(
     bad_shape = outcome.cls is OutcomeClass.MALFORMED
     attempts = history.attempts + (not free)
     malformed = history.malformed + bad_shape
-    if not free and attempts >= policy.max_attempts:
+    spent = policy.models_spent(attempts, malformed)
+    if not free and spent >= policy.models:
         return Dead(outcome.cls)
-    if bad_shape and malformed >= policy.max_malformed:
-        return Dead(outcome.cls)
+    if spent > policy.models_spent(history.attempts, history.malformed):
+        return RetryAt(now_unix, attempts, malformed)
     return RetryAt(now_unix + _wait(outcome, history, policy, rng), attempts, malformed)
 
 

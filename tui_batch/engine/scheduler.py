@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
 from tui_batch.domain.endpoint import DeploymentKey
-from tui_batch.domain.job import JobState, PauseReason
+from tui_batch.domain.job import JobState, Mode, PauseReason
 from tui_batch.engine.jobrun import JobRun
-from tui_batch.engine.lane import Halt, Lane, Pass, Wait
+from tui_batch.engine.lane import BREAKER, Halt, Lane, Pass, Wait
 from tui_batch.engine.queue import Prepared
 from tui_batch.engine.router import preference
 from tui_batch.money.prices import worst_case
@@ -110,9 +110,10 @@ class Scheduler:
         return soonest(waits)
 
     def _admit(self, run: JobRun, item: Prepared, now: float, claimed: Claims) -> tuple[int, Pass] | Wait:
-        """DESIGN section 4: breaker, concurrency, RPM, TPM, budget; all or nothing, on the best deployment.
+        """Breaker, concurrency, RPM, TPM, budget; all or nothing, on the best deployment.
 
         A deployment that an item before this one waits for is claimed: nothing may slip past the one that waits.
+        In mode `fallback` a model that is merely busy is waited for; only one that is unwell passes its rows on.
         """
         limit = run.knobs.concurrency
         if limit is not None and run.in_flight >= limit:
@@ -122,17 +123,25 @@ class Scheduler:
         if (own := claimed.get(run.id)) is not None:
             return own
         waits: list[Wait] = []
-        for index in preference(run.spec.mode, item.route, lambda key: self._lanes[key].load(run.weight(key))):
+        stays: str | None = None
+        for index in self._order(run, item, now):
             lane = self._lanes[item.route[index]]
-            if lane.closed is not None:
+            if lane.closed is not None or stays not in (None, lane.key.model):
                 continue
             outcome = claimed.get(lane.key) or self._admit_to(run, item, lane, now, claimed)
             if isinstance(outcome, Pass):
                 return index, outcome
             waits.append(outcome)
+            if run.spec.mode is Mode.FALLBACK and outcome.what != BREAKER:
+                stays = lane.key.model
         if not waits:
             self._halt(run, self._closed(item))
         return soonest(waits)
+
+    def _order(self, run: JobRun, item: Prepared, now: float) -> tuple[int, ...]:
+        """The deployments of an item's route in the order in which to try them."""
+        spent = run.policy.models_spent(item.attempts, item.malformed)
+        return preference(run.spec.mode, item.route, lambda key: self._lanes[key].load(now, run.weight(key)), spent)
 
     def _closed(self, item: Prepared) -> Halt:
         """Why no deployment is left for an item."""

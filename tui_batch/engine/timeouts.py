@@ -8,7 +8,7 @@ from tui_batch.domain.job import JobSpec
 from tui_batch.domain.request import Timeouts
 
 CONNECT_S = 10.0
-"""DESIGN section 4: connecting does not depend on the prompt."""
+"""Connecting does not depend on the prompt."""
 
 
 def timeouts_for(tokens: int, base_s: float, per_1k_tokens_s: float) -> Timeouts:

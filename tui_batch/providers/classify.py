@@ -1,4 +1,4 @@
-"""From an HTTP error to an outcome class: DESIGN section 6 over what providers and servers really send."""
+"""From an HTTP error to an outcome class: the table of docs/outcomes.md over what providers and servers really send."""
 
 from __future__ import annotations
 
