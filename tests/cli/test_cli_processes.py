@@ -8,6 +8,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -79,6 +80,24 @@ def test_the_second_ctrl_c_does_not_wait_for_a_server_that_hangs(cli: Cli) -> No
     job = cli.job()
     assert job is not None
     assert (job["state"], job["pending"], job["owner_pid"]) == ("paused", 5, None)
+
+
+def test_the_second_ctrl_c_leaves_nothing_on_the_wire(cli: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+        process = cli.start("run", cli.rows(3), "--base-url", url, "-m", "m", "-c", "3")
+        asked = [server.accept()[0] for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        read_until(process.stderr.fileno(), lambda text: "waiting for" in text)
+        process.send_signal(signal.SIGINT)
+        assert ended(process)[0] == 130
+        for connection in asked:  # their time would be over after a minute
+            with connection:
+                connection.settimeout(10)
+                while connection.recv(65536):
+                    pass
 
 
 def test_a_killed_run_goes_on_without_losing_or_doubling_a_row(cli: Cli) -> None:

@@ -257,3 +257,26 @@ def test_foreign_text_cannot_draw_on_the_screen(cli: Cli) -> None:
         assert "\x1b" not in shown.out + shown.err
         assert "\u202e" not in shown.out
     assert "[bold]" in cli("items", "1").out
+
+
+def test_streamed_answers_are_the_same_answers(cli: Cli) -> None:
+    assert cli("run", cli.rows(4), "--simulate", "--no-cache", "-o", cli.folder / "whole.jsonl").code == 0
+    result = cli("run", cli.rows(4), "--simulate", "--no-cache", "--stream", "-o", cli.folder / "streamed.jsonl")
+    assert result.code == 0, result.err
+    kept = ("id", "response", "usage", "finish_reason", "model", "status")
+    whole, streamed = ([{n: line[n] for n in kept} for line in cli.lines(f)] for f in ("whole.jsonl", "streamed.jsonl"))
+    assert streamed == whole
+
+
+def test_answers_that_stall_are_asked_for_again_long_before_their_time_is_over(cli: Cli) -> None:
+    cli.rows(8)
+    job = "input: rows.jsonl\nmodel: gpt-4o-mini\nstream: true\ntimeouts: {base: 600, first_byte: 20, stall: 0.05}\n"
+    (cli.folder / "job.yaml").write_text(job)
+    result = cli("run", cli.folder / "job.yaml", "--simulate", "--simulate-faults", "stall=0.4", "-o", "-")
+    assert result.code == 0, result.err
+    assert len(result.out.splitlines()) == 8
+    with sqlite3.connect(cli.db) as conn:
+        failed = conn.execute("SELECT class, latency_ms FROM attempt").fetchall()
+    assert failed
+    assert {cls for cls, _ in failed} == {"timeout"}
+    assert all(latency_ms < 30_000 for _, latency_ms in failed)

@@ -49,7 +49,8 @@ tags: {team: support}
 output: out/answers.jsonl
 on_truncated: retry
 keep_raw: true
-timeouts: {base: 30, per_1k_tokens: 1.5}
+timeouts: {base: 30, per_1k_tokens: 1.5, first_byte: 20, stall: 4.5}
+stream: true
 """
 
 
@@ -92,6 +93,9 @@ def test_every_field_arrives(tmp_path: Path) -> None:
         keep_raw=True,
         timeout_base_s=30.0,
         timeout_per_1k_tokens_s=1.5,
+        stream=True,
+        first_byte_s=20.0,
+        stall_s=4.5,
     )
 
 

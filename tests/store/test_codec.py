@@ -51,6 +51,8 @@ specs = st.builds(
     cache=st.sampled_from(CacheMode),
     keep_raw=st.booleans(),
     timeout_base_s=number,
+    stream=st.booleans(),
+    stall_s=number,
 )
 knobs = st.builds(
     Knobs, maybe_int, maybe_int, maybe_int, maybe_int, st.integers(-9, 9), st.dictionaries(text, text, max_size=3)
