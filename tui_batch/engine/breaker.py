@@ -113,8 +113,14 @@ class Breaker:
 
     @property
     def health(self) -> float:
-        """Share of the last outcomes that were no failures; never quite 0, so that it can be divided by."""
-        return max(0.05, 1.0 - sum(self._recent) / len(self._recent)) if self._recent else 1.0
+        """About the share of the last outcomes that were no failures: 1 after few, never below a third.
+
+        1 as well while open: then the breaker itself decides, and a probe must not be passed over.
+        """
+        if self._opened_at is not None:
+            return 1.0
+        outcomes = len(self._recent)
+        return 1.0 - sum(self._recent) / (outcomes + self._policy.minimum / 2)
 
     def snapshot(self, now: float) -> BreakerSnapshot:
         """The state as it is at `now`."""

@@ -16,6 +16,8 @@ from tui_batch.engine.router import LaneLoad
 from tui_batch.engine.snapshot import Hold, LaneSnapshot, Latency
 from tui_batch.money.prices import UnitPrices
 
+BREAKER = "breaker"
+"""`Wait.what` while a breaker is open."""
 REFUSED_UNREAD = frozenset(
     {
         OutcomeClass.QUOTA,
@@ -32,6 +34,10 @@ FIRST_S = 1.0
 """but for no longer than this: a slow answer must not hold up the rest."""
 SMOOTHING = 0.2
 """Weight of the newest latency in the running mean that routing uses."""
+FASTER = 0.5
+"""Its weight when it is below the mean: a first answer that had to wait for the model to load is soon forgotten."""
+FORGET_S = 10.0
+"""An idle deployment's mean latency halves in this time, so that one that was slow once is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +84,20 @@ class Lane:
         self._latency = Histogram()
         self._tokens = WindowedRate(10.0)
         self._mean_latency: float | None = None
+        self._measured_at = 0.0
 
-    def load(self, weight: float = 1.0) -> LaneLoad:
-        """What the router needs to know."""
-        return LaneLoad(self.in_flight, weight, self._mean_latency)
+    def load(self, now: float, weight: float = 1.0) -> LaneLoad:
+        """What the router needs to know. What was measured counts for less the longer nothing is asked any more."""
+        seconds = self._mean_latency
+        if seconds is not None and not self.in_flight:
+            seconds *= 0.5 ** ((now - self._measured_at) / FORGET_S)
+        return LaneLoad(self.in_flight, weight, seconds, self.breaker.health)
 
     def hold(self, now: float, *, auto: bool) -> Wait | None:
         """Why no request may go now, limits apart; None when one may."""
         allowed = self.breaker.allow(now)
         if isinstance(allowed, Blocked):
-            return Wait("breaker", allowed.until)
+            return Wait(BREAKER, allowed.until)
         limit = self._limit(auto=auto)
         if limit is not None and self.in_flight >= limit:
             return Wait("concurrency")
@@ -140,8 +150,10 @@ class Lane:
     def _measure(self, now: float, outcome: Outcome) -> None:
         self._latency.add(outcome.latency_s)
         self._tokens.add(now, outcome.usage.total or 0)
-        mean = self._mean_latency
-        self._mean_latency = outcome.latency_s if mean is None else mean + SMOOTHING * (outcome.latency_s - mean)
+        seconds, mean = outcome.latency_s, self._mean_latency
+        weight = SMOOTHING if mean is not None and seconds > mean else FASTER
+        self._mean_latency = seconds if mean is None else mean + weight * (seconds - mean)
+        self._measured_at = now
 
     def withdrawn(self, now: float, ticket: Ticket) -> None:
         """A request was cancelled on its way: the server may have counted it, so its reservation stands."""

@@ -52,14 +52,19 @@ class LaneLoad:
     weight: float
     seconds_per_item: float | None
     """Mean latency lately; None: nothing answered yet."""
+    health: float = 1.0
+    """Share of its last requests that did not fail; above 0."""
 
 
-def preference(mode: Mode, candidates: Route, load: Callable[[DeploymentKey], LaneLoad]) -> tuple[int, ...]:
+def preference(
+    mode: Mode, candidates: Route, load: Callable[[DeploymentKey], LaneLoad], spent: int = 0
+) -> tuple[int, ...]:
     """Indices of `candidates` in the order in which to try them.
 
-    `fallback` keeps the models' own order and balances only among servers of the same model. All other modes
-    try first the deployment expected to finish an additional item soonest: (in flight + 1) x latency / weight.
-    A deployment that has not answered yet counts as fast as the fastest, so that it is tried.
+    `fallback` keeps the models' own order and balances only among servers of the same model; `spent` of its models
+    have had their attempts and come last. All other modes try first the deployment expected to finish an additional
+    item soonest: (in flight + 1) x latency / (weight x health). One that fails fast is not fast. A deployment that
+    has not answered yet counts as fast as the fastest, so that it is tried.
     """
     if len(candidates) == 1:
         return (0,)
@@ -71,7 +76,7 @@ def preference(mode: Mode, candidates: Route, load: Callable[[DeploymentKey], La
     def expected(index: int) -> tuple[int, float, int]:
         entry = loads[index]
         seconds = fastest if entry.seconds_per_item is None else entry.seconds_per_item
-        tier = rank[candidates[index].model] if mode is Mode.FALLBACK else 0
-        return (tier, (entry.in_flight + 1) * seconds / entry.weight, index)
+        tier = (rank[candidates[index].model] - spent) % len(rank) if mode is Mode.FALLBACK else 0
+        return (tier, (entry.in_flight + 1) * seconds / (entry.weight * entry.health), index)
 
     return tuple(sorted(range(len(candidates)), key=expected))
