@@ -68,6 +68,17 @@ async def test_a_stall_in_memory_ends_at_the_bound_on_silence(turned: Any) -> No
     assert turned.time - 1000.0 == pytest.approx(5.0)  # 2 s to the first token, 3 s of silence, of 100 s in all
 
 
+@pytest.mark.parametrize(("bounds", "after"), [({"first_byte_s": 1.5}, 2.0), ({"stall_s": 0.05}, 2.05)])
+async def test_in_memory_too_slow_a_beginning_and_too_slow_pieces_are_given_up(
+    turned: Any, bounds: dict[str, float], after: float
+) -> None:
+    sim = simulator(turned, slots=1)
+    with pytest.raises(TransportTimeout):
+        await turned.run(SimulatorTransport(sim).send(request(**bounds)))
+    assert turned.time - 1000.0 == pytest.approx(after)
+    assert sim.slots.busy == 0
+
+
 @pytest.mark.parametrize("api", Api)
 async def test_over_a_real_connection_a_stall_is_noticed_long_before_the_whole_time_and_its_slot_is_free(
     api: Api,

@@ -25,9 +25,10 @@ class SimulatorTransport:
         await asyncio.sleep(0)
         try:
             async with asyncio.timeout(limit):
-                response = await self._simulator.handle(_translate(request))
+                bounds = _Bounds.of(request)
+                response = await self._begin(request, bounds.first_s)
                 try:
-                    await self._deliver(response, _Bounds.of(request))
+                    await self._deliver(response, bounds)
                 finally:
                     response.done()
         except TimeoutError:
@@ -39,6 +40,19 @@ class SimulatorTransport:
 
     async def aclose(self) -> None:
         """Nothing is open."""
+
+    async def _begin(self, request: HttpRequest, limit: float) -> SimResponse:
+        """The response, up to its first byte. Raises TransportTimeout."""
+        started = self._simulator.clock.now()
+        try:
+            async with asyncio.timeout(limit):
+                response = await self._simulator.handle(_translate(request))
+        except TimeoutError:
+            raise _timed_out(limit) from None
+        if self._simulator.clock.now() - started > limit:
+            response.done()
+            raise _timed_out(limit)
+        return response
 
     async def _deliver(self, response: SimResponse, bounds: _Bounds) -> None:
         config, clock = self._simulator.config, self._simulator.clock
@@ -54,6 +68,9 @@ class SimulatorTransport:
             case Delivery.DRIBBLE:
                 await clock.sleep(config.slow_body_s)
             case _:
+                if response.pace_s > bounds.next_s * max(1, len(response.chunks) - 1):
+                    await clock.sleep(bounds.next_s)
+                    raise _timed_out(bounds.next_s)
                 if response.pace_s:
                     await clock.sleep(response.pace_s)
 
