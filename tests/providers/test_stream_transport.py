@@ -20,6 +20,7 @@ from tui_batch.providers.client import EndpointClient
 from tui_batch.providers.http import ProxyUse, PyreqwestTransport, TransportOptions
 from tui_batch.providers.http_fallback import HttpxTransport
 from tui_batch.providers.openai_stream import ChatAssembler
+from tui_batch.providers.pieces import Patience, Verbatim, read_pieces
 
 OPTIONS = TransportOptions(proxies=ProxyUse.DIRECT)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n"
@@ -234,3 +235,32 @@ async def test_a_stall_is_a_timeout_of_the_item(transport: Transport) -> None:
         outcome = await EndpointClient(transport, Endpoint("e", Api.OPENAI, script.url), None).send(wire)
     assert (outcome.cls, outcome.text) == (OutcomeClass.TIMEOUT, None)
     assert "stalled" in outcome.message
+
+
+async def stubborn(first: asyncio.Event) -> AsyncIterator[bytes]:
+    """A piece that arrives at the very moment of a cancellation, which is lost by that."""
+    yield b"one"
+    first.set()
+    with suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
+    yield b"two"
+
+
+async def test_a_cancellation_that_meets_a_piece_is_not_lost() -> None:
+    first = asyncio.Event()
+
+    async def read() -> bytes:
+        async with Patience(Timeouts(first_byte_s=LONG_S, stall_s=LONG_S)) as patience:
+            return await read_pieces(stubborn(first), Verbatim(), patience, 1_000)
+
+    task = asyncio.create_task(read())
+    await first.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_stall_that_meets_a_piece_is_still_a_stall() -> None:
+    with pytest.raises(TransportTimeout, match="stalled"):
+        async with Patience(Timeouts(first_byte_s=LONG_S, stall_s=0.02)) as patience:
+            await read_pieces(stubborn(asyncio.Event()), Verbatim(), patience, 1_000)
