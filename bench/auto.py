@@ -1,8 +1,8 @@
-"""`-c auto` against the best fixed number in flight, on servers of 1 to 256 slots that never refuse, and on two that do.
+"""`-c auto` against the best fixed number in flight, on servers of 1 to 256 slots, and on two that refuse.
 
 Run: python -m bench.auto [--slots 1 4 16 64 256] [--latency 0.2 2] [--seconds 60]
 For each server: the engine with `auto` for a time, then with fixed numbers around the slots; throughput is what the
-server answered in the second half of the time, so `auto` must have found its level by then. The ideal is slots / latency.
+server answered in the second half of the time, so `auto` must have found its level by then. The ideal: slots / latency.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol, TextIO
 
 import orjson
@@ -118,7 +119,9 @@ def _limits(engine: EngineSnapshot, job: JobSnapshot) -> list[str]:
         return [f"not dispatching: {safe_text(engine.trouble)}"]
     if job.state is not JobState.RUNNING:
         return [f"{job.state.value}: finishing {job.in_flight} in flight"] if job.in_flight else []
-    return [safe_text(str(job.hold))] if job.hold is not None and job.hold.what != "concurrency" else []
+    if job.hold is None or job.hold.what == "concurrency":
+        return []
+    return [safe_text(job.hold.words(datetime.now()))]
 
 
 class LiveDisplay:
@@ -179,13 +182,13 @@ class LiveDisplay:
 
 
 class PlainDisplay:
-    """Lines without escapes: now and then, and whenever the state changes."""
+    """Lines without escapes: now and then, and whenever the job's or the disk's state changes."""
 
     def __init__(self, stream: TextIO, *, timer: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._timer = timer
         self._due = 0.0
-        self._state: JobState | None = None
+        self._state: tuple[JobState, str] | None = None
         self._last = ""
 
     def start(self, job: Job, notes: Sequence[str]) -> None:
@@ -197,8 +200,9 @@ class PlainDisplay:
     def update(self, engine: EngineSnapshot, job: JobSnapshot) -> None:
         """Prints a line when it is time to."""
         now = self._timer()
-        changed = self._state is not None and job.state is not self._state
-        self._state = job.state
+        state = (job.state, engine.trouble)
+        changed = state != (self._state or (job.state, ""))
+        self._state = state
         if now < self._due and not changed:
             return
         self._due = now + PLAIN_EVERY_S

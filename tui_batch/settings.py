@@ -57,6 +57,7 @@ class _Endpoint(_Part):
     max_in_flight: PositiveInt | None = None
     rpm: PositiveInt | None = None
     tpm: PositiveInt | None = None
+    rpd: PositiveInt | None = None
 
 
 class _Price(_Part):
@@ -162,7 +163,7 @@ def _endpoint(document: Document, position: int, entry: _Endpoint) -> Endpoint:
             f"is missing, and {entry.name} is no provider known by name",
             "Give it like this: base_url: http://localhost:8000/v1",
         )
-    changes: dict[str, Any] = {name: getattr(entry, name) for name in ("max_in_flight", "rpm", "tpm")}
+    changes: dict[str, Any] = {name: getattr(entry, name) for name in ("max_in_flight", "rpm", "tpm", "rpd")}
     changes = {name: value for name, value in changes.items() if value is not None}
     if entry.api is not None:
         changes["api"] = entry.api

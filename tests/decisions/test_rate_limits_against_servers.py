@@ -174,6 +174,16 @@ def test_a_limit_nobody_stated_is_learned_with_one_percent_refused(
     assert score.accepted_between(120, 600) >= 0.98 * 8 * server_limit
 
 
+@pytest.mark.parametrize("retry_after", [True, False], ids=["with Retry-After", "without"])
+def test_a_small_limit_nobody_stated_costs_one_percent_of_an_hours_requests(retry_after: bool) -> None:
+    score = play(StrictServer(60, retry_after=retry_after), RateLimiter(), seconds=3_600)
+
+    print(len(score.refused), len(score.accepted), score.refused)
+    assert len(score.refused) <= 0.01 * len(score.accepted)
+    assert len([at for at in score.refused if at > 120]) <= 0.006 * len(score.accepted)
+    assert len(score.accepted) >= 0.98 * 3_600
+
+
 @pytest.mark.parametrize("known", [600, None])
 def test_a_server_that_counts_by_the_second_is_paced(known: int | None) -> None:
     score = play(StrictServer(10, period_s=1.0), RateLimiter(rpm=known), seconds=600)

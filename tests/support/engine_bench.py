@@ -65,9 +65,10 @@ class ScriptedExecutor:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             seconds, outcome = self.script(prompt, before)
-            started = loop.time()
+            assert isinstance(loop, VirtualLoop)
+            started, started_at = loop.time(), loop.wall()
             await asyncio.sleep(seconds)
-            return replace(outcome, latency_s=loop.time() - started, started_at=started)
+            return replace(outcome, latency_s=loop.time() - started, started_at=started_at)
         finally:
             self.in_flight -= 1
 

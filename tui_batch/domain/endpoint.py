@@ -71,6 +71,8 @@ class Endpoint:
     """Requests per minute the server allows per model; None: unknown."""
     tpm: int | None = None
     """Tokens (in and out) per minute the server allows per model; None: unknown."""
+    rpd: int | None = None
+    """Requests in any 24 hours the server allows per model; None: unknown."""
 
 
 class DeploymentKey(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.item import Attempt, ItemFlag, ItemState
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.request import Json
@@ -148,3 +149,22 @@ class CacheStats:
     hits: int
     saved_nano: int
     """What the hits would have cost, as far as prices are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecentRequests:
+    """Requests of one job to one deployment that were sent close in time, and that its server counted."""
+
+    job_id: int
+    concurrency: int | None
+    """The job's own, as it is now; None: auto."""
+    deployment: DeploymentKey
+    at: float
+    """Unix time at which the last of them was sent."""
+    ended_at: float
+    """Unix time at which the last of them ended."""
+    requests: int
+    tokens: int
+    """As the server reported; unknown ones are left out."""
+    seconds: float
+    """Sum of their latencies."""

@@ -28,6 +28,7 @@ from tui_batch.engine.patience import persistently
 from tui_batch.engine.prepare import Preparer
 from tui_batch.engine.queue import Prepared
 from tui_batch.engine.ratelimit import RateLimiter
+from tui_batch.engine.recall import recent, remind
 from tui_batch.engine.scheduler import Scheduler
 from tui_batch.engine.snapshot import EngineSnapshot
 from tui_batch.errors import UserError
@@ -142,6 +143,7 @@ class Engine:
         keys = {DeploymentKey(name, ref.model) for ref in job.spec.models for name in ref.endpoints}
         await self._open_lanes(preparer, keys, reopen=True)
         run = JobRun(job, preparer)
+        await self._recall(run.limiter, job.id)
         if not self._runs:
             self._beat_at = self._around.clock() if job.heartbeat_at is None else job.heartbeat_at
         run.served = min((other.served for other in self._runs.values()), default=0.0)
@@ -173,9 +175,17 @@ class Engine:
                 continue
             endpoint = deployment.endpoint
             prices = await self._loop.run_in_executor(None, self._around.prices_for, endpoint, key.model)
+            limiter = RateLimiter(rpm=endpoint.rpm, tpm=endpoint.tpm, rpd=endpoint.rpd)
+            await self._recall(limiter, key, by_day=endpoint.rpd is not None)
             if key in self._lanes:  # another job opened it meanwhile
                 continue
-            self._lanes[key] = Lane(deployment, RateLimiter(rpm=endpoint.rpm, tpm=endpoint.tpm), prices)
+            self._lanes[key] = Lane(deployment, limiter, prices)
+
+    async def _recall(self, limiter: RateLimiter, of: DeploymentKey | int, *, by_day: bool = False) -> None:
+        """Tells a new limiter what was sent before it began, to a deployment or by a job, by whatever process."""
+        now_unix = self._around.clock()
+        sent = [one for one in await recent(self.store, now_unix, by_day=by_day) if of in (one.deployment, one.job_id)]
+        remind(limiter, sent, now=self._loop.time(), now_unix=self._around.clock())
 
     def _launch(self, run: JobRun, item: Prepared, index: int, granted: Pass) -> None:
         call = item.calls[index]

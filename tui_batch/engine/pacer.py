@@ -16,8 +16,11 @@ SHORT_EPISODE_S = 3.0
 """Episodes shorter than this speak of intervals of about a second."""
 SHORT_PERIOD_S = 40.0
 """A server that takes requests again sooner than this after the oldest one it counts, does not count by the minute."""
+MINUTE_S = 60.0
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 16.0
+PATIENT_AFTER_S = 7.0
+"""Refused for so long without being told when to come again: it counts by the minute, so the minute is waited for."""
 FIRST_PACE = 0.95
 """Share of the observed rate to begin with when no limit is known."""
 SMALL_CUT = 0.97
@@ -37,8 +40,8 @@ FIRST_RELAX_S = 30.0
 LONGEST_RELAX_S = 3_600.0
 WHOLE_BURST_S = 60.0
 """A burst allowance this long is the same as not pacing."""
-FIRST_GROW_S = 10.0
-LONGEST_GROW_S = 120.0
+FIRST_GROW_S = 30.0
+LONGEST_GROW_S = 300.0
 QUICK_GROW_S = 1.0
 LARGEST_STEP = 0.02
 """A guess grows by at most this share of itself at once."""
@@ -156,7 +159,10 @@ class Pacer:
         episode.explained = explained
         if sent_at > episode.since:
             episode.backoff_s = min(LONGEST_BACKOFF_S, episode.backoff_s * 2)
-            episode.probe_at = max(episode.probe_at, now + (retry_after_s or episode.backoff_s))
+            at = now + (retry_after_s or episode.backoff_s)
+            if retry_after_s is None and now - episode.since >= PATIENT_AFTER_S:
+                at = max(at, episode.oldest + MINUTE_S)
+            episode.probe_at = max(episode.probe_at, at)
 
     def accepted(self, now: float, sent_at: float) -> None:
         """The server took a request that was sent at `sent_at`."""
@@ -207,7 +213,7 @@ class Pacer:
         elif self._rate is not None:
             self._cut(now, self._rate, short)
         elif self.guess is None and not episode.explained:
-            period = min(60.0, (episode.since if short else taken_at) - episode.oldest)
+            period = min(MINUTE_S, (episode.since if short else taken_at) - episode.oldest)
             if short or period < SHORT_PERIOD_S:
                 observed = FIRST_PACE * max(1, episode.measured) / max(1.0, period)
                 rate = observed if self.known_per_s is None else min(observed, self.known_per_s)

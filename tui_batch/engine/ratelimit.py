@@ -143,6 +143,12 @@ class RateLimiter:
         )
         return Admitted(ticket)
 
+    def recall(self, at: float, requests: int, tokens: int) -> None:
+        """Counts what was sent before this process began, at a time that may lie in the past. In order of time."""
+        self._minute.take(at, requests)
+        self._tokens.take(at, tokens)
+        self._day.take(at, requests)
+
     @property
     def knows_limits(self) -> bool:
         """Whether a person or the server has named any limit."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from tui_batch.domain.job import Counters, JobState, Knobs, PauseReason
 from tui_batch.domain.outcome import OutcomeClass
+
+LONG_S = 120.0
+"""A longer wait is told by its end, not by its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,14 @@ class Hold:
 
     def __str__(self) -> str:
         return f"waiting for {self.what}" + (f", {self.seconds:.0f} s" if self.seconds is not None else "")
+
+    def words(self, now: datetime) -> str:
+        """As a screen says it: above LONG_S with the time at which it ends, by the clock that `now` is read from."""
+        if self.seconds is None or self.seconds <= LONG_S:
+            return str(self)
+        end = now + timedelta(seconds=self.seconds)
+        day = "" if end.date() == now.date() else f"{end:%a} "
+        return f"waiting for {self.what} until {day}{end:%H:%M}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,12 @@ class LaneSnapshot:
     rpm_used: int
     tpm: int | None
     tpm_used: int
+    rpd: int | None
+    rpd_used: int
+    learned: bool
+    """Whether any of the limits came from the server rather than from a person."""
+    pace_per_s: float | None
+    """Requests a second while spread evenly, because the server refused bursts; None: not paced."""
     latency: Latency
     tokens_per_s: float
     closed: str
