@@ -211,3 +211,29 @@ def test_help_starts_without_the_heavy_parts() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stderr.strip() == "[]"
+
+
+def test_rows_go_where_the_job_file_says_and_show_says_so_too(cli: Cli) -> None:
+    (cli.folder / "rows.csv").write_text("text,lang\nhello there,en\nguten Tag,DE\nI want a refund,en\n")
+    (cli.folder / "job.yaml").write_text(
+        "input: rows.csv\nendpoint: openai\nprompt: '{{ text }}'\n"
+        "routes:\n"
+        "  - {when: {column: lang, in: [de, fr]}, model: gpt-4o}\n"
+        "  - {when: {matches: 'refund$'}, model: gpt-4.1}\n"
+        "  - {model: gpt-4o-mini}\n"
+        "buckets: [{up_to: 500, concurrency: 8}, {concurrency: 1}]\n"
+    )
+    job = cli.folder / "job.yaml"
+    result = cli("run", job, "--simulate", "-o", cli.folder / "out.jsonl")
+    assert result.code == 0, result.err
+    assert [line["model"] for line in cli.lines("out.jsonl")] == ["gpt-4o-mini", "gpt-4o", "gpt-4.1"]
+    shown = cli("show", "1").out
+    assert "lang is de or fr: gpt-4o; prompt matches refund$: gpt-4.1; all others: gpt-4o-mini" in shown
+    assert "up to 500 tokens: 8 in flight; longer: 1 in flight" in shown
+    assert cli("clone", "1").code == 0
+    assert "all others: gpt-4o-mini" in cli("show", "2").out
+    assert cli("run", job, "--simulate", "-m", "gpt-4o", "--no-cache", "-o", cli.folder / "one.jsonl").code == 0
+    assert {line["model"] for line in cli.lines("one.jsonl")} == {"gpt-4o"}
+    refused = cli("run", job, "--simulate", "--mode", "route", "-m", "gpt-4o")
+    assert refused.code == 2
+    assert "route 2 goes to gpt-4.1" in refused.err

@@ -125,6 +125,8 @@ def _spec_pairs(job: Job) -> list[tuple[str, str]]:
         ("input", f"{spec.source.path} ({spec.source.format})"),
         ("models", ", ".join(f"{ref.model} @ {', '.join(ref.endpoints)}" for ref in spec.models)),
         ("mode", spec.mode.value if len(spec.models) > 1 else ""),
+        ("routes", "; ".join(map(str, spec.routes))),
+        ("prompt lengths", "; ".join(map(str, spec.buckets))),
         ("operation", spec.operation.value),
         ("system", spec.system[:500]),
         ("prompt", spec.prompt[:500]),

@@ -98,6 +98,18 @@ class Condition:
     equals: tuple[str, ...] = ()
     """The whole text is one of these; numbers, true and false as JSON writes them."""
 
+    def __str__(self) -> str:
+        """In words."""
+        where = self.column or "prompt"
+        parts = [
+            f"longer than {self.longer_than} tokens" if self.longer_than is not None else "",
+            f"shorter than {self.shorter_than} tokens" if self.shorter_than is not None else "",
+            f"{where} contains {' or '.join(self.contains)}" if self.contains else "",
+            f"{where} matches {self.matches}" if self.matches else "",
+            f"{where} is {' or '.join(self.equals)}" if self.equals else "",
+        ]
+        return ", ".join(filter(None, parts)) or "all others"
+
 
 @dataclass(frozen=True, slots=True)
 class RouteRule:
@@ -105,6 +117,10 @@ class RouteRule:
 
     model: str
     when: Condition = Condition()
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"{self.when}: {self.model}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +131,11 @@ class LengthBucket:
     """Requests of this bucket in flight at most."""
     up_to: int | None = None
     """The longest prompt in it, in estimated tokens; None: any that is too long for the buckets before it."""
+
+    def __str__(self) -> str:
+        """In words."""
+        lengths = "longer" if self.up_to is None else f"up to {self.up_to} tokens"
+        return f"{lengths}: {self.concurrency} in flight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +173,7 @@ class JobSpec:
     params: Mapping[str, Json] = field(default_factory=dict)
     schema: Json = None
     max_attempts: int = 5
+    """Requests that count for one item, the first included; in mode `fallback` for each of the models in turn."""
     max_malformed: int = 3
     """A 2xx that is not the promised shape: this many requests in all, then dead."""
     on_truncated: OnTruncated = OnTruncated.FLAG

@@ -140,6 +140,8 @@ class Scheduler:
 
     def _order(self, run: JobRun, item: Prepared, now: float) -> tuple[int, ...]:
         """The deployments of an item's route in the order in which to try them."""
+        if len(item.route) == 1:
+            return (0,)
         spent = run.policy.models_spent(item.attempts, item.malformed)
         return preference(run.spec.mode, item.route, lambda key: self._lanes[key].load(now, run.weight(key)), spent)
 

@@ -101,7 +101,7 @@ class Retry(_Part):
     """What happens to a request that fails."""
 
     max_attempts: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """Requests that count for one row, the first included."""
+    """Requests that count for one row, the first included; in mode fallback for each model."""
 
 
 class TimeoutsPart(_Part):
