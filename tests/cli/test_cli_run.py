@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,7 +117,7 @@ def test_resuming_a_finished_job_writes_its_results_again(cli: Cli) -> None:
 
 def test_a_run_killed_after_its_last_answer_is_complete_when_resumed(cli: Cli) -> None:
     cli("run", cli.rows(2), "--simulate")
-    with sqlite3.connect(cli.db) as conn:
+    with closing(sqlite3.connect(cli.db)) as conn, conn:
         conn.execute("UPDATE job SET state = 'running', finished_at = NULL")
     assert cli("show", "1", "--json").json["reason"] == "owner_lost"
     assert cli("resume", "1").code == 0
@@ -275,7 +276,7 @@ def test_answers_that_stall_are_asked_for_again_long_before_their_time_is_over(c
     result = cli("run", cli.folder / "job.yaml", "--simulate", "--simulate-faults", "stall=0.4", "-o", "-")
     assert result.code == 0, result.err
     assert len(result.out.splitlines()) == 8
-    with sqlite3.connect(cli.db) as conn:
+    with closing(sqlite3.connect(cli.db)) as conn, conn:
         failed = conn.execute("SELECT class, latency_ms FROM attempt").fetchall()
     assert failed
     assert {cls for cls, _ in failed} == {"timeout"}

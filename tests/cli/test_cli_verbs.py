@@ -25,7 +25,7 @@ def finished(cli: Cli) -> Cli:
     path = cli.folder / "mixed.csv"
     path.write_text("custom_id,prompt,n\n" + "".join(f"c{n},Tell me about {n},{n}\n" for n in range(5)))
     assert cli("run", path, "--simulate").code == 0
-    with sqlite3.connect(cli.db) as conn:  # what two refused rows would have left behind
+    with closing(sqlite3.connect(cli.db)) as conn, conn:  # what two refused rows would have left behind
         conn.execute("UPDATE item SET state = 'dead', outcome = 'refused' WHERE seq IN (1, 3)")
         conn.execute("UPDATE result SET message = 'blocked by rule ' || item_id WHERE item_id IN (2, 4)")
         conn.execute("UPDATE job SET done = 3, dead = 2")
