@@ -17,6 +17,7 @@ from tui_batch.domain.endpoint import Api, Deployment, DeploymentKey, Endpoint
 from tui_batch.domain.item import ItemRecord
 from tui_batch.domain.job import Job, JobState, Knobs, Owner, PauseReason
 from tui_batch.domain.outcome import Outcome
+from tui_batch.engine.checks import schema_check
 from tui_batch.engine.executor import Executor
 from tui_batch.engine.feeder import Feeder
 from tui_batch.engine.jobrun import JobRun
@@ -142,7 +143,7 @@ class Engine:
         preparer = Preparer(job.spec, renderer, self._estimator, self._around.provider_for)
         keys = {DeploymentKey(name, ref.model) for ref in job.spec.models for name in ref.endpoints}
         await self._open_lanes(preparer, keys, reopen=True)
-        run = JobRun(job, preparer)
+        run = JobRun(job, preparer, await loop.run_in_executor(None, schema_check, job.spec.schema))
         await self._recall(run.limiter, job.id)
         if not self._runs:
             self._beat_at = self._around.clock() if job.heartbeat_at is None else job.heartbeat_at

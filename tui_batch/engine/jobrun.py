@@ -8,6 +8,7 @@ from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.job import CacheMode, Job, JobState, Knobs
 from tui_batch.engine.buckets import BucketLoads
 from tui_batch.engine.budget import Budget
+from tui_batch.engine.checks import AnswerCheck
 from tui_batch.engine.guard import Guard
 from tui_batch.engine.lane import Halt, Wait
 from tui_batch.engine.prepare import Preparer
@@ -28,8 +29,10 @@ PAGE_BYTES = 8 * 1024 * 1024
 class JobRun:
     """The state of one job while this process runs it. Changed by the scheduler, on the loop, only."""
 
-    def __init__(self, job: Job, preparer: Preparer) -> None:
+    def __init__(self, job: Job, preparer: Preparer, check: AnswerCheck | None = None) -> None:
         self.id = job.id
+        self.check = check
+        """What answers are held to; None: any answer will do."""
         self.spec = job.spec
         self.knobs = job.knobs
         self.preparer = preparer

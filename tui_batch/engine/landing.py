@@ -162,6 +162,8 @@ class Landing:
             run.limiter.settle(granted.job_ticket, counted_tokens(outcome), self._loop.time())
         price = price_of(lane, outcome)
         run.budget.settle(granted.reserved_nano, price)
+        if run.check is not None:
+            outcome = run.check(outcome)
         run.landed(item)
         arrival = Arrival(run, replace(item, requests=item.requests + 1), lane, outcome, price)
         answer = self._decide(arrival, call.cache_key)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+import orjson
+
 from tui_batch.domain.endpoint import Api, Deployment, DeploymentKey
 from tui_batch.domain.item import PendingItem
 from tui_batch.domain.job import JobSpec
@@ -29,11 +31,15 @@ class Unsendable:
     outcome: Outcome
 
 
-def cache_key(deployment: Deployment, encoded: Encoded) -> bytes:
-    """16-byte BLAKE2b of wire format, base URL, path and canonical body (the model and all parameters are in it)."""
+def cache_key(deployment: Deployment, encoded: Encoded, schema: bytes = b"") -> bytes:
+    """16-byte BLAKE2b of wire format, base URL, path, canonical body and the schema that answers are held to.
+
+    The model and all parameters are in the body; the schema is not where a wire format cannot say it.
+    """
     endpoint = deployment.endpoint
     digest = blake2b(f"{endpoint.api}\0{endpoint.base_url}\0{encoded.path}\0".encode(), digest_size=16)
     digest.update(encoded.body)
+    digest.update(schema)
     return digest.digest()
 
 
@@ -52,6 +58,7 @@ class Preparer:
         self._estimator = estimator
         self._provider_for = provider_for
         self._rules = compile_rules(spec)
+        self._schema = b"" if spec.schema is None else orjson.dumps(spec.schema)
         self._by_name = {endpoint.name: endpoint for endpoint in spec.endpoints}
 
     def prepare(self, page: Sequence[PendingItem]) -> tuple[list[Prepared], list[Unsendable]]:
@@ -105,7 +112,7 @@ class Preparer:
         made = encoded.get((api, key.model))
         if made is None:
             made = encoded[api, key.model] = self._provider_for(api).encode(request, key.model)
-        return Call(self._wire(key, api, made, tokens), cache_key(deployment, made))
+        return Call(self._wire(key, api, made, tokens), cache_key(deployment, made, self._schema))
 
     def _wire(self, key: DeploymentKey, api: Api, made: Encoded, tokens: tuple[int, int]) -> WireRequest:
         """The request as it is sent. Streaming is no part of what is asked, so the cache's key is made without it."""

@@ -1,0 +1,79 @@
+"""Answers that do not meet the job's schema: asked for again, then dead with the answer kept, never cached."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_bench import ok, open_bench
+
+from tui_batch.domain.item import ItemState
+from tui_batch.domain.job import Knobs
+from tui_batch.domain.outcome import Outcome, OutcomeClass
+from tui_batch.engine.checks import schema_check
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"mood": {"enum": ["good", "bad"]}, "score": {"type": "integer"}},
+    "required": ["mood"],
+}
+GOOD = '{"mood": "good", "score": 3}'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (GOOD, ""),
+        (f"```json\n{GOOD}\n```", ""),
+        ("good", "not JSON"),
+        ("", "not JSON"),
+        ('{"score": 3}', "'mood' is a required property"),
+        ('{"mood": "fine"}', "mood: 'fine' is not one of"),
+        ('{"mood": "good", "score": "three"}', "score: 'three' is not of type 'integer'"),
+    ],
+)
+def test_an_answer_is_held_to_the_schema(text: str, words: str) -> None:
+    check = schema_check(SCHEMA)
+    assert check is not None
+    checked = check(ok(text))
+    assert checked.text == text
+    assert checked.cls is (OutcomeClass.INVALID if words else OutcomeClass.OK)
+    assert words in checked.message
+
+
+def test_errors_are_left_as_they_are() -> None:
+    check = schema_check(SCHEMA)
+    assert check is not None
+    refused = Outcome(OutcomeClass.REFUSED, text="no")
+    assert check(refused) is refused
+    assert schema_check(None) is None
+
+
+def test_invalid_answers_are_asked_for_again_then_dead_and_never_shared(tmp_path: Path, virtually: Any) -> None:
+    def script(prompt: str, before: int) -> tuple[float, Outcome]:
+        return 0.1, ok(GOOD if prompt == "mends" and before == 1 else "nonsense")
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", script) as bench:
+            rows = ["mends", "never", "never"]
+            job = await bench.run(await bench.add(rows, Knobs(concurrency=1), schema=SCHEMA, max_attempts=3))
+            assert (job.counters.done, job.counters.dead, job.counters.requests) == (1, 2, 2 + 3 + 3)
+            dead = await bench.store.items.page(job.id, state=ItemState.DEAD, limit=5)
+            assert {row.cls for row in dead} == {OutcomeClass.INVALID}
+            detail = await bench.store.items.detail(dead[0].id)
+            assert (detail.text, "not JSON" in detail.message) == ("nonsense", True)
+            again = await bench.run(await bench.add(["mends"], Knobs(concurrency=1), schema=SCHEMA))
+            assert again.counters.cached == 1
+
+    virtually(main())
+
+
+def test_the_schema_is_part_of_the_request(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", lambda p, n: (0.1, ok(GOOD))) as bench:
+            loose = await bench.run(await bench.add(["row"], Knobs(concurrency=1)))
+            strict = await bench.run(await bench.add(["row"], Knobs(concurrency=1), schema=SCHEMA))
+            assert (loose.counters.cached, strict.counters.cached) == (0, 0)
+
+    virtually(main())
