@@ -24,6 +24,8 @@ class CommitPolicy:
     backoff_s: float = 0.1
     """Wait after the first failure; it doubles."""
     backoff_max_s: float = 2.0
+    slow_s: float = 1.0
+    """A commit that takes longer is trouble already, although it may succeed."""
 
 
 class Writer:
@@ -116,6 +118,8 @@ class Writer:
             self.on_commit(batch)
 
     async def _try(self, batch: Sequence[ItemRecord]) -> bool:
+        words = self._trouble or "the disk is slow, or another program holds the database"
+        patience = asyncio.get_running_loop().call_later(self._policy.slow_s, self._say, words)
         try:
             await self._connection.run(partial(commit_batch, records=batch, now=self._clock()))
         except StoreTrouble as error:
@@ -124,6 +128,8 @@ class Writer:
         except sqlite3.Error as error:
             self._say(trouble_words(error))
             return False
+        finally:
+            patience.cancel()
         return True
 
     def _arm(self) -> None:

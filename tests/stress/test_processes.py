@@ -1,0 +1,132 @@
+"""Several processes and one job: at any moment at most one of them sends its requests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections import Counter
+
+import psutil
+from stress_yard import Child, Yard, wait_until
+
+from tui_batch.domain.job import JobState, Knobs, Owner
+from tui_batch.engine.control import Controller, Selection
+from tui_batch.engine.keeper import is_alive, this_process
+from tui_batch.store.store import open_store
+
+FOUR = Knobs(concurrency=4)
+
+
+def ended(child: Child) -> str:
+    """The last thing a process says."""
+    last = ""
+    while line := child.line():
+        last = line
+    assert child.process.wait(30) == 0
+    return last
+
+
+def running(yard: Yard, child: Child) -> None:
+    """Starts the job and returns once some of it is done."""
+    assert child.line() == "ready"
+    child.go()
+    assert child.line() == "started"
+    wait_until(lambda: yard.row()["done"] >= 12)
+
+
+def test_a_process_that_slept_past_its_lease_sends_nothing_more(yard: Yard) -> None:
+    times = {"lease_s": 0.8, "beat_s": 0.1, "latency_s": 0.03}
+    job = yard.job(400, FOUR)
+    first, second = yard.child(job, **times), yard.child(job, patient=True, **times)
+    running(yard, first)
+    os.kill(first.pid, signal.SIGSTOP)
+    wait_until(lambda: psutil.Process(first.pid).status() == psutil.STATUS_STOPPED)
+    before = {prompt for pid, _, prompt in yard.requests() if pid == first.pid}
+    assert second.line() == "ready"
+    second.go()
+    assert second.line() == "started"
+    wait_until(lambda: sum(pid == second.pid for pid, _, _ in yard.requests()) > 20)
+    woken = time.time()
+    os.kill(first.pid, signal.SIGCONT)
+    # It is told that the job is another's, and leaves it running.
+    assert ended(first) == "ended: running"
+    assert ended(second) == "ended: completed"
+    requests = yard.requests()
+    assert [prompt for pid, at, prompt in requests if pid == first.pid and at > woken] == []
+    twice = [prompt for prompt, count in Counter(prompt for _, _, prompt in requests).items() if count > 1]
+    assert len(twice) <= 4
+    assert set(twice) <= before
+    assert yard.states() == {"done": 400, "results": 400}
+    assert (yard.row()["state"], yard.row()["done"]) == ("completed", 400)
+
+
+def test_a_killed_owners_job_is_taken_over_at_once(yard: Yard) -> None:
+    job = yard.job(300, FOUR)
+    first, second = yard.child(job, latency_s=0.03), yard.child(job)
+    running(yard, first)
+    assert second.line() == "ready"
+    first.process.kill()
+    first.process.wait()
+    before = time.monotonic()
+    second.go()
+    assert second.line() == "started"
+    assert time.monotonic() - before < 5.0  # its lease of 15 seconds is not waited for
+    assert ended(second) == "ended: completed"
+    counts = Counter(prompt for _, _, prompt in yard.requests())
+    assert len(counts) == 300
+    assert sum(counts.values()) <= 308  # four in flight, and four answered while the last commit was on its way
+    assert yard.states() == {"done": 300, "results": 300}
+
+
+def test_of_processes_that_start_one_job_at_once_one_runs_it(yard: Yard) -> None:
+    job = yard.job(200, FOUR)
+    children = [yard.child(job, latency_s=0.01) for _ in range(3)]
+    assert [child.line() for child in children] == ["ready"] * 3
+    for child in children:
+        child.go()
+    said = [child.line() for child in children]
+    assert sorted(word.split(":")[0] for word in said) == ["refused", "refused", "started"]
+    assert all("run by another process" in word for word in said if word != "started")
+    assert "ended: completed" in [ended(child) for child in children]
+    assert len(yard.requests()) == 200
+    assert len({pid for pid, _, _ in yard.requests()}) == 1
+
+
+async def test_a_process_number_that_came_again_is_not_the_owner(yard: Yard) -> None:
+    mine = this_process()
+    host = socket.gethostname()
+    assert is_alive(mine)
+    assert not is_alive(Owner(host, mine.pid, "1000.00-0123456789abcdef"))
+    assert not is_alive(Owner(host, mine.pid, "no time at all"))
+    assert not is_alive(Owner(host, 2**22 + 1, mine.token))
+    assert is_alive(Owner("another-machine", 1, "1000.00-x"))
+    job = await asyncio.to_thread(yard.job, 5, FOUR)
+    async with open_store(yard.db) as store:
+        ghost = Owner(host, mine.pid, "1000.00-0123456789abcdef")
+        now = time.time()
+        assert await store.jobs.acquire(job, ghost, now=now, expiry_s=15.0, alive=is_alive)
+        assert await store.jobs.acquire(job, mine, now=now, expiry_s=15.0, alive=is_alive)
+        assert not await store.jobs.acquire(job, ghost, now=now, expiry_s=15.0, alive=is_alive)
+
+
+async def test_every_verb_reaches_a_process_at_full_speed(yard: Yard) -> None:
+    job = await asyncio.to_thread(yard.job, 60_000, Knobs(concurrency=64))
+    child = yard.child(job)
+    await asyncio.to_thread(running, yard, child)
+    async with open_store(yard.db) as store:
+        controller = Controller(store, None, clock=time.time, alive=is_alive)
+        for changes in ({"concurrency": 8}, {"rpm": 100_000}, {"tpm": None, "priority": 3}):
+            await controller.turn(job, changes)
+        knobs = (await store.jobs.get(job)).knobs
+        assert knobs == Knobs(concurrency=8, rpm=100_000, priority=3)
+        assert await controller.retry(job, Selection()) == 0
+        await controller.pause(job)
+        await controller.cancel(job)
+        assert await asyncio.to_thread(ended, child) in ("ended: paused", "ended: cancelled")
+        found = await store.jobs.get(job)
+        assert (found.state, found.counters.pending, found.owner) == (JobState.CANCELLED, 0, None)
+        assert found.counters.done + found.counters.cancelled == 60_000
+        assert found.counters.done < 60_000
