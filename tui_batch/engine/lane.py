@@ -93,6 +93,11 @@ class Lane:
             seconds *= 0.5 ** ((now - self._measured_at) / FORGET_S)
         return LaneLoad(self.in_flight, weight, seconds, self.breaker.health)
 
+    @property
+    def seconds_per_item(self) -> float:
+        """Mean latency lately; a second as long as nothing was answered."""
+        return 1.0 if self._mean_latency is None else self._mean_latency
+
     def hold(self, now: float, *, auto: bool) -> Wait | None:
         """Why no request may go now, limits apart; None when one may."""
         allowed = self.breaker.allow(now)

@@ -154,6 +154,13 @@ class RateLimiter:
         """Whether a person or the server has named any limit."""
         return self._own != (None, None, None) or self._stated != (None, None, None)
 
+    def requests_left(self, now: float, tokens: int) -> int | None:
+        """How many requests of so many tokens the minute still has room for; None: no limit of a minute is known."""
+        self._minute.used(now)
+        self._tokens.used(now)
+        by_tokens = None if self._tokens.room is None else self._tokens.room // max(1, tokens)
+        return _least(self._minute.room, by_tokens)
+
     def settle(self, ticket: Ticket, usage_tokens: int | None, now: float | None = None) -> None:
         """The server took the request. Counts its real tokens; None: unknown, so the estimate stands.
 

@@ -15,6 +15,7 @@ from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.lane import BREAKER, Halt, Lane, Pass, Wait
 from tui_batch.engine.queue import Prepared
 from tui_batch.engine.router import preference
+from tui_batch.engine.shares import ANOTHER_JOB, Reserve
 from tui_batch.money.prices import worst_case
 
 NOTHING = Wait("nothing")
@@ -45,6 +46,7 @@ class Scheduler:
         self._loop = asyncio.get_running_loop()
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
+        self._reserve = Reserve(lanes)
 
     def kick(self) -> None:
         """Something changed: dispatch on the loop's next turn."""
@@ -74,6 +76,7 @@ class Scheduler:
             (run for run in self._runs.values() if run.halt is None), key=lambda run: (-run.knobs.priority, run.served)
         )
         claimed: Claims = {}
+        self._reserve = Reserve(self._lanes)
         wakes: list[float | None] = []
         while runs:
             run = runs[0]
@@ -83,6 +86,8 @@ class Scheduler:
                 _requeue(runs)
                 continue
             runs.pop(0)
+            if runs:
+                self._reserve.keep_for(run)
             run.wait = None if wait is NOTHING else wait
             wakes += [wait.until, run.queue.next_due]
             if run.wants_more():
@@ -155,6 +160,8 @@ class Scheduler:
         if held is not None:
             claimed[lane.key] = held
             return held
+        if not self._reserve.admits(lane, now, item.tokens):
+            return ANOTHER_JOB
         lane_ticket = lane.take(now, item.tokens)
         if isinstance(lane_ticket, Wait):
             claimed[lane.key] = lane_ticket
