@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from tui_batch import __version__
-from tui_batch.cli import item_verbs, job_verbs, place_verbs, run_verbs, simulate_verb
+from tui_batch.cli import item_verbs, job_verbs, knob_verbs, place_verbs, run_verbs, simulate_verb
 from tui_batch.cli.console import put, say, show_error
 from tui_batch.cli.exits import Exit
 from tui_batch.cli.where import PROGRAM, DbOption, Globals, SettingsOption, leave
@@ -65,6 +65,7 @@ def build() -> typer.Typer:
     )
     for verb in verbs:
         app.command()(verb)
+    app.command("set")(knob_verbs.set_knobs)
     app.add_typer(place_verbs.cache_app(), name="cache")
     return app
 

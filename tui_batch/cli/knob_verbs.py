@@ -1,0 +1,87 @@
+"""`set`: what may change while a job runs, from any terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from tui_batch import figures
+from tui_batch.cli.console import say
+from tui_batch.cli.job_verbs import JobArgument
+from tui_batch.cli.opening import desk, need_database, run
+from tui_batch.cli.parsing import AUTO, parse_concurrency, parse_dollars, parse_pairs
+from tui_batch.cli.where import DbOption, Where, where
+from tui_batch.domain.job import Job, Knobs
+from tui_batch.domain.request import Json
+from tui_batch.errors import UserError
+
+NONE = "none"
+NAMES = ("concurrency", "rpm", "tpm", "budget", "priority")
+
+
+def set_knobs(
+    ctx: typer.Context,
+    job: JobArgument,
+    changes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME=VALUE ...",
+            help="concurrency=32 or auto, rpm=600 or none, tpm=90000 or none, budget=2.50 or none, priority=5",
+        ),
+    ],
+    db: DbOption = None,
+) -> None:
+    """Change a job's limits, budget or priority. A running job obeys at once, whichever process runs it."""
+    place = where(ctx, db, None)
+    found, running = run(_turn(place, job, parse_changes(changes)))
+    say(f"job {found.id}: {in_words(found.knobs)}")
+    if not running and found.counters.pending:
+        say(f"Nobody runs the job. Resume: {place.command('resume', str(found.id))}")
+
+
+async def _turn(place: Where, ref: str, changes: dict[str, Json]) -> tuple[Job, bool]:
+    need_database(place)
+    async with desk(place) as at:
+        found = await at.store.jobs.find(ref)
+        running = await at.controller.owned_elsewhere(found)
+        await at.controller.turn(found.id, changes)
+        return await at.store.jobs.get(found.id), running
+
+
+def parse_changes(pairs: Iterable[str]) -> dict[str, Json]:
+    """`name=value` words as changes of domain.Knobs. Raises UserError naming the bad one."""
+    return dict(_parse(name, value.strip().lower()) for name, value in parse_pairs("set", pairs).items())
+
+
+def _parse(name: str, value: str) -> tuple[str, Json]:
+    match name:
+        case "concurrency":
+            number = parse_concurrency(value)
+            return name, None if number == AUTO else number
+        case "budget":
+            return "budget_nano", None if value == NONE else parse_dollars("budget", value)
+        case "rpm" | "tpm" if value == NONE:
+            return name, None
+        case "rpm" | "tpm" if value.isascii() and value.isdigit() and 0 < int(value) < 10**12:
+            return name, int(value)
+        case "priority" if value.removeprefix("-").isdigit() and value.isascii() and len(value) < 8:
+            return name, int(value)
+        case _ if name in NAMES:
+            raise UserError(f"{name}={value}: is no value for {name}", remedy=f"For example: {_EXAMPLES[name]}")
+    raise UserError(f"{name} cannot be set", remedy=f"What can: {', '.join(NAMES)}")
+
+
+_EXAMPLES = {"rpm": "rpm=600 or rpm=none", "tpm": "tpm=90000 or tpm=none", "priority": "priority=5"}
+
+
+def in_words(knobs: Knobs) -> str:
+    """All knobs in one line."""
+    limits = [
+        f"{name} {NONE if value is None else f'{value:,}'}" for name, value in (("RPM", knobs.rpm), ("TPM", knobs.tpm))
+    ]
+    budget = NONE if knobs.budget_nano is None else figures.dollars(knobs.budget_nano)
+    return ", ".join(
+        [f"concurrency {knobs.concurrency or AUTO}", *limits, f"budget {budget}", f"priority {knobs.priority}"]
+    )
