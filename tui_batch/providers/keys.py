@@ -54,7 +54,7 @@ def _from_keyring(name: str) -> str:
             remedy="Install it: pip install 'llmbatch-tui[keyring]'",
         ) from None
     try:
-        value = keyring.get_password(KEYRING_SERVICE, name)
+        value: str | None = keyring.get_password(KEYRING_SERVICE, name)
     except KeyringError as error:
         raise UserError(f"the OS keyring cannot be used: {type(error).__name__}") from None
     if not value:
