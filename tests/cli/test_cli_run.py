@@ -281,3 +281,10 @@ def test_answers_that_stall_are_asked_for_again_long_before_their_time_is_over(c
     assert failed
     assert {cls for cls, _ in failed} == {"timeout"}
     assert all(latency_ms < 30_000 for _, latency_ms in failed)
+
+
+def test_answers_that_a_length_limit_cut_are_told_at_the_end_and_in_the_results(cli: Cli) -> None:
+    result = cli("run", cli.rows(6), "--simulate", "--param", "max_tokens=3", "-o", cli.folder / "out.jsonl")
+    assert result.code == 0, result.err
+    assert "6 answers were cut by a length limit (flags: truncated)" in result.err
+    assert {line["flags"] for line in cli.lines("out.jsonl")} == {"truncated"}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_batch.domain.item import ItemState, NewRow, PendingItem
+from tui_batch.domain.item import ItemFlag, ItemState, NewRow, PendingItem
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.errors import UserError
 from tui_batch.store import Store
@@ -213,3 +213,11 @@ async def test_pages_of_a_million_rows_are_found_by_index_without_sorting(store,
     text = " ".join(str(row[-1]) for row in plan)
     assert index in text
     assert "TEMP B-TREE" not in text
+
+
+async def test_remarks_on_answers_are_counted(store: Store, make) -> None:
+    job_id, other = await make.job(store, 4), await make.job(store, 1)
+    cut, both = ItemFlag.PROMPT_CUT, ItemFlag.PROMPT_CUT | ItemFlag.TRUNCATED
+    await make.settle(store, make.ok(job_id, 1), make.ok(job_id, 2, flags=cut), make.ok(job_id, 3, flags=both))
+    assert await store.items.flagged(job_id) == {ItemFlag.PROMPT_CUT: 2, ItemFlag.TRUNCATED: 1}
+    assert await store.items.flagged(other) == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from tui_batch.cli.exits import Exit, exit_of
 from tui_batch.cli.interrupts import Interrupts, cancelling
 from tui_batch.cli.job_verbs import state_words
 from tui_batch.cli.where import Where
+from tui_batch.domain.item import ItemFlag
 from tui_batch.domain.job import Job, JobState
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.stored import ErrorGroup
@@ -52,6 +53,7 @@ class _Outcome:
     elapsed_s: float
     finished_here: int
     errors: tuple[ErrorGroup, ...]
+    flagged: Mapping[ItemFlag, int]
     exported: Exported | None
     trouble: UserError | None
     """Why the results could not be written."""
@@ -75,6 +77,7 @@ async def run_job(workplace: Workplace, plan: RunPlan, display: Display, interru
         elapsed_s=elapsed,
         finished_here=before.counters.pending - job.counters.pending,
         errors=tuple(groups),
+        flagged=await workplace.store.items.flagged(job.id),
         exported=exported,
         trouble=trouble,
     )
@@ -142,6 +145,7 @@ def summary(plan: RunPlan, outcome: _Outcome, where: Where) -> list[str]:
         _headline(outcome),
         *_figures(outcome),
         *_errors(outcome),
+        *_remarks(outcome),
         *_files(plan, outcome),
         *_next(plan, outcome, where),
     ]
@@ -179,6 +183,15 @@ def _errors(outcome: _Outcome) -> list[str]:
         example = safe_text(examples[cls].example, 200)
         lines.append(f"  {figures.count(number)} x {cls.value}: {example} (item {examples[cls].example_id})")
     return lines
+
+
+def _remarks(outcome: _Outcome) -> list[str]:
+    """Answers that are there but not what they should be."""
+    words = {
+        ItemFlag.TRUNCATED: "answers were cut by a length limit (flags: truncated)",
+        ItemFlag.PROMPT_CUT: "prompts were cut by the server, which read only a part (flags: prompt_cut)",
+    }
+    return [f"  {figures.count(number)} {words[flag]}" for flag, number in outcome.flagged.items()]
 
 
 def _files(plan: RunPlan, outcome: _Outcome) -> list[str]:

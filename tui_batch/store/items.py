@@ -101,6 +101,13 @@ class Items:
         """The dead items by class and message, most frequent first."""
         return await self._view.read(partial(_errors, job_id=job_id))
 
+    async def flagged(self, job_id: int) -> dict[ItemFlag, int]:
+        """How many items have a remark, by remark; those that none has are left out."""
+        sql = "SELECT flags, count(*) FROM item WHERE job_id = ? AND flags != 0 GROUP BY flags"
+        found = await self._view.read(lambda conn: conn.execute(sql, (job_id,)).fetchall())
+        counts = {flag: sum(number for value, number in found if flag in ItemFlag(value)) for flag in ItemFlag}
+        return {flag: number for flag, number in counts.items() if number}
+
     async def export(
         self, job_id: int, *, states: Collection[ItemState] | None = None, batch: int = 1000
     ) -> AsyncIterator[list[ExportRow]]:
