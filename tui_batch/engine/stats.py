@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 from tui_batch.domain.item import ItemRecord, ItemState
 from tui_batch.domain.job import Counters
@@ -18,11 +17,13 @@ def counted(counters: Counters, record: ItemRecord) -> Counters:
     usage = record.outcome.usage
     final = record.state is not ItemState.PENDING
     asked = record.deployment is not None and not record.cached
-    return replace(
-        counters,
+    # All fields by hand: `replace` costs five times as much, and this is on the way of every outcome.
+    return Counters(
+        total=counters.total,
         done=counters.done + (record.state is ItemState.DONE),
         dead=counters.dead + (record.state is ItemState.DEAD),
         pending=counters.pending - final,
+        cancelled=counters.cancelled,
         cached=counters.cached + record.cached,
         requests=counters.requests + asked,
         tokens_in=counters.tokens_in + (usage.input_tokens or 0) * asked,
