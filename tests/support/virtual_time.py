@@ -59,6 +59,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._back)
         return future
 
+    async def shutdown_default_executor(self, *args: Any) -> None:
+        """Joining the threads is work of theirs. From Python 3.13 it has a time limit, on the loop's clock."""
+        self.selector.at_work += 1
+        try:
+            await super().shutdown_default_executor(*args)
+        finally:
+            self.selector.at_work -= 1
+
     def _back(self, _: Future[Any] | asyncio.Future[Any]) -> None:
         self.selector.at_work -= 1
 
