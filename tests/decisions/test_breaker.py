@@ -142,3 +142,17 @@ def test_it_never_blocks_for_ever(events: list[tuple[float, OutcomeClass, bool]]
             breaker.abandoned(now)
         else:
             breaker.record(cls, now)
+
+
+def test_health_falls_with_failures_and_leaves_the_probe_its_chance() -> None:
+    breaker = Breaker()
+    assert breaker.health == 1.0
+    breaker.record(OutcomeClass.OK, 0.0)
+    breaker.record(OutcomeClass.SERVER_ERROR, 0.0)
+    after_one = breaker.health
+    breaker.record(OutcomeClass.SERVER_ERROR, 0.0)
+    assert 1 / 3 < breaker.health < after_one < 1.0
+    for _ in range(5):
+        breaker.record(OutcomeClass.SERVER_ERROR, 0.0)
+    assert breaker.snapshot(0.0).state is BreakerState.OPEN
+    assert breaker.health == 1.0

@@ -69,3 +69,18 @@ def test_every_candidate_is_tried_once(loads: list[tuple[int, float, float | Non
     keys = tuple(DeploymentKey(f"e{n}", "m") for n in range(len(loads)))
     table = {key: LaneLoad(*load) for key, load in zip(keys, loads, strict=True)}
     assert sorted(preference(mode, keys, table.__getitem__)) == list(range(len(keys)))
+
+
+def test_in_fallback_models_that_had_their_attempts_come_last() -> None:
+    keys = tuple(DeploymentKey(f"e{n}", model) for n, model in enumerate(("a", "a", "b", "c")))
+
+    def order(spent: int) -> list[str]:
+        return [keys[index].model for index in preference(Mode.FALLBACK, keys, lambda _: LaneLoad(0, 1.0, 1.0), spent)]
+
+    assert [order(spent) for spent in range(3)] == [["a", "a", "b", "c"], ["b", "c", "a", "a"], ["c", "a", "a", "b"]]
+
+
+def test_a_server_that_fails_often_is_not_fast() -> None:
+    keys = (DeploymentKey("one", "small"), DeploymentKey("two", "small"))
+    loads = {keys[0]: LaneLoad(0, 1.0, 1.0, health=0.6), keys[1]: LaneLoad(0, 1.0, 1.5)}
+    assert preference(Mode.SINGLE, keys, loads.__getitem__) == (1, 0)
