@@ -215,6 +215,7 @@ class Controller:
             run = engine.find(job_id)
             assert run is not None
             engine.halt(run, Halt(JobState.PAUSED, PauseReason.USER))
+            await engine.announced(job_id)
             return
         changed = await self._store.jobs.set_state(
             job_id, JobState.PAUSED, reason=PauseReason.USER, now=self._clock(), expect=ACTIVE
@@ -239,6 +240,7 @@ class Controller:
             run = engine.find(job_id)
             assert run is not None
             engine.halt(run, Halt(JobState.CANCELLED))  # which cancels the items too, while the person goes on
+            await engine.announced(job_id)
             return
         await self._store.jobs.set_state(job_id, JobState.CANCELLED, now=self._clock())
         await self._store.jobs.cancel(job_id)
@@ -255,8 +257,10 @@ class Controller:
         return count
 
     async def _turn(self, job_id: int, changes: Mapping[str, Json]) -> None:
-        job = await self._store.jobs.get(job_id)
-        knobs = turned(job.knobs, changes)
+        engine = self._run_here(job_id)
+        run = engine.find(job_id) if engine is not None else None
+        before = (await self._store.jobs.get(job_id)).knobs if run is None else run.knobs
+        knobs = turned(before, changes)
         await self._store.jobs.set_knobs(job_id, knobs)
         if (engine := self._run_here(job_id)) is not None:
             engine.turn(job_id, knobs)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -91,6 +91,8 @@ class Engine:
         self._ending: dict[int, asyncio.Future[Job]] = {}
         """Jobs that no longer run but whose last state is still being written."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._announcing: dict[int, asyncio.Task[None]] = {}
+        """By job, the last writing of a state that a halt brought."""
         self._trouble = ""
         self._ends: set[asyncio.Task[None]] = set()
         """What writes the last states of jobs."""
@@ -284,9 +286,7 @@ class Engine:
         if run.halt is not None and gravity(halt) <= gravity(run.halt):
             return
         run.halt = halt
-        task = self._loop.create_task(self._announce(run, halt), name=f"halt job {run.id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._announcing[run.id] = self._in_background(self._announce(run, halt))
 
     async def _announce(self, run: JobRun, halt: Halt) -> None:
         """The job's state changes at once, not when its last slow request ends."""
@@ -296,9 +296,25 @@ class Engine:
                 await jobs.set_state(
                     run.id, halt.state, reason=halt.reason, message=halt.message, now=now, by=self.owner
                 )
-                if halt.state is JobState.CANCELLED:
-                    await jobs.cancel(run.id)
+            if halt.state is JobState.CANCELLED:
+                self._in_background(self._cancel_items(run.id))
         self._settled(run)
+
+    async def _cancel_items(self, job_id: int) -> None:
+        """While the last requests land; what the disk refuses now is cancelled when they have."""
+        with suppress(StoreTrouble):
+            await self.store.jobs.cancel(job_id)
+
+    def _in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def announced(self, job_id: int) -> None:
+        """Returns when the state that a job was halted with can be read in the database, or cannot be written."""
+        if (task := self._announcing.get(job_id)) is not None:
+            await asyncio.wait([task])
 
     async def ended(self, job_id: int) -> None:
         """Returns when a job that is just ending has given up its lease; at once for any other."""

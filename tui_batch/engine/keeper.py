@@ -21,7 +21,7 @@ from tui_batch.store.connection import StoreTrouble
 from tui_batch.store.store import Store
 
 POLL_S = 0.1
-"""How often the database is asked whether another process wrote to it: one cheap pragma."""
+"""How often the database is asked for commands of running jobs: one indexed look, which takes no lock."""
 
 
 def this_process() -> Owner:
@@ -85,13 +85,10 @@ class Keeper:
             self._engine.fail_all(error)
 
     async def _obey(self) -> None:
-        seen = -1
         while True:
             with suppress(StoreTrouble):  # the writer says so on the screen; commands wait in the database
-                version = await self._store.data_version()
-                if version != seen and self._engine.job_ids:
+                if self._engine.job_ids:
                     await self._take()
-                    seen = version
             await asyncio.sleep(POLL_S)
 
     async def _take(self) -> None:
