@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_batch.domain.endpoint import Api, Operation
+from tui_batch.domain.endpoint import Api, DeploymentKey, Endpoint, Operation
 from tui_batch.domain.outcome import Outcome, OutcomeClass
-from tui_batch.domain.request import Message, PromptRequest
-from tui_batch.providers.base import FailureKind, HttpResponse, TransportFailure
+from tui_batch.domain.request import Message, PromptRequest, Timeouts, WireRequest
+from tui_batch.providers.base import FailureKind, HttpRequest, HttpResponse, TransportFailure
+from tui_batch.providers.client import EndpointClient
 from tui_batch.providers.registry import provider_for
 from tui_batch.providers.sse import Events, Lines
 from tui_batch.simulator.config import SimulatorConfig
@@ -401,6 +402,42 @@ async def test_a_streamed_answer_is_the_unstreamed_one(api: Api, operation: Oper
     pieces = await ask(streamed.body)
     assert len(pieces) > 1
     assert replace(outcome(api, *pieces, operation=operation), raw=None) == replace(one, raw=None)
+
+
+class WithoutOptions:
+    """A transport to a server that refuses stream_options, in the words of Mistral's."""
+
+    REFUSAL = (
+        b'{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body","stream_options",'
+        b'"include_usage"],"msg":"Extra inputs are not permitted","input":true}]},"type":"invalid_request_error"}'
+    )
+
+    def __init__(self) -> None:
+        self.bodies: list[dict[str, Any]] = []
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        self.bodies.append(orjson.loads(request.body or b""))
+        if "stream_options" in self.bodies[-1]:
+            return HttpResponse(422, {}, self.REFUSAL)
+        assert request.assembler is not None
+        request.assembler.feed(events(delta(content="bonjour"), delta(finish="stop")) + DONE)
+        return HttpResponse(200, {}, request.assembler.finish())
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+async def test_a_server_that_refuses_stream_options_is_asked_without_them_from_then_on() -> None:
+    transport = WithoutOptions()
+    client = EndpointClient(transport, Endpoint("e", Api.OPENAI, "http://e.test"), None)
+    encoded = provider_for(Api.OPENAI).encode(PromptRequest(Operation.CHAT, (Message("user", "x"),)), "m")
+    streamed = provider_for(Api.OPENAI).stream(encoded)
+    assert streamed is not None
+    bounds = Timeouts(first_byte_s=5.0, stall_s=5.0)
+    wire = WireRequest(DeploymentKey("e", "m"), Api.OPENAI, Operation.CHAT, streamed.path, streamed.body, bounds)
+    assert [(await client.send(wire)).text for _ in range(3)] == ["bonjour"] * 3
+    assert ["stream_options" in body for body in transport.bodies] == [True, False, False, False]
+    assert all(body["stream"] is True for body in transport.bodies)
 
 
 @pytest.mark.parametrize("api", [Api.OPENAI, Api.OLLAMA])

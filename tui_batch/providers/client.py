@@ -21,6 +21,7 @@ from tui_batch.providers.base import (
 )
 from tui_batch.providers.redact import clean_message, without_secret
 from tui_batch.providers.registry import provider_for
+from tui_batch.providers.streams import refuses_options, without_options
 
 JSON_HEADERS: Headers = (("content-type", "application/json"), ("accept", "application/json"))
 """Sent with every request."""
@@ -54,9 +55,21 @@ class EndpointClient:
         self._headers = request_headers(self._provider, endpoint, secret)
         self._clock = clock
         self._timer = timer
+        self._refuses_options = False
+        """Whether this server was seen to refuse stream_options."""
 
     async def send(self, wire: WireRequest) -> Outcome:
         """Makes the request. Raises nothing but CancelledError."""
+        if wire.timeouts.stall_s is None:
+            return await self._send(wire)
+        if not self._refuses_options:
+            outcome = await self._send(wire)
+            if not refuses_options(outcome):
+                return outcome
+            self._refuses_options = True
+        return await self._send(replace(wire, body=without_options(wire.body)))
+
+    async def _send(self, wire: WireRequest) -> Outcome:
         started_at, start = self._clock(), self._timer()
         assembler = None if wire.timeouts.stall_s is None else self._provider.assembler(wire.operation)
         request = HttpRequest("POST", self._base_url + wire.path, self._headers, wire.body, wire.timeouts, assembler)

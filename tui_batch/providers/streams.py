@@ -12,18 +12,32 @@ from typing import Any
 
 import orjson
 
+from tui_batch.domain.outcome import Outcome
 from tui_batch.domain.request import Json
 from tui_batch.providers.base import Encoded, FailureKind, TransportFailure
 from tui_batch.providers.classify import parse_json
 from tui_batch.providers.sse import Event, Events
 
 _FIELDS = (b":", b"data", b"event", b"id", b"retry")
+OPTIONS = "stream_options"
 CUT = "the stream ended before the answer was whole"
 
 
 def with_stream(encoded: Encoded, fields: Mapping[str, Json]) -> Encoded:
     """The same request, streamed: `fields` are added to its body. The order of all other fields stays."""
     return Encoded(encoded.path, orjson.dumps({**orjson.loads(encoded.body), **fields}), encoded.operation)
+
+
+def refuses_options(outcome: Outcome) -> bool:
+    """Whether a server takes no stream_options: Mistral's answers 422 and sends usage unasked."""
+    return outcome.status in (400, 422) and OPTIONS.encode() in (outcome.raw or b"")
+
+
+def without_options(body: bytes) -> bytes:
+    """A streamed request's body as such a server takes it."""
+    fields = orjson.loads(body)
+    fields.pop(OPTIONS, None)
+    return orjson.dumps(fields)
 
 
 def cut_off() -> TransportFailure:
