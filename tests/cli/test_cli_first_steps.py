@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 from pathlib import Path
@@ -107,3 +108,15 @@ def test_commands_to_paste_start_where_the_program_is_not_on_the_path(
     monkeypatch.setenv("PATH", str(tmp_path))
     command = started_as()
     assert subprocess.run([*command, "--version"], capture_output=True, check=False).returncode == 0
+
+
+BODY = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}
+BATCH_LINE = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": BODY}
+
+
+@pytest.mark.parametrize("line", [BATCH_LINE, BODY, {"prompt": "Hello", "model": "gpt-4o-mini"}])
+def test_rows_that_name_their_model_need_no_other(cli: Cli, line: dict[str, object]) -> None:
+    (cli.folder / "rows.jsonl").write_text(json.dumps(line) + "\n")
+    result = cli("add", cli.folder / "rows.jsonl", "--endpoint", "openai")
+    assert result.code == 0, result.err
+    assert "gpt-4o-mini @ openai" in result.err

@@ -17,6 +17,7 @@ from tui_batch.cli.flags import JobFlags
 from tui_batch.cli.interrupts import Interrupts, cancelling, listening
 from tui_batch.cli.opening import desk, need_database
 from tui_batch.cli.preflight import check_reachable
+from tui_batch.cli.row_models import with_row_model
 from tui_batch.cli.running import RunPlan, run_job
 from tui_batch.cli.simulated import lifted, simulated
 from tui_batch.cli.transports import RoutingTransport, make_transport
@@ -106,6 +107,12 @@ async def create_and_run(order: Order, display: Display) -> Exit:
 
 async def create_only(order: Order) -> int:
     """Makes the job and leaves it; returns its number."""
+    job_id = await _create(order)
+    say(f"job {job_id} is ready. Start it: {order.place.command('resume', str(job_id))}")
+    return job_id
+
+
+async def _create(order: Order) -> int:
     with listening() as interrupts, cancelling(interrupts):
         async with _transport(order.settings, order.faults) as transport:
             composed = await _composed(order, transport)
@@ -113,7 +120,6 @@ async def create_only(order: Order) -> int:
             imported = await _imported(at.store, order, composed)
         for note in (*_notes(order, composed, imported), *_reject_note(imported)):
             say(note)
-        say(f"job {imported.job_id} is ready. Start it: {order.place.command('resume', str(imported.job_id))}")
         return imported.job_id
 
 
@@ -121,7 +127,7 @@ async def create_detached(order: Order) -> None:
     """Makes the job here and runs it in a process of its own."""
     if order.target is not None and order.target.is_stdout:
         raise UserError("a run in the background has no standard output", remedy="Give -o a file.")
-    job_id = await create_only(order)
+    job_id = await _create(order)
     detach(job_id, order.place, _words(order.target, order.faults))
 
 
@@ -190,7 +196,8 @@ def _transport(settings: Settings, faults: str) -> AbstractAsyncContextManager[R
 
 
 async def _composed(order: Order, transport: RoutingTransport) -> Composed:
-    composed = await compose(order.draft, order.settings, transport)
+    draft = await asyncio.to_thread(with_row_model, order.draft)
+    composed = await compose(draft, order.settings, transport)
     # A template that does not compile is told before anything is read or made.
     await asyncio.to_thread(compile_prompt, composed.spec)
     return lifted(composed) if order.simulate else composed

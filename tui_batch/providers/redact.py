@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 from tui_batch.domain.outcome import Outcome
 
@@ -14,6 +15,9 @@ _MASK = "[key removed]"
 _SHORTEST_IN_ERRORS = 8
 _SHORTEST_IN_ANSWERS = 16
 """Local servers are given keys such as `ollama` or `test`: those are words of the language, not secrets."""
+
+_WORDS = ("text", "message", "code", "finish_reason", "request_id", "model")
+"""Fields of an outcome in which a server's words may stand."""
 
 _LOOKS_SECRET = re.compile(
     r"""(?ix)
@@ -51,11 +55,10 @@ def without_secret(outcome: Outcome, secret: str | None) -> Outcome:
     shortest = _SHORTEST_IN_ERRORS if outcome.message else _SHORTEST_IN_ANSWERS
     if not secret or len(secret) < shortest:
         return outcome
-    if secret.encode() not in (outcome.raw or b"") and secret not in outcome.message:
-        return outcome
-    return replace(
-        outcome,
-        text=None if outcome.text is None else outcome.text.replace(secret, _MASK),
-        message=outcome.message.replace(secret, _MASK),
-        raw=None if outcome.raw is None else outcome.raw.replace(secret.encode(), _MASK.encode()),
-    )
+    words = {name: getattr(outcome, name) for name in _WORDS}
+    changes: dict[str, Any] = {
+        name: said.replace(secret, _MASK) for name, said in words.items() if said is not None and secret in said
+    }
+    if outcome.raw is not None and secret.encode() in outcome.raw:
+        changes["raw"] = outcome.raw.replace(secret.encode(), _MASK.encode())
+    return replace(outcome, **changes) if changes else outcome
