@@ -45,7 +45,7 @@ def demo(arguments: list[str]) -> int:
     """The sample job of 1,000 messages against the built-in simulator: no key, no network."""
     install("")
     job = Path("sample_jobs") / "support_tickets.yaml"
-    return call(PYTHON, "-m", "tui_batch", "run", job, "--simulate", "--yes", *arguments)
+    return call(PYTHON, "-m", "tui_batch", "run", job, "--simulate", "--no-cache", "--yes", *arguments)
 
 
 def test(arguments: list[str]) -> int:
