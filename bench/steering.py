@@ -1,7 +1,7 @@
 """How long a verb takes that one process gives and another, at full speed, obeys.
 
 Run: python -m bench.steering [--rounds 20] [--rows 300000] [--in-flight 256]
-A child runs a job against an in-memory simulator that answers in 20 ms, as fast as it can. This process gives every
+A child runs a job against a canned server that answers in 20 ms, as fast as it can. This process gives every
 verb in turn and waits for the owner's answer, which comes once the verb has been obeyed; Python's start is not in it.
 """
 
@@ -26,20 +26,36 @@ from tui_batch.domain.job import CacheMode, InputSource, JobSpec, JobState, Knob
 from tui_batch.engine.control import Controller, Selection
 from tui_batch.engine.keeper import is_alive
 from tui_batch.engine.workplace import open_workplace
-from tui_batch.simulator.config import SimulatorConfig
-from tui_batch.simulator.core import Simulator
-from tui_batch.simulator.latency import Latency
-from tui_batch.simulator.transport import SimulatorTransport
+from tui_batch.providers.base import HttpRequest, HttpResponse
 from tui_batch.store.store import Store, open_store
 
 GOAL_S = 0.25
 CHUNK = 5_000
+ANSWER = orjson.dumps(
+    {
+        "object": "chat.completion",
+        "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "fine"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10},
+    }
+)
+
+
+class Canned:
+    """A server that costs nothing: the same answer after 20 ms."""
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Waits and answers."""
+        await asyncio.sleep(0.02)
+        return HttpResponse(200, {"content-type": "application/json"}, ANSWER)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
 
 
 async def child(db: Path, job_id: int) -> None:
     """The process that runs the job; starts it again when a pause has emptied it."""
-    simulator = Simulator(SimulatorConfig(latency=Latency(0.02)))
-    async with open_workplace(db, SimulatorTransport(simulator)) as place:
+    async with open_workplace(db, Canned()) as place:
         job = await (await place.controller.start(job_id))
         while job.state is JobState.PAUSED:
             job = await (await place.controller.start(job_id))

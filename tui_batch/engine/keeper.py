@@ -20,7 +20,7 @@ from tui_batch.errors import UserError
 from tui_batch.store.connection import StoreTrouble
 from tui_batch.store.store import Store
 
-POLL_S = 0.1
+POLL_S = 0.05
 """How often the database is asked for commands of running jobs: one indexed look, which takes no lock."""
 
 

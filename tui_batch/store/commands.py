@@ -15,7 +15,7 @@ from tui_batch.store.connection import Connection, transaction
 _KEPT_S = 7 * 86_400.0
 """Answered commands are forgotten after a week."""
 
-_POLL_S = 0.05
+_POLL_S = 0.02
 """How often a waiting process looks for its answer. Processes that share a file have nothing to wake one another."""
 
 
