@@ -120,3 +120,11 @@ def test_rows_that_name_their_model_need_no_other(cli: Cli, line: dict[str, obje
     result = cli("add", cli.folder / "rows.jsonl", "--endpoint", "openai")
     assert result.code == 0, result.err
     assert "gpt-4o-mini @ openai" in result.err
+
+
+def test_embeddings_of_a_batch_file_are_lists_beside_chats(cli: Cli) -> None:
+    embed = {"custom_id": "b", "method": "POST", "url": "/v1/embeddings", "body": {"model": "e", "input": "hi"}}
+    (cli.folder / "rows.jsonl").write_text(json.dumps(BATCH_LINE) + "\n" + json.dumps(embed) + "\n")
+    result = cli("run", cli.folder / "rows.jsonl", "--simulate", "-o", cli.folder / "out.jsonl")
+    assert result.code == 0, result.err
+    assert [type(line["response"]) for line in cli.lines("out.jsonl")] == [str, list]

@@ -16,10 +16,13 @@ from typing import BinaryIO, cast
 
 import orjson
 
+from tui_batch.domain.endpoint import Operation
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.job import Job
 from tui_batch.domain.stored import ExportRow
 from tui_batch.errors import UserError
+from tui_batch.inputs.readers.registry import InputFormat
+from tui_batch.inputs.request_rows import body_operation
 from tui_batch.report.results import RESULT_FIELDS, own_columns, result_line
 from tui_batch.report.targets import Target, is_replaceable
 from tui_batch.report.writers import ResultWriter, make_writer, needs_columns
@@ -65,7 +68,16 @@ async def export_results(
 
 
 def _write(writer: ResultWriter, job: Job, batch: list[ExportRow]) -> None:
-    writer.write(result_line(row, job.spec.operation) for row in batch)
+    writer.write(result_line(row, _operation(job, row)) for row in batch)
+
+
+def _operation(job: Job, row: ExportRow) -> Operation:
+    """What was asked: of ready requests each says it itself, and a Batch file may hold both kinds."""
+    if job.spec.source.format not in (InputFormat.BATCH, InputFormat.BODIES):
+        return job.spec.operation
+    line = orjson.loads(row.data)
+    body = line.get("body") if job.spec.source.format == InputFormat.BATCH else line
+    return (body_operation(body) if isinstance(body, dict) else None) or job.spec.operation
 
 
 async def _columns(store: Store, job: Job, states: Collection[ItemState] | None) -> tuple[str, ...]:
