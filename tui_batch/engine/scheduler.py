@@ -19,6 +19,7 @@ from tui_batch.engine.shares import ANOTHER_JOB, Reserve
 from tui_batch.money.prices import worst_case
 
 NOTHING = Wait("nothing")
+FASTER = Wait("a faster server")
 
 Claims = dict[DeploymentKey | int, Wait]
 """Deployments, and jobs by their id, whose limits an item waits for: those after it wait as well."""
@@ -133,6 +134,9 @@ class Scheduler:
             lane = self._lanes[item.route[index]]
             if lane.closed is not None or stays not in (None, lane.key.model):
                 continue
+            if waits and self._ends_sooner_elsewhere(run, item, lane, now):
+                waits.append(FASTER)
+                continue
             outcome = claimed.get(lane.key) or self._admit_to(run, item, lane, now, claimed)
             if isinstance(outcome, Pass):
                 return index, outcome
@@ -142,6 +146,18 @@ class Scheduler:
         if not waits:
             self._halt(run, self._closed(item))
         return soonest(waits)
+
+    def _ends_sooner_elsewhere(self, run: JobRun, item: Prepared, lane: Lane, now: float) -> bool:
+        """Whether a busy, faster server gets through all that is left before this one could answer one item.
+
+        Else the last items of a job would queue at the slowest server while the others stand idle.
+        """
+        rate, seconds = run.stats.rate(now), lane.load(now).seconds_per_item
+        if rate <= 0.0 or seconds is None:
+            return False
+        left = run.stats.counters.pending - run.in_flight
+        fastest = min(self._lanes[key].seconds_per_item for key in item.route)
+        return seconds > fastest + left / rate
 
     def _order(self, run: JobRun, item: Prepared, now: float) -> tuple[int, ...]:
         """The deployments of an item's route in the order in which to try them."""
