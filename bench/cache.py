@@ -56,9 +56,7 @@ def main() -> None:
     finally:
         server.terminate()
         server.wait()
-    table(
-        f"Cache hits, {args.rows:,} rows, goal {GOAL_PER_S:,}/s", [("run", "hits", "items/s", "CPU us", ""), *lines]
-    )
+    table(f"Cache hits, {args.rows:,} rows, goal {GOAL_PER_S:,}/s", [("run", "hits", "items/s", "CPU us", ""), *lines])
 
 
 if __name__ == "__main__":

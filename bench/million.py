@@ -1,6 +1,8 @@
 """A million rows: import rate and memory, memory over the first answers, time until a resumed job sends again.
 
-Run: python -m bench.million [--rows 1000000] [--answers 100000]
+Run: python -m bench.million [--rows 1000000] [--answers 100000] [--whole]
+With `--whole` the job then runs to its end: goals are a peak below 300 MB, and a last tenth as fast as the first
+within 10 %.
 Every step is a process of its own, so that its peak memory is its own.
 """
 
@@ -15,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -89,6 +91,38 @@ async def resume(folder: Path) -> dict[str, float]:
     return {"seconds_to_first_answer": took}
 
 
+async def whole(folder: Path) -> dict[str, float]:
+    """The job to its end: how fast the first and the last tenth of what was left went."""
+    from tui_batch.engine.workplace import open_workplace
+    from tui_batch.providers.http import open_transport
+
+    transport = open_transport()
+    async with open_workplace(folder / "jobs.db", transport) as place:
+        before = (await place.store.jobs.get(1)).counters
+        marks = [(time.perf_counter(), before.done)]
+        end = await place.controller.start(1)
+        while not end.done():
+            await asyncio.sleep(0.1)
+            marks.append((time.perf_counter(), max(marks[-1][1], counters(place.engine))))
+        after = (await end).counters
+    await transport.aclose()
+    marks.append((time.perf_counter(), after.done))
+    tenth = (after.total - before.done) // 10
+    return {
+        "done": after.done,
+        "seconds": marks[-1][0] - marks[0][0],
+        "first_tenth_per_s": pace(marks, before.done, before.done + tenth),
+        "last_tenth_per_s": pace(marks, after.total - tenth, after.total),
+    }
+
+
+def pace(marks: list[tuple[float, int]], start: int, stop: int) -> float:
+    """Items per second between two counts."""
+    first = next(at for at, done in marks if done >= start)
+    last = next(at for at, done in marks if done >= stop)
+    return (stop - start) / max(1e-9, last - first)
+
+
 def counters(engine: object) -> int:
     """Items done so far, by the engine's own snapshot."""
     from tui_batch.engine.engine import Engine
@@ -106,6 +140,7 @@ def child(step: str, folder: Path, url: str, wanted: int) -> None:
         "import": lambda: import_rows(folder, url),
         "answers": lambda: answer(folder, wanted),
         "resume": lambda: resume(folder),
+        "whole": lambda: whole(folder),
     }
     figures = run(steps[step]())
     print(json.dumps({**figures, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
@@ -116,6 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--answers", type=int, default=100_000)
+    parser.add_argument("--whole", action="store_true", help="run the job to its end as well")
     parser.add_argument("--step")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--url", default="")
@@ -124,10 +160,11 @@ def main() -> None:
         child(args.step, args.folder, args.url, args.answers)
         return
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as name:
-        measure(Path(name), args.rows, args.answers)
+        steps = ("import", "answers", "resume", *(["whole"] if args.whole else []))
+        measure(Path(name), args.rows, args.answers, steps)
 
 
-def measure(folder: Path, rows: int, answers: int) -> None:
+def measure(folder: Path, rows: int, answers: int, steps: Sequence[str]) -> None:
     """Runs the steps one after another and prints what each says."""
     write_rows(folder / "rows.jsonl", rows)
     port = free_port()
@@ -136,7 +173,7 @@ def measure(folder: Path, rows: int, answers: int) -> None:
     )
     try:
         wait_for(port)
-        for step in ("import", "answers", "resume"):
+        for step in steps:
             command = [sys.executable, "-m", "bench.million", "--step", step, "--folder", str(folder)]
             command += ["--url", f"http://127.0.0.1:{port}/v1", "--answers", str(answers)]
             done = subprocess.run(pinned(0) + command, check=True, capture_output=True, text=True)
