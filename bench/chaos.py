@@ -95,23 +95,21 @@ def prompt(number: int) -> str:
     return f"What do you know about the number {number}?"
 
 
-async def torment(db: Path, job_id: int, scale: Scale, rng: random.Random) -> int:
+async def torment(db: Path, job_id: int, scale: Scale, score: Score) -> int:
     """Runs the job, killing its process until the kills are used up; returns how many were."""
-    killed = 0
+    rng, killed = random.Random(scale.seed), 0
     while True:
         words = (sys.executable, "-m", "bench.chaos", "--child", str(db), str(job_id))
         process = await asyncio.create_subprocess_exec(*words)
-        patience = rng.uniform(0.8, 2.0) if killed < scale.kills else 600.0
-        try:
-            code = await asyncio.wait_for(process.wait(), patience)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            if patience == 600.0:
-                return killed
-            killed += 1
-            continue
-        if code or ended(db, job_id):
+        if killed < scale.kills:
+            mark = score.seen + rng.randint(1, max(1, scale.rows // (2 * scale.kills)))
+            while process.returncode is None and score.seen < mark:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(rng.uniform(0.0, 0.2))
+            if process.returncode is None:
+                process.kill()
+                killed += 1
+        if await process.wait() >= 0 or ended(db, job_id):
             return killed
 
 
@@ -226,7 +224,7 @@ async def campaign(scale: Scale) -> int:
         async with serve(config) as server:
             started = time.monotonic()
             job_id = await make(db, server.openai_url, scale)
-            killed = await torment(db, job_id, scale, random.Random(scale.seed))
+            killed = await torment(db, job_id, scale, server.simulator.score)
             took = time.monotonic() - started
         score = server.simulator.score
         found = list(violations(db, job_id, score, scale, killed, await expected(scale.rows, scale.seed)))

@@ -10,7 +10,7 @@ TOP = Path(__file__).parents[2]
 
 
 def test_everything_adds_up_after_faults_and_kills() -> None:
-    scale = ("--rows", "60", "--kills", "1", "--in-flight", "20", "--seed", "5")
+    scale = ("--rows", "60", "--kills", "1", "--in-flight", "8", "--seed", "1")
     command = [sys.executable, "-m", "bench.chaos", *scale]
     result = subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=55)
     assert result.returncode == 0, result.stdout + result.stderr
