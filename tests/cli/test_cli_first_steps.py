@@ -128,3 +128,12 @@ def test_embeddings_of_a_batch_file_are_lists_beside_chats(cli: Cli) -> None:
     result = cli("run", cli.folder / "rows.jsonl", "--simulate", "-o", cli.folder / "out.jsonl")
     assert result.code == 0, result.err
     assert [type(line["response"]) for line in cli.lines("out.jsonl")] == [str, list]
+
+
+@pytest.mark.parametrize("more", [(), ("--detach",)])
+def test_a_finished_job_has_nothing_to_resume_and_nothing_to_retry(cli: Cli, more: tuple[str, ...]) -> None:
+    cli("run", cli.rows(1), "--simulate")
+    result = cli("resume", "1", *more)
+    assert result.code == 2
+    assert "has nothing left to do: it is completed" in result.err
+    assert "retry" not in result.err

@@ -24,6 +24,7 @@ from tui_batch.cli.transports import RoutingTransport, make_transport
 from tui_batch.cli.where import Where
 from tui_batch.domain.job import TERMINAL, Job, JobSpec, JobState, Knobs
 from tui_batch.engine.compose import Composed, compose
+from tui_batch.engine.control import check_startable
 from tui_batch.engine.importing import Imported, ImportPlan, ImportProgress, create_job
 from tui_batch.engine.workplace import Workplace, open_workplace
 from tui_batch.errors import UserError
@@ -168,6 +169,8 @@ async def resume_detached(order: Resumption) -> None:
             await at.controller.resume(job.id)
             _say_resumed(job, order)
             return
+    if order.target is None:
+        check_startable(job)
     detach(job.id, order.place, _words(order.target, order.faults))
 
 

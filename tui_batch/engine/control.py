@@ -64,6 +64,20 @@ class Selection:
         return cls(classes, tuple(data.get("item_ids", ())), tuple(data.get("custom_ids", ())))
 
 
+def check_startable(job: Job) -> None:
+    """Raises UserError when a job has nothing to do, or is not whole."""
+    if not job.imported:
+        raise UserError(
+            f"the input of job {job.id} was not read to its end",
+            remedy=f"Delete it and run it again: llmbatch-tui delete {job.id}",
+        )
+    if job.counters.pending == 0:
+        raise UserError(
+            f"job {job.id} has nothing left to do: it is {job.state}",
+            remedy=f"To try its dead items again: llmbatch-tui retry {job.id} --dead" if job.counters.dead else "",
+        )
+
+
 class Controller:
     """The verbs. `engine` is None in a process that only gives orders."""
 
@@ -99,7 +113,7 @@ class Controller:
     async def _start(self, engine: Engine, job_id: int) -> asyncio.Future[Job]:
         await engine.ended(job_id)
         job = await self._store.jobs.get(job_id)
-        self._check_startable(job)
+        check_startable(job)
         if not await self._store.jobs.acquire(
             job_id, engine.owner, now=self._clock(), expiry_s=self._lease_s, alive=self._alive
         ):
@@ -116,18 +130,6 @@ class Controller:
             )
             await self._store.jobs.release(job_id, engine.owner)
             raise
-
-    def _check_startable(self, job: Job) -> None:
-        if not job.imported:
-            raise UserError(
-                f"the input of job {job.id} was not read to its end",
-                remedy=f"Delete it and run it again: llmbatch-tui delete {job.id}",
-            )
-        if job.counters.pending == 0:
-            raise UserError(
-                f"job {job.id} has nothing left to do: it is {job.state}",
-                remedy=f"To try its dead items again: llmbatch-tui retry {job.id} --dead",
-            )
 
     async def pause(self, job_id: int) -> None:
         """Stops dispatching; what is in flight is finished and kept."""
