@@ -307,6 +307,22 @@ def test_a_defect_behind_the_executor_ends_the_job_with_words(tmp_path: Path, vi
     virtually(main())
 
 
+def test_a_defect_in_dispatching_ends_the_jobs_with_words(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            job_id = await bench.add(rows(40), FOUR)
+            end = await bench.controller.start(job_id)
+            await until(bench, 4)
+            run = bench.engine.find(job_id)
+            assert run is not None
+            run.knobs = None  # type: ignore[assignment]
+            job = await asyncio.wait_for(end, 30.0)
+            assert (job.state, job.counters.done) == (JobState.FAILED, 4)
+            assert job.message.startswith("AttributeError")
+
+    virtually(main())
+
+
 def test_a_keeper_that_breaks_ends_the_jobs_with_words(tmp_path: Path, virtually: Any) -> None:
     async def main() -> None:
         async with open_bench(tmp_path / "jobs.db") as bench:

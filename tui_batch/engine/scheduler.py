@@ -67,7 +67,12 @@ class Scheduler:
             self._timer.cancel()
             self._timer = None
         now = self._loop.time()
-        wake = _earliest(self._dispatch(now)) if self._healthy() else None
+        try:
+            wake = _earliest(self._dispatch(now)) if self._healthy() else None
+        except Exception as error:  # a defect here would leave every job hanging without a word
+            for run in list(self._runs.values()):
+                self._halt(run, Halt(JobState.FAILED, None, f"{type(error).__name__}: {error}"))
+            return
         if wake is not None:
             self._timer = self._loop.call_at(wake, self.kick)
 
