@@ -167,6 +167,26 @@ def test_one_burst_of_refusals_is_one_cut() -> None:
     assert limit.limit == 49
 
 
+def test_a_refusal_of_few_in_flight_is_about_something_else() -> None:
+    limit = AutoLimit(initial=100)
+
+    limit.on_outcome(10.0, OutcomeClass.RATE_LIMITED, 0.1, 20, None)
+
+    assert limit.limit == 100
+
+
+def test_a_cut_for_refusals_that_came_by_chance_is_taken_back() -> None:
+    limit = AutoLimit(initial=100)
+    limit.on_outcome(10.0, OutcomeClass.RATE_LIMITED, 0.1, 100, None)
+    assert limit.limit == 70
+
+    limit.absolve()
+    assert limit.limit == 100
+
+    limit.absolve()
+    assert limit.limit == 100
+
+
 def test_never_leaves_its_bounds() -> None:
     limit = AutoLimit(initial=4, minimum=2, maximum=6)
     for second in range(100):

@@ -237,3 +237,15 @@ def test_refusals_that_do_not_depend_on_the_rate_do_not_slow_anything(
     print(f"{share:.0%} of {slots}: {len(score.accepted) / len(possible.accepted):.0%} of what is possible")
     assert score.accepted_between(60, 120) >= 0.8 * possible.accepted_between(60, 120)
     assert len(score.accepted) >= 0.6 * len(possible.accepted)
+
+
+@pytest.mark.parametrize("retry_after", [True, False], ids=["with Retry-After", "without"])
+def test_a_server_that_refuses_by_chance_and_then_sets_a_limit_is_not_stormed(retry_after: bool) -> None:
+    server = StrictServer(None, by_chance=0.03, retry_after=retry_after)
+
+    score = play(server, RateLimiter(), seconds=600, slots=16, changes={60.0: 600})
+
+    after = [at for at in score.refused if at > 180]
+    assert len(after) <= 0.08 * score.accepted_between(180, 600)
+    # Refusals by chance hide how large the limit is, so a part of it stays unused.
+    assert score.accepted_between(180, 600) >= 0.55 * 7 * 600

@@ -43,6 +43,8 @@ WHOLE_BURST_S = 60.0
 FIRST_GROW_S = 30.0
 LONGEST_GROW_S = 300.0
 QUICK_GROW_S = 1.0
+NEAR_GUESS = 0.9
+"""From this share of the guess on, a refusal is about it."""
 LARGEST_STEP = 0.02
 """A guess grows by at most this share of itself at once."""
 
@@ -60,6 +62,8 @@ class _Episode:
     """Requests the server took in the minute before; the most seen."""
     explained: bool
     """Whether the known limits explain the latest of these refusals."""
+    learned: bool = False
+    """Whether the guess was lowered for it."""
 
 
 class Pacer:
@@ -147,11 +151,12 @@ class Pacer:
             if sent_at <= self._concluded_at:
                 # A straggler of the episode that is over.
                 return
-            self._learn_guess(now, measured)
             wait = retry_after_s or FIRST_BACKOFF_S
             self._episode = _Episode(
                 now, now + wait, FIRST_BACKOFF_S, now if oldest is None else oldest, measured, explained
             )
+            if self.guess is not None and measured >= NEAR_GUESS * self.guess:
+                self._learn_guess(now, self.guess, self._episode)
             return
         episode.measured = max(episode.measured, measured)
         if oldest is not None:
@@ -177,7 +182,7 @@ class Pacer:
         else:
             # Sent before the refusals began: the server had counted it when it refused.
             episode.measured += 1
-            if self.guess is not None:
+            if episode.learned and self.guess is not None:
                 self.guess += 1
 
     def may_grow_at(self) -> float | None:
@@ -195,10 +200,10 @@ class Pacer:
         """The server has stated its limits: what was guessed is void."""
         self.guess = None
 
-    def _learn_guess(self, now: float, measured: int) -> None:
-        if self.guess is None:
-            return
-        self.guess = max(1, min(self.guess, measured))
+    def _learn_guess(self, now: float, guess: int, episode: _Episode) -> None:
+        """Takes what the server took in a minute for its limit. Once an episode."""
+        episode.learned = True
+        self.guess = max(1, min(guess, episode.measured))
         self._step = 1
         self._grow_s = min(LONGEST_GROW_S, self._grow_s * 2)
         self._grow_at = now + self._grow_s
@@ -212,7 +217,11 @@ class Pacer:
             self._try_slower(now, self._rate)
         elif self._rate is not None:
             self._cut(now, self._rate, short)
-        elif self.guess is None and not episode.explained:
+        elif self.guess is not None:
+            # Far from full and taken again at once: that had nothing to do with the minute's limit.
+            if not short and not episode.learned:
+                self._learn_guess(now, self.guess, episode)
+        elif not episode.explained:
             period = min(MINUTE_S, (episode.since if short else taken_at) - episode.oldest)
             if short or period < SHORT_PERIOD_S:
                 observed = FIRST_PACE * max(1, episode.measured) / max(1.0, period)
