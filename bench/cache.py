@@ -24,7 +24,7 @@ GOAL_PER_S = 10_000
 
 async def measure(url: str, rows: int, db: Path) -> list[tuple[str, ...]]:
     """Both runs; returns a line for each."""
-    lines = []
+    lines: list[tuple[str, ...]] = []
     async with office(db) as here:
         for name in ("first", "again"):
             job_id = await add(here, Work((endpoint(url),), rows, knobs=Knobs(concurrency=256)))
