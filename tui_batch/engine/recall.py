@@ -14,6 +14,8 @@ SPARE = 8
 """Requests that may have been on their way when a process ended, beside twice the mean number."""
 AFTER_S = 1.0
 """How long after its last known outcome a process may have sent them."""
+UNWRITTEN_S = 0.25
+"""Outcomes that came in the last moments before a process was killed may not have reached the disk."""
 DAY_BUCKET_S = 60.0
 
 
@@ -38,7 +40,8 @@ def remind(limiter: RateLimiter, sent: Sequence[RecentRequests], *, now: float, 
 def in_flight(sent: list[RecentRequests]) -> tuple[float, int, int]:
     """When, how many and how large: requests of one job that were sent but of which nothing is known.
 
-    By Little's law over the last minute of what is known, doubled; never more than the job's own concurrency.
+    By Little's law over the last minute of what is known, doubled, and never more than the job's own concurrency;
+    with what may have ended but was not written.
     """
     ended_at = max(one.ended_at for one in sent)
     lately = [one for one in sent if one.at > ended_at - MINUTE_S]
@@ -48,6 +51,7 @@ def in_flight(sent: list[RecentRequests]) -> tuple[float, int, int]:
     count = math.ceil(2 * seconds / span) + SPARE
     cap = sent[0].concurrency
     count = count if cap is None else min(count, cap)
+    count += math.ceil(UNWRITTEN_S * requests / span)
     return ended_at + AFTER_S, count, count * round(sum(one.tokens for one in lately) / max(1, requests))
 
 
