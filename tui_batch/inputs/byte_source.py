@@ -6,6 +6,7 @@ import codecs
 import io
 import sys
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -33,16 +34,16 @@ _MARKS = (
 )
 
 
-class _Layer(io.RawIOBase):
+class _Layer(io.RawIOBase, ABC):
     """A raw stream made from `_pull`, with a look-ahead that takes nothing away."""
 
     def __init__(self) -> None:
         super().__init__()
         self._held = bytearray()
 
+    @abstractmethod
     def _pull(self, size: int) -> bytes:
         """Up to about `size` bytes; none at the end."""
-        raise NotImplementedError
 
     def readable(self) -> bool:
         return True
