@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_bench import Bench, failed, ok, open_bench
+from engine_bench import ENDPOINT, Bench, failed, ok, open_bench
 from virtual_time import START
 
 from tui_batch.domain.job import Job, JobState, Knobs, Owner, PauseReason
@@ -220,5 +220,22 @@ def test_a_job_that_runs_cannot_be_deleted_and_one_that_ended_can(tmp_path: Path
             await end
             await bench.controller.delete(job_id)
             assert await bench.store.jobs.list() == []
+
+    virtually(main())
+
+
+def test_a_name_that_means_another_server_is_never_mixed_up(tmp_path: Path, virtually: Any) -> None:
+    moved = replace(ENDPOINT, base_url="http://elsewhere.test/v1")
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            first = await bench.add(rows(40), FOUR)
+            second = await bench.add(rows(2), FOUR, endpoints=(moved,))
+            end = await bench.controller.start(first)
+            with pytest.raises(UserError, match=f"elsewhere.test/v1 here and .*one.test/v1 in job {first}"):
+                await bench.controller.start(second)
+            assert (await bench.store.jobs.get(second)).owner is None
+            await end
+            assert (await bench.run(second)).counters.done == 2
 
     virtually(main())

@@ -74,6 +74,11 @@ class Endpoint:
     rpd: int | None = None
     """Requests in any 24 hours the server allows per model; None: unknown."""
 
+    def is_same_server(self, other: Endpoint) -> bool:
+        """Whether requests to both go to one place with one key: names can be given anew."""
+        mine = (self.api, self.base_url, self.key, self.headers)
+        return mine == (other.api, other.base_url, other.key, other.headers)
+
 
 class DeploymentKey(NamedTuple):
     """Names a deployment in tables, logs and counters."""

@@ -172,6 +172,9 @@ class Engine:
             if lane is not None and not reopen:
                 continue
             deployment = preparer.deployment(key)
+            if lane is not None and not lane.deployment.endpoint.is_same_server(deployment.endpoint):
+                self._retire(lane, deployment)
+                lane = None
             await self._loop.run_in_executor(None, self._around.register, deployment)
             if lane is not None:
                 lane.closed = None
@@ -183,6 +186,17 @@ class Engine:
             if key in self._lanes:  # another job opened it meanwhile
                 continue
             self._lanes[key] = Lane(deployment, limiter, prices)
+
+    def _retire(self, lane: Lane, deployment: Deployment) -> None:
+        """Another server by a name that is known here takes its place, unless a running job still uses the old one."""
+        name, old = deployment.endpoint.name, lane.deployment.endpoint
+        for run in self._runs.values():
+            if any(endpoint == old for endpoint in run.spec.endpoints):
+                raise UserError(
+                    f"endpoint {name} is {deployment.endpoint.base_url} here and {old.base_url} in job {run.id}",
+                    remedy=f"Wait until job {run.id} has ended, or pause it first.",
+                )
+        del self._lanes[lane.key]
 
     async def _recall(self, limiter: RateLimiter, of: DeploymentKey | int, *, by_day: bool = False) -> None:
         """Tells a new limiter what was sent before it began, to a deployment or by a job, by whatever process."""
