@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_bench import Bench, echo, failed, ok, open_bench
+from engine_bench import echo, failed, ok, open_bench, rows, until
 from virtual_time import START
 
 from tui_batch.domain.job import JobState, Knobs, Owner, PauseReason
@@ -23,15 +23,6 @@ from tui_batch.store.store import open_store
 
 FOUR = Knobs(concurrency=4)
 THIEF = Owner("elsewhere", 2, "thief")
-
-
-def rows(count: int) -> list[str]:
-    return [f"row {n}" for n in range(count)]
-
-
-async def until(bench: Bench, requests: int) -> None:
-    while len(bench.executor.sent) < requests:
-        await asyncio.sleep(0.05)
 
 
 def refusing(times: float, words: str = "the disk is full") -> tuple[Callable[[Any], Any], list[int]]:

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from engine_bench import Bench, echo, failed, ok, open_bench
+from engine_bench import echo, failed, ok, open_bench, rows, until
 from virtual_time import START
 
 from tui_batch.domain.job import CacheMode, Job, JobState, Knobs, Owner, PauseReason
@@ -21,15 +21,6 @@ from tui_batch.store.connection import StoreTrouble
 FOUR = Knobs(concurrency=4)
 THIEF = Owner("elsewhere", 2, "thief")
 PRICES = UnitPrices(input=100, output=400)
-
-
-def rows(count: int) -> list[str]:
-    return [f"row {n}" for n in range(count)]
-
-
-async def until(bench: Bench, requests: int) -> None:
-    while len(bench.executor.sent) < requests:
-        await asyncio.sleep(0.05)
 
 
 def refusing(times: float, words: str = "the disk is full") -> tuple[Callable[[Any], Any], list[int]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_bench import ENDPOINT, Bench, failed, ok, open_bench
+from engine_bench import ENDPOINT, failed, ok, open_bench, rows, until
 from virtual_time import START
 
 from tui_batch.domain.job import Job, JobState, Knobs, Owner, PauseReason
@@ -20,16 +20,6 @@ from tui_batch.errors import UserError
 from tui_batch.store.store import open_store
 
 FOUR = Knobs(concurrency=4)
-
-
-def rows(count: int) -> list[str]:
-    return [f"row {n}" for n in range(count)]
-
-
-async def until(bench: Bench, requests: int) -> None:
-    """Returns when that many requests were sent."""
-    while len(bench.executor.sent) < requests:
-        await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

@@ -140,3 +140,14 @@ async def open_bench(
         controller = Controller(store, engine, clock=loop.wall, alive=lambda _: True)
         async with Keeper(store, engine, controller, clock=loop.wall, alive=lambda _: True):
             yield Bench(store, engine, controller, executor)
+
+
+def rows(count: int) -> list[str]:
+    """Different prompts."""
+    return [f"row {n}" for n in range(count)]
+
+
+async def until(bench: Bench, requests: int) -> None:
+    """Returns when that many requests were sent."""
+    while len(bench.executor.sent) < requests:
+        await asyncio.sleep(0.05)

@@ -65,7 +65,20 @@ async def compose(draft: JobDraft, settings: Settings, transport: Transport) -> 
         routes=draft.routes,
         buckets=draft.buckets,
     )
-    return Composed(spec, knobs_of(draft), placed.notes)
+    knobs = knobs_of(draft)
+    return Composed(spec, knobs, (*placed.notes, *held_back(knobs, placed.endpoints)))
+
+
+def held_back(knobs: Knobs, endpoints: tuple[Endpoint, ...]) -> tuple[str, ...]:
+    """Says so when the servers' own bounds keep a job below the concurrency that was asked for."""
+    bounds = [endpoint.max_in_flight for endpoint in endpoints if endpoint.max_in_flight is not None]
+    if knobs.concurrency is None or len(bounds) < len(endpoints) or sum(bounds) >= knobs.concurrency:
+        return ()
+    names = ", ".join(endpoint.name for endpoint in endpoints)
+    return (
+        f"{names}: {sum(bounds)} in flight at most, not {knobs.concurrency}; "
+        "set OLLAMA_NUM_PARALLEL as the server has it, or max_in_flight in the settings",
+    )
 
 
 def knobs_of(draft: JobDraft) -> Knobs:
