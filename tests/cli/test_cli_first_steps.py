@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tui_batch.cli import preflight
-from tui_batch.cli.samples import sample_names
-from tui_batch.cli.where import started_as
+from tui_batch.work.place import started_as
+from tui_batch.work.samples import sample_names
 
 if TYPE_CHECKING:
     from conftest import Cli

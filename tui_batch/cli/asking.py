@@ -18,11 +18,11 @@ from tui_batch.cli.parsing import (
     parse_word,
     read_schema,
 )
-from tui_batch.cli.samples import resolved
 from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.job import CacheMode, InputSource, Mode
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import AUTO, JobDraft, ModelChoice
+from tui_batch.work.samples import resolved
 
 JOB_FILES = (".yaml", ".yml")
 

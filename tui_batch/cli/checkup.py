@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tui_batch import __version__, figures, paths
-from tui_batch.cli.transports import make_transport
 from tui_batch.cli.where import Where
 from tui_batch.errors import UserError
 from tui_batch.providers.catalog import in_environment
 from tui_batch.providers.discovery import find_local_servers
 from tui_batch.safe_text import safe_text
 from tui_batch.settings import load_settings
+from tui_batch.work.transports import make_transport
 
 _PACKAGES = ("textual", "rich", "typer", "pyreqwest", "httpx", "aiosqlite", "orjson", "tiktoken", "pydantic", "uvloop")
 _LEAST_FREE = 200_000_000

@@ -267,10 +267,10 @@ async def _clone(place: Where, flags: JobFlags) -> int:
     import asyncio
 
     from tui_batch.cli.asking import over
-    from tui_batch.cli.transports import make_transport
     from tui_batch.engine.compose import compose, draft_of, with_endpoints
     from tui_batch.inputs.templates import compile_prompt
     from tui_batch.settings import load_settings
+    from tui_batch.work.transports import make_transport
 
     need_database(place)
     async with desk(place) as at:

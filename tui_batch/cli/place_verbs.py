@@ -16,8 +16,8 @@ from tui_batch.cli.opening import desk, need_database, run
 from tui_batch.cli.where import DbOption, SettingsOption, Where, leave, where
 
 if TYPE_CHECKING:
-    from tui_batch.cli.reach import Listing
     from tui_batch.domain.stored import CacheStats
+    from tui_batch.work.reach import Listing
 
 
 def models(
@@ -28,7 +28,7 @@ def models(
     settings: SettingsOption = None,
 ) -> None:
     """List the models that can be reached."""
-    from tui_batch.cli.reach import list_everything
+    from tui_batch.work.reach import list_everything
 
     place = where(ctx, None, settings)
     listings = run(list_everything(place.settings, endpoint, base_url))
@@ -76,7 +76,7 @@ def _put_models(listings: list[Listing], place: Where) -> None:
 
 def endpoints(ctx: typer.Context, as_json: JsonOption = False, settings: SettingsOption = None) -> None:
     """List the endpoints: your own and the known ones."""
-    from tui_batch.cli.reach import all_endpoints
+    from tui_batch.work.reach import all_endpoints
 
     entries = run(all_endpoints(where(ctx, None, settings).settings))
     if as_json:

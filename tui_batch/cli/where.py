@@ -1,12 +1,8 @@
-"""Which database and settings a command works with, and commands to paste that mean the same ones."""
+"""Which database and settings a command works with."""
 
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -15,8 +11,8 @@ import typer
 
 from tui_batch import paths
 from tui_batch.cli.exits import Exit
-
-PROGRAM = "llmbatch-tui"
+from tui_batch.work.place import PROGRAM as PROGRAM
+from tui_batch.work.place import Where as Where
 
 DbOption: TypeAlias = Annotated[
     Path | None, typer.Option("--db", metavar="PATH", help="The job database. Also: LLMBATCH_DB.")
@@ -24,32 +20,6 @@ DbOption: TypeAlias = Annotated[
 SettingsOption: TypeAlias = Annotated[
     Path | None, typer.Option("--settings", metavar="PATH", help="The settings file. Also: LLMBATCH_SETTINGS.")
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """The database and settings of this command."""
-
-    db: Path
-    settings: Path | None = None
-    """As named by an option; None: the usual place, which need not exist."""
-    options: tuple[str, ...] = ()
-    """What must be added to a command so that it means the same files."""
-
-    def command(self, *words: str) -> str:
-        """A command to paste, quoted for this platform's shell."""
-        line = [*started_as(), *words, *self.options]
-        return subprocess.list2cmdline(line) if sys.platform == "win32" else shlex.join(line)
-
-
-def started_as() -> tuple[str, ...]:
-    """How to start the program again from this folder: by its name where that is found, else by its path."""
-    if shutil.which(PROGRAM) is not None:
-        return (PROGRAM,)
-    script = Path(sys.executable).with_name(PROGRAM + (".exe" if sys.platform == "win32" else ""))
-    if not script.is_file():
-        return (sys.executable, "-m", "tui_batch")
-    return (str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tui_batch import figures
 from tui_batch.cli.asking import asked
-from tui_batch.cli.console import say
-from tui_batch.cli.detach import detach
+from tui_batch.cli.console import put, say
 from tui_batch.cli.exits import Exit, exit_of
 from tui_batch.cli.flags import JobFlags
 from tui_batch.cli.interrupts import Interrupts, cancelling, listening
 from tui_batch.cli.opening import desk, need_database
-from tui_batch.cli.preflight import check_reachable
-from tui_batch.cli.row_models import with_row_model
 from tui_batch.cli.running import RunPlan, run_job
-from tui_batch.cli.simulated import lifted, simulated
-from tui_batch.cli.transports import RoutingTransport, make_transport
 from tui_batch.cli.where import Where
 from tui_batch.domain.job import TERMINAL, Job, JobSpec, JobState, Knobs
 from tui_batch.engine.compose import Composed, compose
@@ -37,6 +33,11 @@ from tui_batch.report.targets import Target, check_target, parse_target
 from tui_batch.safe_text import safe_text
 from tui_batch.settings import Settings, load_settings
 from tui_batch.store.store import Store
+from tui_batch.work.detach import detach
+from tui_batch.work.preflight import check_reachable
+from tui_batch.work.row_models import with_row_model
+from tui_batch.work.simulated import lifted, simulated
+from tui_batch.work.transports import RoutingTransport, make_transport
 
 IMPORT_SAID_EVERY_S = 2.0
 
@@ -129,7 +130,16 @@ async def create_detached(order: Order) -> None:
     if order.target is not None and order.target.is_stdout:
         raise UserError("a run in the background has no standard output", remedy="Give -o a file.")
     job_id = await _create(order)
-    detach(job_id, order.place, _words(order.target, order.faults))
+    _detach(job_id, order.place, _words(order.target, order.faults))
+
+
+def _detach(job_id: int, place: Where, words: Sequence[str]) -> None:
+    """Starts the background process; prints the job, the process's id, and how to watch and stop it."""
+    started = detach(job_id, place, words)
+    put(str(job_id))
+    say(f"job {job_id} runs in the background, process {started.pid}, log {started.log}")
+    say(f"Watch:  {place.command('show', str(job_id))}")
+    say(f"Pause:  {place.command('pause', str(job_id))}")
 
 
 def _words(target: Target | None, faults: str) -> list[str]:
@@ -171,7 +181,7 @@ async def resume_detached(order: Resumption) -> None:
             return
     if order.target is None:
         check_startable(job)
-    detach(job.id, order.place, _words(order.target, order.faults))
+    _detach(job.id, order.place, _words(order.target, order.faults))
 
 
 def _say_resumed(job: Job, order: Resumption) -> None:

@@ -5,28 +5,33 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from tui_batch import paths
-from tui_batch.cli.console import put, say
-from tui_batch.cli.where import Where
 from tui_batch.errors import UserError
+from tui_batch.work.place import Where
 
 
-def detach(job_id: int, where: Where, words: Sequence[str]) -> None:
-    """Starts `resume JOB` with these further words, prints the process's id and how to watch and stop it."""
+@dataclass(frozen=True, slots=True)
+class Detached:
+    """A process that runs a job in the background."""
+
+    pid: int
+    log: Path
+
+
+def detach(job_id: int, where: Where, words: Sequence[str]) -> Detached:
+    """Starts `resume JOB` with these further words. Raises UserError when the log's directory cannot be made."""
     log = _log_path(job_id)
     command = [sys.executable, "-m", "tui_batch", "resume", str(job_id), "--db", str(where.db.absolute())]
     command += [] if where.settings is None else ["--settings", str(where.settings.absolute())]
     command += words
     with log.open("ab") as out:
         process = _start_apart(command, out)
-    put(str(job_id))
-    say(f"job {job_id} runs in the background, process {process.pid}, log {log}")
-    say(f"Watch:  {where.command('show', str(job_id))}")
-    say(f"Pause:  {where.command('pause', str(job_id))}")
     process.returncode = 0  # it is meant to outlive this process: nothing is left to wait for
+    return Detached(process.pid, log)
 
 
 def _log_path(job_id: int) -> Path:

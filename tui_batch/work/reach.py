@@ -7,7 +7,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from tui_batch.cli.transports import make_transport
 from tui_batch.domain.endpoint import Endpoint
 from tui_batch.errors import UserError
 from tui_batch.providers.base import ModelInfo, Transport
@@ -15,6 +14,7 @@ from tui_batch.providers.catalog import CATALOG, from_url, in_environment, known
 from tui_batch.providers.discovery import find_local_servers, list_models
 from tui_batch.providers.keys import is_available, resolve_key
 from tui_batch.settings import Settings, load_settings
+from tui_batch.work.transports import make_transport
 
 
 @dataclass(frozen=True, slots=True)

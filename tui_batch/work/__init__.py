@@ -1,0 +1,1 @@
+"""What the command line and the app both do: finding servers, the simulator as an endpoint, runs in the background."""
