@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tui_batch.cli import preflight
+from tui_batch.work import preflight
 from tui_batch.work.place import started_as
 from tui_batch.work.samples import sample_names
 
