@@ -189,6 +189,7 @@ def _remarks(outcome: _Outcome) -> list[str]:
     """Answers that are there but not what they should be."""
     words = {
         ItemFlag.TRUNCATED: "answers were cut by a length limit (flags: truncated)",
+        ItemFlag.CHECK_FAILED: "answers fail a check and were kept (flags: check_failed)",
         ItemFlag.PROMPT_CUT: "prompts were cut by the server, which read only a part (flags: prompt_cut)",
     }
     return [f"  {figures.count(number)} {words[flag]}" for flag, number in outcome.flagged.items()]

@@ -26,6 +26,8 @@ class ItemFlag(Flag):
     """The answer was cut by a length limit."""
     PROMPT_CUT = auto()
     """The server cut the prompt without saying so (Ollama)."""
+    CHECK_FAILED = auto()
+    """The answer fails the job's schema or a check, and the job takes it all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class PendingItem:
     """The row as a JSON object."""
     requests: int = 0
     """Requests made for it so far, those that cost no attempt included: the next Attempt.number is one more."""
+    invalid: int = 0
+    """Answers that failed the job's schema or a check; they have a limit of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,10 @@ class ItemRecord:
     """Key of the cache entry that answered, so that its hit is counted; only with cached=True."""
     saved_nano: int | None = None
     """What a cache hit would have cost; None: unknown, or not a hit."""
+    invalid: int = 0
+    """Answers so far that failed the job's schema or a check."""
+    score: float | None = None
+    """What the job's checks give the answer, 0 to 1; None: no check gives one, or there is no answer."""
 
 
 @dataclass(frozen=True, slots=True)

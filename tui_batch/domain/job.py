@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tui_batch.domain.endpoint import Endpoint, Operation
+from tui_batch.domain.quality import Check, DriftRule, OnDrift, OnInvalid
 from tui_batch.domain.request import Json
 
 NANO = 1_000_000_000
@@ -191,6 +192,14 @@ class JobSpec:
     """Mode `route`: the first rule that fits a row names its model; without one the last of `models` answers."""
     buckets: tuple[LengthBucket, ...] = ()
     """By rising `up_to`; empty: prompts of all lengths share the job's concurrency."""
+    checks: tuple[Check, ...] = ()
+    """What answers are held to, beside the schema."""
+    on_invalid: OnInvalid = OnInvalid.RETRY
+    max_invalid: int | None = None
+    """Answers that may fail the schema or a check: this many requests in all, then dead; None: max_attempts bounds."""
+    drift: DriftRule = DriftRule()
+    on_drift: OnDrift | None = None
+    """None: a job with checks or a schema warns, any other does not watch."""
 
 
 @dataclass(frozen=True, slots=True)

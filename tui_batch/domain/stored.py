@@ -44,6 +44,8 @@ class ItemRow:
     """Unix time of the decision that ended it; None: pending."""
     excerpt: str = ""
     """The beginning of its answer or, when it is dead, of the error's message: at most 200 characters."""
+    score: float | None = None
+    """What the job's checks gave the answer, 0 to 1; None: no score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ class ExportRow:
     cached: bool
     flags: ItemFlag
     attempts: int
+    score: float | None = None
+    """What the job's checks gave the answer, 0 to 1; None: no score."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ def item_json(row: ItemRow) -> dict[str, Json]:
         "cached": row.cached,
         "started_at": utc(row.started_at),
         "finished_at": utc(row.finished_at),
+        "score": row.score,
         "excerpt": row.excerpt,
     }
 

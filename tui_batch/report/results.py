@@ -27,6 +27,7 @@ RESULT_FIELDS = (
     "finish_reason",
     "custom_id",
     "flags",
+    "score",
 )
 """Added to the row's own columns, always all of them and in this order."""
 
@@ -39,7 +40,8 @@ def result_line(row: ExportRow, operation: Operation) -> dict[str, Json]:
     `response` is the answer's text; for embeddings a list of numbers. `status` is done, dead, pending or cancelled.
     `error` is `class: message` of a dead item, else null. `usage` is `{input_tokens, output_tokens}`, null where the
     server did not say. `cost_usd` is null when unknown, never 0 for unknown. `flags` is a remark on the answer, null
-    for most: truncated (a length limit cut it) or prompt_cut (the server read only a part of the prompt).
+    for most: truncated (a length limit cut it) or prompt_cut (the server read only a part of the prompt)
+    or check_failed. `score` is what the job's checks gave the answer, 0 to 1; null where none gives one.
 
     An own column that has the name of one of RESULT_FIELDS is kept as `input_<name>`, but for a `custom_id` that says
     the same.
@@ -86,6 +88,7 @@ def _outcome(row: ExportRow, operation: Operation) -> dict[str, Json]:
         "finish_reason": row.finish_reason,
         "custom_id": row.custom_id,
         "flags": _flags(row.flags),
+        "score": row.score,
     }
 
 

@@ -82,7 +82,7 @@ def retry_chunk(conn: sqlite3.Connection, job_id: int, which: Which, after: tupl
 
 _RETRY = """
 UPDATE item SET state = 'pending', attempts = 0, malformed = 0, available_at = 0, outcome = NULL, cached = 0,
-  saved_nano = 0, flags = 0, finished_at = NULL
+  saved_nano = 0, flags = 0, finished_at = NULL, score = NULL, invalid = 0
 WHERE id = ?
 """
 

@@ -33,11 +33,11 @@ _ROW = f"""item.id, seq, variant, line, custom_id, state, priority, attempts, re
 _EXCERPT = f"substr(coalesce(result.message, result.text, ''), 1, {EXCERPT})"
 
 _PENDING = """id, seq, variant, custom_id, priority, attempts, malformed, available_at,
-  (SELECT CAST(data AS BLOB) FROM payload WHERE payload.id = item.payload_id), requests"""
+  (SELECT CAST(data AS BLOB) FROM payload WHERE payload.id = item.payload_id), requests, invalid"""
 
 _EXPORT = f"""item.id, seq, variant, line, custom_id, state, outcome, CAST(payload.data AS BLOB), result.text,
   coalesce(result.message, ''), result.finish_reason, endpoint, model, tokens_in, tokens_out, {_COST}, latency_ms,
-  cached, flags, attempts"""
+  cached, flags, attempts, score"""
 
 
 class Items:
@@ -86,7 +86,7 @@ class Items:
         answer and its message.
         """
         where, values = _filters(state, cls, model, text)
-        sql = f"""SELECT {_ROW}, {_EXCERPT} FROM item
+        sql = f"""SELECT {_ROW}, {_EXCERPT}, score FROM item
             {"JOIN payload ON payload.id = item.payload_id" if text else ""}
             LEFT JOIN result ON result.item_id = item.id
             WHERE item.job_id = ? AND (seq, variant) > (?, ?) {where} ORDER BY seq, variant LIMIT ?"""
@@ -201,7 +201,7 @@ def _export_row(row: Row) -> ExportRow:
 
 
 def _detail(conn: sqlite3.Connection, item_id: int) -> ItemDetail:
-    item = f"""SELECT {_ROW}, {_EXCERPT}, job_id, CAST(payload.data AS BLOB), result.text, coalesce(result.message, ''),
+    item = f"""SELECT {_ROW}, {_EXCERPT}, score, job_id, CAST(payload.data AS BLOB), result.text, coalesce(result.message, ''),
         finish_reason, request_id, raw FROM item JOIN payload ON payload.id = item.payload_id
         LEFT JOIN result ON result.item_id = item.id WHERE item.id = ?"""
     failed = """SELECT number, at, endpoint, model, class, status, message, latency_ms, tokens_in, tokens_out,
@@ -211,9 +211,9 @@ def _detail(conn: sqlite3.Connection, item_id: int) -> ItemDetail:
         tries = conn.execute(failed, (item_id,)).fetchall()
     if row is None:
         raise UserError(f"There is no item {item_id}.", remedy="See a job's items: llmbatch-tui items JOB")
-    job_id, data, text, message, finish_reason, request_id, raw = row[21:]
+    job_id, data, text, message, finish_reason, request_id, raw = row[22:]
     attempts = tuple(_attempt(item_id, one) for one in tries)
-    return ItemDetail(_item_row(row[:21]), job_id, data, text, message, finish_reason, request_id, raw, attempts)
+    return ItemDetail(_item_row(row[:22]), job_id, data, text, message, finish_reason, request_id, raw, attempts)
 
 
 def _attempt(item_id: int, row: Row) -> Attempt:

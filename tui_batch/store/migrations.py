@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tui_batch.errors import UserError
 from tui_batch.store.connection import connect_reader, create_file, transaction
-from tui_batch.store.schema import FIRST
+from tui_batch.store.schema import FIRST, SCORES
 
 _LEDGER = (
     "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at REAL NOT NULL)"
@@ -32,7 +32,12 @@ def _first(conn: sqlite3.Connection) -> None:
         conn.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration("first tables", _first),)
+def _scores(conn: sqlite3.Connection) -> None:
+    for statement in SCORES:
+        conn.execute(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (Migration("first tables", _first), Migration("scores", _scores))
 
 
 def version(conn: sqlite3.Connection, path: Path) -> int:

@@ -19,7 +19,7 @@ from tui_batch.store.events import insert_event
 _SETTLE = """
 UPDATE item SET
   state = ?, attempts = ?, malformed = ?, available_at = ?, outcome = ?, cached = ?, flags = ?,
-  endpoint = ?, model = ?, latency_ms = ?, started_at = ?, finished_at = ?,
+  endpoint = ?, model = ?, latency_ms = ?, started_at = ?, finished_at = ?, score = ?, invalid = ?,
   requests = requests + ?, unpriced = unpriced + ?, saved_nano = saved_nano + ?,
   tokens_in = coalesce(tokens_in + ?, tokens_in, ?), tokens_out = coalesce(tokens_out + ?, tokens_out, ?),
   cost_nano = coalesce(cost_nano + ?, cost_nano, ?)
@@ -215,7 +215,7 @@ def _settle_row(r: ItemRecord, before: ItemState) -> tuple[object, ...]:
     return (
         *(r.state.value, r.attempts, r.malformed, r.available_at, outcome.cls.value, int(_is_hit(r)), r.flags.value),
         *(endpoint, model, round(outcome.latency_s * 1000), outcome.started_at or None),
-        None if r.state is ItemState.PENDING else r.at,
+        *(None if r.state is ItemState.PENDING else r.at, r.score, r.invalid),
         *_spent(r),
         *(r.item_id, r.job_id, before.value),
     )

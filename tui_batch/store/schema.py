@@ -158,5 +158,11 @@ INDEXES = (
     "CREATE INDEX event_job ON event(job_id, id)",
 )
 
+SCORES = (
+    "ALTER TABLE item ADD COLUMN score REAL",
+    "ALTER TABLE item ADD COLUMN invalid INTEGER NOT NULL DEFAULT 0",
+)
+"""Statements of the second migration: what checks say about answers. Adding a column rewrites no row."""
+
 FIRST = (JOB, PAYLOAD, ITEM, RESULT, ATTEMPT, RESPONSE_CACHE, COMMAND, EVENT, *INDEXES)
 """Statements of the first migration, in order."""
