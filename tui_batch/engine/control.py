@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.job import ACTIVE, Job, JobSpec, JobState, Knobs, Owner, PauseReason
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.request import Json
@@ -18,6 +19,7 @@ from tui_batch.engine.engine import Engine
 from tui_batch.engine.lane import Halt
 from tui_batch.engine.lease import LEASE_S
 from tui_batch.engine.router import variants
+from tui_batch.engine.snapshot import LaneLimits
 from tui_batch.errors import UserError
 from tui_batch.store.store import Store
 
@@ -99,9 +101,7 @@ class Controller:
 
     async def start(self, job_id: int) -> asyncio.Future[Job]:
         """Takes the job's lease and runs it here. Raises UserError when it runs elsewhere or cannot run."""
-        engine = self._engine
-        if engine is None:
-            raise UserError("this process runs no jobs")
+        engine = self._own_engine()
         if job_id in self._starting or engine.find(job_id) is not None:
             raise UserError(f"job {job_id} runs already")
         self._starting.add(job_id)
@@ -163,6 +163,30 @@ class Controller:
         await self._store.jobs.clone_rows(job_id, copy, variants=variants(spec))
         await self._store.jobs.mark_imported(copy)
         return copy
+
+    def switch_off(self, endpoint: str) -> None:
+        """Sends nothing to an endpoint any more: other deployments take over, jobs that have none wait.
+
+        Holds for the jobs of this process, until it ends. Raises UserError in a process that runs no jobs.
+        """
+        self._own_engine().switch_off(endpoint)
+
+    def switch_on(self, endpoint: str) -> None:
+        """Sends to an endpoint again. Raises UserError in a process that runs no jobs."""
+        self._own_engine().switch_on(endpoint)
+
+    def set_limits(self, key: DeploymentKey, limits: LaneLimits) -> None:
+        """Replaces what a person allows a deployment, from the next request on.
+
+        Holds for the jobs of this process, until it ends. Raises UserError naming a limit that is no positive number,
+        and in a process that runs no jobs.
+        """
+        self._own_engine().set_limits(key, limits)
+
+    def _own_engine(self) -> Engine:
+        if self._engine is None:
+            raise UserError("this process runs no jobs")
+        return self._engine
 
     async def owned_elsewhere(self, job: Job) -> bool:
         """Whether a live process other than this one runs the job."""

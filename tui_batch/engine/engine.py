@@ -25,13 +25,14 @@ from tui_batch.engine.journal import Journal
 from tui_batch.engine.landing import Landing
 from tui_batch.engine.lane import Halt, Lane, Pass
 from tui_batch.engine.lease import LEASE_S
+from tui_batch.engine.overrides import Overrides
 from tui_batch.engine.patience import persistently
 from tui_batch.engine.prepare import Preparer
 from tui_batch.engine.queue import Prepared
 from tui_batch.engine.ratelimit import RateLimiter
 from tui_batch.engine.recall import recent, remind
 from tui_batch.engine.scheduler import Scheduler
-from tui_batch.engine.snapshot import EngineSnapshot
+from tui_batch.engine.snapshot import EngineSnapshot, LaneLimits
 from tui_batch.errors import UserError
 from tui_batch.inputs.templates import compile_prompt
 from tui_batch.money.prices import UnitPrices
@@ -87,6 +88,7 @@ class Engine:
         self._runs: dict[int, JobRun] = {}
         self._running: dict[int, _Running] = {}
         self._lanes: dict[DeploymentKey, Lane] = {}
+        self._overrides = Overrides(self._lanes)
         self._estimator = TokenEstimator()
         self._ending: dict[int, asyncio.Future[Job]] = {}
         """Jobs that no longer run but whose last state is still being written."""
@@ -185,7 +187,7 @@ class Engine:
             await self._recall(limiter, key, by_day=endpoint.rpd is not None)
             if key in self._lanes:  # another job opened it meanwhile
                 continue
-            self._lanes[key] = Lane(deployment, limiter, prices)
+            self._lanes[key] = self._overrides.take_in(Lane(deployment, limiter, prices))
 
     def _retire(self, lane: Lane, deployment: Deployment) -> None:
         """Another server by a name that is known here takes its place, unless a running job still uses the old one."""
@@ -363,6 +365,25 @@ class Engine:
         self._runs[job_id].turn(knobs)
         self._scheduler.kick()
 
+    def switch_off(self, endpoint: str) -> None:
+        """Sends nothing to an endpoint any more, whichever job asks, until it is switched on or the process ends."""
+        self._overrides.switch_off(endpoint)
+        self._overridden(f"{endpoint} is switched off")
+
+    def switch_on(self, endpoint: str) -> None:
+        """Sends to an endpoint again."""
+        self._overrides.switch_on(endpoint)
+        self._overridden(f"{endpoint} is switched on")
+
+    def set_limits(self, key: DeploymentKey, limits: LaneLimits) -> None:
+        """Replaces what a person allows a deployment, until the process ends. Raises UserError for a bad limit."""
+        self._overrides.set_limits(key, limits)
+        self._overridden(f"{key}: {limits}")
+
+    def _overridden(self, words: str) -> None:
+        self.journal.note("info", words)
+        self._scheduler.kick()
+
     def rewind(self, job_id: int, revived: int) -> None:
         """Items became pending again behind the feeder's back: counts them and reads again from the start."""
         running = self._running[job_id]
@@ -422,6 +443,7 @@ class Engine:
             jobs=tuple(run.snapshot(now, JobState.RUNNING) for run in self._runs.values()),
             lanes=tuple(lane.snapshot(now) for lane in self._lanes.values()),
             trouble=self.store.writer.trouble or self._trouble,
+            off=self._overrides.off,
         )
 
     def _healthy(self) -> bool:

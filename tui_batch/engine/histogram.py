@@ -51,6 +51,31 @@ class Histogram:
         raise AssertionError("ranks never exceed the total")
 
 
+class RecentHistogram:
+    """The latencies of the last minute or so: a ring of histograms, each of which takes in `slot_s` seconds."""
+
+    __slots__ = ("_ring", "_slot_s", "_slots")
+
+    def __init__(self, slot_s: float = 10.0, slots: int = 6) -> None:
+        self._slot_s = slot_s
+        self._slots = slots
+        self._ring: deque[tuple[float, Histogram]] = deque(maxlen=slots)
+
+    def add(self, now: float, value_s: float) -> None:
+        """Counts one latency, at a time that does not go backwards."""
+        if not self._ring or now - self._ring[-1][0] >= self._slot_s:
+            self._ring.append((now, Histogram()))
+        self._ring[-1][1].add(value_s)
+
+    def merged(self, now: float) -> Histogram:
+        """All that is not older than the ring."""
+        whole = Histogram()
+        for started, part in self._ring:
+            if now - started < self._slot_s * self._slots:
+                whole.merge(part)
+        return whole
+
+
 class WindowedRate:
     """Amount per second over the last `window_s` seconds, in 50 slots; young meters divide by their age."""
 

@@ -122,6 +122,7 @@ class JobRun:
             rate=self.stats.rate(now),
             eta_s=self.stats.eta_s(now),
             latency=self.stats.latency,
+            recent=self.stats.recent(now),
             failures=dict(self.stats.failures),
             hold=None if wait is None or halt is not None else Hold(wait.what, seconds),
         )

@@ -268,7 +268,7 @@ class Landing:
     def _stop(self, arrival: Arrival, halt: Halt) -> None:
         """Drops the deployment when others can answer the item; otherwise pauses the job."""
         lane = arrival.lane
-        others = [key for key in arrival.item.route if key != lane.key and self._lanes[key].closed is None]
+        others = [key for key in arrival.item.route if key != lane.key and self._lanes[key].in_use]
         if others and arrival.outcome.cls in JOB_WIDE:
             lane.closed = halt
         else:

@@ -13,7 +13,7 @@ from tui_batch.engine.concurrency import AutoLimit
 from tui_batch.engine.histogram import Histogram, WindowedRate
 from tui_batch.engine.ratelimit import Admitted, RateLimiter, Ticket
 from tui_batch.engine.router import LaneLoad
-from tui_batch.engine.snapshot import Hold, LaneSnapshot, Latency
+from tui_batch.engine.snapshot import Hold, LaneLimits, LaneSnapshot, Latency
 from tui_batch.money.prices import UnitPrices
 
 BREAKER = "breaker"
@@ -28,6 +28,8 @@ REFUSED_UNREAD = frozenset(
     }
 )
 """Refused before any token was worked on. The request itself still counts (OpenAI, rate limits guide)."""
+ANSWERED = frozenset({OutcomeClass.OK, OutcomeClass.TRUNCATED})
+"""The server gave an answer, and took the time that it takes."""
 FIRST_IN_FLIGHT = 8
 """Requests to a server of which no limit is known, until it has said something: its headers may state limits,"""
 FIRST_S = 1.0
@@ -66,6 +68,26 @@ class Pass:
     reserved_nano: int
 
 
+@dataclass(slots=True)
+class LaneRecord:
+    """What came of a deployment's requests in this process."""
+
+    requests: int = 0
+    failed: int = 0
+    trouble: str = ""
+    trouble_at: float | None = None
+
+    def add(self, now: float, outcome: Outcome) -> None:
+        """Counts an outcome, and keeps the words of a failure."""
+        self.requests += 1
+        if outcome.cls in ANSWERED:
+            return
+        self.failed += 1
+        self.trouble_at = now
+        status = f"{outcome.status} " if outcome.status is not None and outcome.status >= 400 else ""
+        self.trouble = f"{outcome.cls}: {status}{outcome.message}".rstrip(" :")
+
+
 class Lane:
     """One deployment's state, shared by all jobs that use it."""
 
@@ -79,6 +101,11 @@ class Lane:
         self.in_flight = 0
         self.closed: Halt | None = None
         """Why nothing is sent here any more (its key was refused, the model is gone); None while in use."""
+        self.is_off = False
+        """A person switched its endpoint off: as closed, but until they switch it on again."""
+        endpoint = deployment.endpoint
+        self._own = LaneLimits(endpoint.rpm, endpoint.tpm, endpoint.max_in_flight)
+        self._record = LaneRecord()
         self._silent_until = math.inf
         """Until then the server has said nothing yet; infinite: it was sent nothing yet."""
         self._latency = Histogram()
@@ -92,6 +119,16 @@ class Lane:
         if seconds is not None and not self.in_flight:
             seconds *= 0.5 ** ((now - self._measured_at) / FORGET_S)
         return LaneLoad(self.in_flight, weight, seconds, self.breaker.health)
+
+    @property
+    def in_use(self) -> bool:
+        """Whether requests may go there at all."""
+        return self.closed is None and not self.is_off
+
+    def set_limits(self, limits: LaneLimits) -> None:
+        """Replaces what a person allows; holds from the next request on. A lower limit of the server's own stays."""
+        self._own = limits
+        self.limiter.set_limits(rpm=limits.rpm, tpm=limits.tpm, rpd=self.deployment.endpoint.rpd)
 
     @property
     def seconds_per_item(self) -> float:
@@ -111,7 +148,7 @@ class Lane:
         return None
 
     def _limit(self, *, auto: bool) -> int | None:
-        fixed = self.deployment.endpoint.max_in_flight
+        fixed = self._own.max_in_flight
         if not auto:
             return fixed
         return self.auto.limit if fixed is None else min(fixed, self.auto.limit)
@@ -135,6 +172,7 @@ class Lane:
         in_flight = self.in_flight
         self.in_flight -= 1
         self._silent_until = now
+        self._record.add(now, outcome)
         cls, by_chance = outcome.cls, self.limiter.refuses_by_chance
         if outcome.limits is not None:
             self.limiter.learn(outcome.limits, now, ticket)
@@ -149,7 +187,7 @@ class Lane:
             self.auto.absolve()
         if cls is not OutcomeClass.RATE_LIMITED or not self.limiter.refuses_by_chance:
             self.auto.on_outcome(now, cls, outcome.latency_s, in_flight, outcome.usage.output_tokens or 0)
-        if cls in (OutcomeClass.OK, OutcomeClass.TRUNCATED):
+        if cls in ANSWERED:
             self._measure(now, outcome)
 
     def _measure(self, now: float, outcome: Outcome) -> None:
@@ -176,12 +214,13 @@ class Lane:
             hold = Hold(held.what, None if held.until is None else max(0.0, held.until - now))
         elif until is not None and until > now:
             hold = Hold(limits.why, until - now)
+        breaker = self.breaker.snapshot(now)
         return LaneSnapshot(
             endpoint=self.key.endpoint,
             model=self.key.model,
             in_flight=self.in_flight,
             limit=self._limit(auto=True),
-            breaker=self.breaker.snapshot(now).state,
+            breaker=breaker.state,
             rpm=limits.rpm,
             rpm_used=limits.rpm_used,
             tpm=limits.tpm,
@@ -194,6 +233,13 @@ class Lane:
             tokens_per_s=self._tokens.rate(now),
             closed=self.closed.message if self.closed else "",
             hold=hold,
+            is_off=self.is_off,
+            breaker_s=None if breaker.until is None else max(0.0, breaker.until - now),
+            own=self._own,
+            requests=self._record.requests,
+            failed=self._record.failed,
+            trouble=self._record.trouble,
+            trouble_s=None if self._record.trouble_at is None else now - self._record.trouble_at,
         )
 
 

@@ -137,7 +137,7 @@ class Scheduler:
         stays: str | None = None
         for index in self._order(run, item, now):
             lane = self._lanes[item.route[index]]
-            if lane.closed is not None or stays not in (None, lane.key.model):
+            if not lane.in_use or stays not in (None, lane.key.model):
                 continue
             if waits and self._ends_sooner_elsewhere(run, item, lane, now):
                 waits.append(FASTER)
@@ -149,8 +149,16 @@ class Scheduler:
             if run.spec.mode is Mode.FALLBACK and outcome.what != BREAKER:
                 stays = lane.key.model
         if not waits:
-            self._halt(run, self._closed(item))
+            return self._unserved(run, item)
         return soonest(waits)
+
+    def _unserved(self, run: JobRun, item: Prepared) -> Wait:
+        """No deployment is left for an item: waits for one that a person switched off, else stops the job."""
+        off = {key.endpoint: None for key in item.route if self._lanes[key].is_off and self._lanes[key].closed is None}
+        if off:
+            return Wait(f"{', '.join(off)}: switched off")
+        self._halt(run, self._closed(item))
+        return NOTHING
 
     def _ends_sooner_elsewhere(self, run: JobRun, item: Prepared, lane: Lane, now: float) -> bool:
         """Whether a busy, faster server gets through all that is left before this one could answer one item.
@@ -161,7 +169,7 @@ class Scheduler:
         if rate <= 0.0 or seconds is None:
             return False
         left = run.stats.counters.pending - run.in_flight
-        fastest = min(self._lanes[key].seconds_per_item for key in item.route)
+        fastest = min(self._lanes[key].seconds_per_item for key in item.route if self._lanes[key].in_use)
         return seconds > fastest + left / rate
 
     def _order(self, run: JobRun, item: Prepared, now: float) -> tuple[int, ...]:

@@ -66,6 +66,24 @@ class JobSnapshot:
     failures: Mapping[OutcomeClass, int] = field(default_factory=dict)
     """Failed requests by class since the job was started in this process."""
     hold: Hold | None = None
+    recent: Latency = Latency()
+    """As `latency`, of the answers of the last minute only: what a chart over time is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLimits:
+    """What a person allows a deployment, in the settings or while it runs. None: no limit of theirs."""
+
+    rpm: int | None = None
+    """Requests in any 60 seconds."""
+    tpm: int | None = None
+    """Tokens in any 60 seconds."""
+    max_in_flight: int | None = None
+
+    def __str__(self) -> str:
+        """In words."""
+        named = ((self.rpm, "RPM"), (self.tpm, "TPM"), (self.max_in_flight, "in flight"))
+        return ", ".join(f"{value:,} {unit}" for value, unit in named if value is not None) or "no limits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +111,20 @@ class LaneSnapshot:
     closed: str
     """Why no request goes there any more; empty while it is in use."""
     hold: Hold | None = None
+    is_off: bool = False
+    """A person switched its endpoint off: nothing is sent there until it is switched on again."""
+    breaker_s: float | None = None
+    """Seconds until an open breaker lets a probe through; None: it is not open, or the probe is on its way."""
+    own: LaneLimits = LaneLimits()
+    """What a person allows; `rpm`, `tpm` and `limit` above are what holds, lower where the server said so."""
+    requests: int = 0
+    """Requests that came to an outcome in this process."""
+    failed: int = 0
+    """Those of them that brought no answer."""
+    trouble: str = ""
+    """The last failure in words; empty: there was none."""
+    trouble_s: float | None = None
+    """Seconds since then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +135,5 @@ class EngineSnapshot:
     lanes: tuple[LaneSnapshot, ...]
     trouble: str
     """Words of a database that cannot be written; empty when all is well."""
+    off: frozenset[str] = frozenset()
+    """Names of the endpoints that a person switched off in this process, used or not."""

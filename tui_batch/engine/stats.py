@@ -7,7 +7,7 @@ from collections import Counter
 from tui_batch.domain.item import ItemRecord, ItemState
 from tui_batch.domain.job import Counters
 from tui_batch.domain.outcome import OutcomeClass
-from tui_batch.engine.histogram import Histogram, WindowedRate
+from tui_batch.engine.histogram import Histogram, RecentHistogram, WindowedRate
 from tui_batch.engine.lane import latency_of
 from tui_batch.engine.snapshot import Latency
 
@@ -42,6 +42,7 @@ class JobStats:
         self.failures: Counter[OutcomeClass] = Counter()
         self._finished = WindowedRate(10.0)
         self._latency = Histogram()
+        self._recent = RecentHistogram()
 
     def add(self, now: float, record: ItemRecord) -> None:
         """Counts one outcome; `now` is the loop's clock."""
@@ -53,6 +54,7 @@ class JobStats:
         self._finished.add(now, 1)
         if record.state is ItemState.DONE and not record.cached:
             self._latency.add(record.outcome.latency_s)
+            self._recent.add(now, record.outcome.latency_s)
 
     def rate(self, now: float) -> float:
         """Items finished per second lately."""
@@ -67,3 +69,7 @@ class JobStats:
     def latency(self) -> Latency:
         """Percentiles of the answered requests."""
         return latency_of(self._latency)
+
+    def recent(self, now: float) -> Latency:
+        """Percentiles of the requests answered in the last minute."""
+        return latency_of(self._recent.merged(now))
