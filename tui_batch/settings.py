@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFl
 
 from tui_batch.domain.endpoint import Api, Endpoint, KeySource
 from tui_batch.errors import UserError
+from tui_batch.gpu.exporters import exporter_url
 from tui_batch.inputs.job_problems import explain, refuse_secrets
 from tui_batch.inputs.yaml_document import Document, load
 from tui_batch.money.prices import OwnPrice, UnitPrices
@@ -29,6 +30,8 @@ class Settings:
     prices: tuple[OwnPrice, ...] = ()
     ca_file: Path | None = None
     """PEM certificates to trust besides the usual ones."""
+    gpu_exporters: tuple[str, ...] = ()
+    """Addresses of Prometheus exporters that tell of other machines' GPUs."""
     db: Path = field(default_factory=default_db)
     path: Path | None = None
     """The file these settings came from; None: there is none."""
@@ -74,6 +77,7 @@ class _File(_Part):
     default_model: str = ""
     prices: tuple[_Price, ...] = ()
     ca_file: str | None = None
+    gpu_exporters: tuple[Annotated[str, AfterValidator(exporter_url)], ...] = ()
     db: str | None = None
 
 
@@ -145,6 +149,7 @@ def _settings(document: Document, parsed: _File, file: Path) -> Settings:
         default_model=parsed.default_model,
         prices=tuple(_price(price) for price in parsed.prices),
         ca_file=base / Path(parsed.ca_file).expanduser() if parsed.ca_file else None,
+        gpu_exporters=parsed.gpu_exporters,
         db=base / Path(parsed.db).expanduser() if parsed.db else default_db(),
         path=file,
     )

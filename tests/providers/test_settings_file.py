@@ -116,3 +116,11 @@ def test_a_literal_key_is_answered_with_what_to_write_instead(tmp_path: Path) ->
 def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.yaml"):
         load_settings(tmp_path / "gone.yaml")
+
+
+def test_gpu_exporters_are_addresses(tmp_path: Path) -> None:
+    read = settings(tmp_path, "gpu_exporters: [gpu-box:9400, http://other:9835/metrics]\n")
+    assert read.gpu_exporters == ("http://gpu-box:9400/metrics", "http://other:9835/metrics")
+    with pytest.raises(InputError, match=r"settings\.yaml:2.*must not hold a user name or password") as caught:
+        settings(tmp_path, "gpu_exporters:\n  - http://me:hunter2@box:9400\n")
+    assert "hunter2" not in str(caught.value)

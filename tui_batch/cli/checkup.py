@@ -17,6 +17,8 @@ from pathlib import Path
 from tui_batch import __version__, figures, paths
 from tui_batch.cli.where import Where
 from tui_batch.errors import UserError
+from tui_batch.gpu.nvml import NvmlSampler
+from tui_batch.gpu.sample import GpuSample
 from tui_batch.providers.catalog import in_environment
 from tui_batch.providers.discovery import find_local_servers
 from tui_batch.safe_text import safe_text
@@ -126,21 +128,15 @@ async def _servers(settings_file: Path | None) -> Check:
 
 
 def _gpus() -> Check:
-    """NVIDIA cards by NVML; elsewhere one quiet line."""
-    import pynvml  # type: ignore[import-untyped]
-
+    """This machine's NVIDIA cards; elsewhere one quiet line."""
+    sampler = NvmlSampler()
     try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return Check("gpu", "no NVIDIA GPU here")
-    try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-        names = [
-            f"{pynvml.nvmlDeviceGetName(one)}, {figures.size(pynvml.nvmlDeviceGetMemoryInfo(one).total)}"
-            for one in handles
-        ]
-        return Check("gpu", "; ".join(names) or "no NVIDIA GPU here")
-    except pynvml.NVMLError as error:
-        return Check("gpu", f"n/a ({error})")
+        reading = sampler.read()
     finally:
-        pynvml.nvmlShutdown()
+        sampler.close()
+    names = [safe_text(card.name) + _memory(card) for card in reading.samples]
+    return Check("gpu", "; ".join(names) or safe_text(reading.trouble))
+
+
+def _memory(card: GpuSample) -> str:
+    return "" if card.memory_total is None else f", {figures.size(card.memory_total)}"

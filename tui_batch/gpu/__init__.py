@@ -1,0 +1,1 @@
+"""What graphics cards do: this machine's by NVML, others' by the Prometheus exporters that run beside them."""
