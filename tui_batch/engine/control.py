@@ -7,6 +7,7 @@ the verb as a row in `command`, which its owner picks up; a job that nobody owns
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -40,12 +41,13 @@ class Verb(StrEnum):
     RESUME = "resume"
     CANCEL = "cancel"
     RETRY = "retry"
+    DISCARD = "discard"
     TURN = "turn"
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which dead items to retry; all of them when nothing is named."""
+    """Which dead items to retry or discard; all of them when nothing is named."""
 
     classes: frozenset[OutcomeClass] = frozenset()
     item_ids: tuple[int, ...] = ()
@@ -151,6 +153,18 @@ class Controller:
         """Makes dead items pending again with fresh attempts; returns how many."""
         return int(await self._give(job_id, Verb.RETRY, selection.as_json()) or 0)
 
+    async def discard(self, job_id: int, selection: Selection) -> int:
+        """Makes dead items cancelled, which nothing brings back; returns how many."""
+        return int(await self._give(job_id, Verb.DISCARD, selection.as_json()) or 0)
+
+    async def edit(self, item_id: int, row: Mapping[str, Json]) -> None:
+        """Gives one item another row; a dead one is then sent by `retry`. Other items with the same row keep it.
+
+        Raises UserError unless the item is dead, or pending in a job that nobody runs.
+        """
+        # No process holds a dead item, and the store refuses a pending one that some process may hold.
+        await self._store.jobs.edit_row(item_id, json.dumps(row, ensure_ascii=False).encode("utf-8", "replace"))
+
     async def delete(self, job_id: int, *, progress: Callable[[int], None] | None = None) -> None:
         """Removes a job and everything it holds. Refuses while any process runs it."""
         if self._engine is not None and self._engine.find(job_id) is not None:
@@ -229,6 +243,8 @@ class Controller:
                 return await self._cancel(job_id)
             case Verb.RETRY:
                 return await self._retry(job_id, Selection.from_json(args))
+            case Verb.DISCARD:
+                return await self._discard(job_id, Selection.from_json(args))
             case Verb.TURN:
                 return await self._turn(job_id, args)
 
@@ -280,6 +296,17 @@ class Controller:
         )
         if (engine := self._run_here(job_id)) is not None and count:
             engine.rewind(job_id, count)
+        return count
+
+    async def _discard(self, job_id: int, selection: Selection) -> int:
+        count = await self._store.jobs.discard(
+            job_id,
+            classes=set(selection.classes) or None,
+            item_ids=selection.item_ids or None,
+            custom_ids=selection.custom_ids or None,
+        )
+        if (engine := self._run_here(job_id)) is not None:
+            engine.discarded(job_id, count)
         return count
 
     async def _turn(self, job_id: int, changes: Mapping[str, Json]) -> None:

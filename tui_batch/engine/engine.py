@@ -393,6 +393,12 @@ class Engine:
         running.feeder.rewind()
         self._scheduler.kick()
 
+    def discarded(self, job_id: int, count: int) -> None:
+        """Dead items of a running job became cancelled in the store: counts them so."""
+        stats = self._running[job_id].run.stats
+        counters = stats.counters
+        stats.counters = replace(counters, dead=counters.dead - count, cancelled=counters.cancelled + count)
+
     def lost(self, job_ids: Iterable[int]) -> None:
         """Leases that another process took: dispatching stops, the jobs are left alone."""
         for job_id in job_ids:

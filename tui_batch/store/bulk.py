@@ -63,7 +63,7 @@ class Step:
 
 def retry_chunk(conn: sqlite3.Connection, job_id: int, which: Which, after: tuple[int, int], limit: int) -> Step | None:
     """Makes the next dead items pending again, as if new; what they cost stays counted."""
-    condition, values = _conditions(which)
+    condition, values = which_sql(which)
     sql = f"""SELECT id, seq, variant FROM item WHERE job_id = ? AND state = 'dead' AND (seq, variant) > (?, ?)
         {condition} ORDER BY seq, variant LIMIT ?"""
     with transaction(conn):
@@ -87,7 +87,7 @@ WHERE id = ?
 """
 
 
-def _conditions(which: Which) -> tuple[str, list[object]]:
+def which_sql(which: Which) -> tuple[str, list[object]]:
     """The SQL for Which. Long lists go in as one JSON array: a list of a million values has too many variables."""
     wanted: list[tuple[str, Collection[object] | None]] = [
         ("outcome", which.classes and [cls.value for cls in which.classes]),

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 from tui_batch.domain.job import TERMINAL, Counters, Job, JobSpec, JobState, Knobs, Owner, PauseReason
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.errors import UserError
-from tui_batch.store import bulk, leases
+from tui_batch.store import bulk, dead_letters, leases
 from tui_batch.store.codec import dump_knobs, dump_spec, load_knobs, load_spec
 from tui_batch.store.connection import LOCK_GAP_S, Connection, transaction
 from tui_batch.store.events import insert_event
@@ -209,15 +209,27 @@ class Jobs:
         A job that had ended becomes paused (user). What the items have cost stays counted.
         """
         which = bulk.Which(_frozen(classes), _frozen(item_ids), _frozen(custom_ids))
-        count, after = 0, (-1, -1)
-        while True:
-            step = await self._write.run(
-                partial(bulk.retry_chunk, job_id=job_id, which=which, after=after, limit=chunk)
-            )
-            if step is None:
-                return count
-            count, after = count + step.items, (step.seq, step.variant)
-            await asyncio.sleep(LOCK_GAP_S)
+        return await self._over_dead(partial(bulk.retry_chunk, job_id=job_id, which=which, limit=chunk))
+
+    async def discard(
+        self,
+        job_id: int,
+        *,
+        classes: Collection[OutcomeClass] | None = None,
+        item_ids: Collection[int] | None = None,
+        custom_ids: Collection[str] | None = None,
+        chunk: int = bulk.CHUNK,
+    ) -> int:
+        """Makes dead items cancelled and returns how many. None: no such condition. What they cost stays counted."""
+        which = bulk.Which(_frozen(classes), _frozen(item_ids), _frozen(custom_ids))
+        return await self._over_dead(partial(dead_letters.discard_chunk, job_id=job_id, which=which, limit=chunk))
+
+    async def edit_row(self, item_id: int, data: bytes) -> None:
+        """Gives one item another row, a JSON object. Other items that had the same row keep it.
+
+        Raises UserError unless the item is dead, or pending in a job that nobody runs.
+        """
+        await self._write.run(partial(dead_letters.edit_row, item_id=item_id, data=data, now=self._clock()))
 
     async def cancel(self, job_id: int, *, chunk: int = bulk.CHUNK) -> int:
         """Cancels the pending items and returns how many. The job's own state is the caller's to set."""
@@ -275,6 +287,14 @@ class Jobs:
                 return count
             count, after = count + step.items, step.seq
             await asyncio.sleep(LOCK_GAP_S)
+
+    async def _over_dead(self, chunk: Callable[..., bulk.Step | None]) -> int:
+        """Runs a chunk function over dead items until there are none left, and returns how many it changed."""
+        count, after = 0, (-1, -1)
+        while (step := await self._write.run(partial(chunk, after=after))) is not None:
+            count, after = count + step.items, (step.seq, step.variant)
+            await asyncio.sleep(LOCK_GAP_S)
+        return count
 
     async def _row(self, sql: str, value: object) -> Row | None:
         def select(conn: sqlite3.Connection) -> Row | None:
