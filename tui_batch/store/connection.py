@@ -20,6 +20,7 @@ from typing import TypeVar, cast
 import aiosqlite
 
 from tui_batch.errors import UserError
+from tui_batch.store.likeness import normalise
 
 T = TypeVar("T")
 
@@ -162,8 +163,9 @@ def _done(conn: sqlite3.Connection, sql: str, end: float) -> bool:
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
-    """A connection that refuses to write."""
+    """A connection that refuses to write. It knows `like_error(message)`, which is equal for like failures."""
     conn = _connect(path)
+    conn.create_function("like_error", 1, normalise, deterministic=True)
     conn.execute("PRAGMA query_only = ON")
     return conn
 
