@@ -66,6 +66,11 @@ def test_results_on_standard_output_are_only_results(cli: Cli) -> None:
     assert [json.loads(line)["id"] for line in result.out.splitlines()] == [0, 1, 2]
 
 
+def test_the_simulator_is_an_endpoint_by_its_name(cli: Cli) -> None:
+    result = cli("run", cli.rows(2), "-m", "gpt-4o-mini", "--endpoint", "simulator", "-o", "-")
+    assert [json.loads(line)["status"] for line in result.out.splitlines()] == ["done", "done"]
+
+
 def test_json_progress_is_lines_of_events(cli: Cli) -> None:
     result = cli("run", cli.rows(3), "--simulate", "--json", "-o", cli.folder / "out.json.gz")
     events = [json.loads(line) for line in result.out.splitlines()]

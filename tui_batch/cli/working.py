@@ -36,7 +36,7 @@ from tui_batch.store.store import Store
 from tui_batch.work.detach import detach
 from tui_batch.work.preflight import check_reachable
 from tui_batch.work.row_models import with_row_model
-from tui_batch.work.simulated import lifted, simulated
+from tui_batch.work.simulated import lifted, simulated, with_simulator
 from tui_batch.work.transports import RoutingTransport, make_transport
 
 IMPORT_SAID_EVERY_S = 2.0
@@ -68,7 +68,7 @@ class Resumption:
 
 def ordered(flags: JobFlags, place: Where) -> Order:
     """Everything the options say, checked before anything is read or made. Raises UserError."""
-    settings = load_settings(place.settings)
+    settings = with_simulator(load_settings(place.settings))
     draft = asked(flags)
     target = _target(flags, draft)
     if target is not None:

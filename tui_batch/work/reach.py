@@ -47,7 +47,7 @@ async def list_everything(settings_file: Path | None, name: str | None, base_url
             chosen = [named(name, settings)]
         else:
             return await _everywhere(settings, transport)
-        return [await _listing(endpoint, transport) for endpoint in chosen]
+        return [await listing(endpoint, transport) for endpoint in chosen]
 
 
 def named(name: str, settings: Settings) -> Endpoint:
@@ -64,13 +64,14 @@ def named(name: str, settings: Settings) -> Endpoint:
 async def _everywhere(settings: Settings, transport: Transport) -> list[Listing]:
     own = {endpoint.name for endpoint in settings.endpoints}
     hosted = [endpoint for entry in in_environment() if (endpoint := known(entry.name)) and entry.name not in own]
-    asked = asyncio.gather(*(_listing(endpoint, transport) for endpoint in (*settings.endpoints, *hosted)))
+    asked = asyncio.gather(*(listing(endpoint, transport) for endpoint in (*settings.endpoints, *hosted)))
     found = await find_local_servers(transport)
     local = [Listing(server.endpoint, server.models) for server in found if server.endpoint.name not in own]
     return [*await asked, *local]
 
 
-async def _listing(endpoint: Endpoint, transport: Transport) -> Listing:
+async def listing(endpoint: Endpoint, transport: Transport) -> Listing:
+    """The models of one endpoint, or why there are none to see."""
     try:
         secret = await asyncio.to_thread(resolve_key, endpoint.key)
         return Listing(endpoint, await list_models(endpoint, transport, secret))

@@ -28,6 +28,18 @@ def simulated(draft: JobDraft, settings: Settings) -> tuple[JobDraft, Settings]:
     return draft, replace(settings, endpoints=(*others, endpoint))
 
 
+def simulator_endpoint() -> Endpoint:
+    """The simulator as an endpoint like any other, in OpenAI's wire format."""
+    return Endpoint(NAME, Api.OPENAI, f"{_BASE}/v1")
+
+
+def with_simulator(settings: Settings) -> Settings:
+    """Settings that know the simulator by its name, unless a person has given that name to a server."""
+    if any(endpoint.name == NAME for endpoint in settings.endpoints):
+        return settings
+    return replace(settings, endpoints=(*settings.endpoints, simulator_endpoint()))
+
+
 def _api(draft: JobDraft, settings: Settings) -> Api:
     """The wire format that the job would speak, so that a dry run is like the real one."""
     if draft.api is not None:

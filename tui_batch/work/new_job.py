@@ -1,0 +1,291 @@
+"""What the New job screen does with a draft: look at its file, render a row, foretell, try, make. Draws nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tui_batch.domain.endpoint import Endpoint, Operation
+from tui_batch.domain.item import ItemState, NewRow
+from tui_batch.domain.job import InputSource, JobSpec, Mode
+from tui_batch.engine.compose import Composed, compose
+from tui_batch.engine.importing import Imported, ImportPlan, ImportProgress, create_job
+from tui_batch.engine.prepare import max_output
+from tui_batch.engine.router import variants
+from tui_batch.errors import UserError
+from tui_batch.inputs.draft import JobDraft, ModelChoice
+from tui_batch.inputs.importing import rejects_path
+from tui_batch.inputs.reading import open_input
+from tui_batch.inputs.templates import DEFAULT_PROMPT, Renderer, RowError, compile_prompt
+from tui_batch.money.tokens import OVERHEAD, estimate
+from tui_batch.providers.base import Transport
+from tui_batch.settings import Settings
+from tui_batch.store.store import Store
+from tui_batch.work.preflight import check_reachable
+from tui_batch.work.reach import Listing, list_everything, listing
+from tui_batch.work.row_models import with_row_model
+from tui_batch.work.simulated import simulator_endpoint, with_simulator
+
+SURVEY_S = 2.0
+"""How long an input is counted before the rest is extrapolated."""
+SURVEY_SAMPLE = 200
+"""Rows whose tokens stand for all rows."""
+TRY_ROWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A row as it would be asked about."""
+
+    system: str
+    prompt: str
+    tokens: int
+    """By estimate, both texts and the chat's own framing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """How large an input is, and a sample of it."""
+
+    source: InputSource
+    """With the format that was found."""
+    rows: int
+    is_exact: bool
+    """False: extrapolated from the part that was read in time."""
+    sample: tuple[bytes, ...]
+    """Rows as JSON, drawn evenly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of a trial run, beside what was asked."""
+
+    line: int | None
+    state: ItemState
+    model: str
+    prompt: str
+    text: str
+    """The answer, or the error's words."""
+    latency_s: float | None
+    tokens: int | None
+    """In and out, as the server counted."""
+    is_cached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model that can be chosen."""
+
+    choice: ModelChoice
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """The models there are, and the endpoints that gave none."""
+
+    models: tuple[Offer, ...]
+    troubles: tuple[str, ...] = ()
+    """Endpoint and reason, one line each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What jobs are made with."""
+
+    store: Store
+    settings: Settings
+    transport: Transport
+    db: Path
+    clock: Callable[[], float] = time.time
+    endpoints: tuple[Endpoint, ...] = ()
+    """Known besides the settings' own: those of the job that is being copied. They win."""
+
+    @property
+    def known(self) -> Settings:
+        """Settings that also know the simulator and the copied job's endpoints."""
+        others = with_simulator(self.settings)
+        names = {endpoint.name for endpoint in self.endpoints}
+        kept = (endpoint for endpoint in others.endpoints if endpoint.name not in names)
+        return replace(others, endpoints=(*self.endpoints, *kept))
+
+
+def as_spec(draft: JobDraft, source: InputSource) -> JobSpec:
+    """What a template needs to know of a job whose models are not decided yet."""
+    return JobSpec(
+        name=draft.name,
+        source=source,
+        models=(),
+        endpoints=(),
+        operation=draft.operation or Operation.CHAT,
+        prompt=draft.prompt or DEFAULT_PROMPT,
+        system=draft.system or "",
+        params=draft.params,
+        schema=draft.schema,
+    )
+
+
+def show_row(draft: JobDraft, source: InputSource, row: Mapping[str, Any]) -> Shown:
+    """A row rendered. Raises UserError for the template and RowError for the row. May take long: call it in a thread."""
+    return _shown(compile_prompt(as_spec(draft, source)), orjson.dumps(row))
+
+
+def _shown(renderer: Renderer, data: bytes) -> Shown:
+    messages = renderer.render(data).request.messages
+    system = "\n".join(_words(message.content) for message in messages if message.role == "system")
+    prompt = "\n".join(_words(message.content) for message in messages if message.role != "system")
+    return Shown(system, prompt, estimate(system) + estimate(prompt) + OVERHEAD)
+
+
+def _words(content: Any) -> str:
+    return content if isinstance(content, str) else orjson.dumps(content).decode()
+
+
+def survey(source: InputSource, *, patience_s: float = SURVEY_S, clock: Callable[[], float] = time.monotonic) -> Survey:
+    """Counts an input's good rows and draws a sample of them. Blocks for little more than `patience_s` seconds.
+
+    Raises UserError when the input cannot be opened, and when reading stops before any good row.
+    """
+    chance = random.Random(0)
+    until = clock() + patience_s
+    sample: list[bytes] = []
+    count = 0
+    with open_input(source) as rows:
+        for read in rows:
+            if not isinstance(read, NewRow):
+                continue
+            count += 1
+            if len(sample) < SURVEY_SAMPLE:
+                sample.append(read.data)
+            elif (place := chance.randrange(count)) < SURVEY_SAMPLE:
+                sample[place] = read.data
+            if count % 512 == 0 and clock() > until and (part := rows.progress):
+                return Survey(rows.source, max(count, round(count / part)), part >= 1.0, tuple(sample))
+        return Survey(rows.source, count, True, tuple(sample))
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """What a sample says about the prompts of all rows."""
+
+    tokens_in: float
+    """Mean prompt tokens of a row, by estimate."""
+    max_out: int | None
+    """The bound on an answer's tokens that the first row sets; None: none."""
+    unusable: int
+    """Rows of the sample that no prompt can be made of."""
+    seen: int
+
+
+def lengths(draft: JobDraft, seen: Survey) -> Lengths:
+    """Tokens of a survey's sample. Raises UserError for a template that cannot be used. Blocks."""
+    renderer = compile_prompt(as_spec(draft, seen.source))
+    total, usable, limit = 0, 0, None
+    for data in seen.sample:
+        try:
+            total += _shown(renderer, data).tokens
+        except RowError:
+            continue
+        if usable == 0:
+            limit = max_output(renderer.render(data).request)
+        usable += 1
+    return Lengths(total / usable if usable else 0.0, limit, len(seen.sample) - usable, len(seen.sample))
+
+
+async def find_offers(workshop: Workshop, settings_file: Path | None) -> Offers:
+    """What the endpoints really serve, the simulator last. Servers that do not answer are named with the reason."""
+    simulator = simulator_endpoint()
+    found, own = await asyncio.gather(_everywhere(settings_file), listing(simulator, workshop.transport))
+    return offers_of([*found, own])
+
+
+async def _everywhere(settings_file: Path | None) -> list[Listing]:
+    try:
+        return await list_everything(settings_file, None, None)
+    except UserError:  # the settings are told to be bad when the app starts; here the simulator is still of use
+        return []
+
+
+def offers_of(listings: list[Listing]) -> Offers:
+    """Models of all listings, in their order."""
+    models = [
+        Offer(ModelChoice(info.id, (one.endpoint.name,)), info.detail) for one in listings for info in one.models
+    ]
+    troubles = [
+        f"{one.endpoint.name}: {one.trouble.splitlines()[0] if one.trouble else 'lists no model'}"
+        for one in listings
+        if not one.models
+    ]
+    return Offers(tuple(models), tuple(troubles))
+
+
+async def composed(workshop: Workshop, draft: JobDraft) -> Composed:
+    """The draft as a job that can be made: endpoints known and there, template good. Raises UserError."""
+    draft = await asyncio.to_thread(with_row_model, draft)
+    made = await compose(draft, workshop.known, workshop.transport)
+    await asyncio.to_thread(compile_prompt, made.spec)
+    absent = await check_reachable(made.spec.endpoints)
+    return replace(made, notes=(*made.notes, *absent))
+
+
+async def make(
+    workshop: Workshop,
+    made: Composed,
+    *,
+    sample: int | None = None,
+    progress: Callable[[ImportProgress], None] = lambda _: None,
+) -> Imported:
+    """Makes the job and reads its rows in. Raises UserError; then, and when cancelled, no job is left behind."""
+    name = made.spec.name if sample is None else f"{made.spec.name} ({sample} rows to try)"
+    beside = workshop.db.parent / Path(made.spec.source.path).name
+    plan = ImportPlan(
+        spec=replace(made.spec, name=name), knobs=made.knobs, rejects_path=rejects_path(beside), sample=sample
+    )
+    return await create_job(workshop.store, plan, now=workshop.clock(), progress=progress)
+
+
+async def answers(store: Store, job_id: int) -> tuple[Answer, ...]:
+    """The rows of a small job as they stand, in input order, each with its prompt."""
+    job = await store.jobs.get(job_id)
+    renderer = await asyncio.to_thread(compile_prompt, job.spec)
+    rows = await store.items.page(job_id, limit=TRY_ROWS * variants(job.spec))
+    found: list[Answer] = []
+    for row in rows:
+        detail = await store.items.detail(row.id)
+        one = detail.row
+        found.append(
+            Answer(
+                line=one.line,
+                state=one.state,
+                model=one.model or "",
+                prompt=await asyncio.to_thread(_prompt, renderer, detail.data),
+                text=detail.message or detail.text or "",
+                latency_s=None if one.latency_ms is None or one.cached else one.latency_ms / 1000,
+                tokens=None if one.tokens_in is None else one.tokens_in + (one.tokens_out or 0),
+                is_cached=one.cached,
+            )
+        )
+    return tuple(found)
+
+
+def _prompt(renderer: Renderer, data: bytes) -> str:
+    try:
+        return _shown(renderer, data).prompt
+    except RowError as error:
+        return error.reason
+
+
+def mode_of(draft: JobDraft) -> Mode:
+    """The mode that a draft will run in, as `compose` decides it."""
+    if draft.mode is not None:
+        return draft.mode
+    if draft.routes:
+        return Mode.ROUTE
+    return Mode.SINGLE if len(draft.models) <= 1 else Mode.EACH
