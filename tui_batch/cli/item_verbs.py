@@ -14,6 +14,8 @@ from tui_batch.cli.job_verbs import JobArgument, JsonOption, parse_class
 from tui_batch.cli.opening import desk, need_database, run
 from tui_batch.cli.where import DbOption, Where, where
 from tui_batch.domain.item import ItemState
+from tui_batch.domain.item_filter import Choice, ItemFilter, OneOf, Term, Words
+from tui_batch.domain.item_scope import ItemScope
 from tui_batch.domain.job import Job
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.stored import ErrorGroup, ItemRow
@@ -160,32 +162,67 @@ def export(
     ctx: typer.Context,
     job: JobArgument,
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help=".jsonl .csv .tsv .json (also .gz) .parquet, or -")
+        str,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help=".jsonl .csv .tsv .json .batch.jsonl (also .gz) .parquet, or -"
+        ),
     ],
-    state: StateOption = None,
+    state: Annotated[
+        list[str] | None, typer.Option("--state", metavar="STATE", help="Only pending, done, dead or cancelled items.")
+    ] = None,
+    cls: Annotated[
+        list[str] | None, typer.Option("--class", metavar="CLASS", help="Only this class of the last outcome.")
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", "-m", metavar="MODEL", help="Only models with this in their name.")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", help="Only with this in the row, the answer or the message.")
+    ] = None,
+    item: Annotated[list[int] | None, typer.Option("--item", metavar="ID", help="Only this item, by its id.")] = None,
+    flatten: Annotated[
+        bool, typer.Option("--flatten", help="The fields of JSON answers as columns: response.NAME.")
+    ] = False,
+    form: Annotated[
+        str | None, typer.Option("--format", metavar="FORMAT", help="jsonl, csv, tsv, json, parquet or batch.")
+    ] = None,
     db: DbOption = None,
 ) -> None:
     """Write a job's results to a file.
 
     One line per input row, in input order: the row's own columns, then response, status, error, model, usage,
-    cost_usd, latency_ms, cached, finish_reason, custom_id. An own column of such a name becomes input_NAME. Works
-    while the job runs, and says how many rows are still pending.
+    cost_usd, latency_ms, cached, finish_reason, custom_id and more. An own column of such a name becomes input_NAME.
+    Works while the job runs, and says how many rows are still pending.
     """
-    from tui_batch.report.targets import check_target, parse_target
+    from tui_batch.cli.parsing import parse_word
+    from tui_batch.report.targets import ResultFormat, check_target, parse_target
 
     place = where(ctx, db, None)
-    target = parse_target(output)
+    target = parse_target(output, parse_word("--format", form, ResultFormat))
     check_target(target)
-    wanted = parse_state(state)
-    exported = run(_export(place, job, target, wanted))
+    states = tuple(found.value for name in state or () if (found := parse_state(name)))
+    classes = tuple(parse_class(name).value for name in cls or ())
+    scope = _scope(states, classes, tuple(model or ()), text or "", item)
+    exported = run(_export(place, job, target, scope, flatten=flatten))
     pending = f", {figures.count(exported.pending)} of them still pending" if exported.pending else ""
     say(f"{figures.count(exported.rows)} rows to {target}{pending}.")
 
 
-async def _export(place: Where, ref: str, target: Target, state: ItemState | None) -> Exported:
-    from tui_batch.report.export import export_results
+def _scope(
+    states: tuple[str, ...], classes: tuple[str, ...], models: tuple[str, ...], text: str, items: list[int] | None
+) -> ItemScope:
+    """The items that meet every option given; an option given twice means either."""
+    chosen = ((Choice.STATE, states), (Choice.CLASS, classes), (Choice.MODEL, models))
+    terms: list[Term] = [OneOf(choice, values) for choice, values in chosen if values]
+    terms += [Words(text)] if text else []
+    return ItemScope(ItemFilter(tuple(terms)), None if items is None else frozenset(items))
+
+
+async def _export(place: Where, ref: str, target: Target, scope: ItemScope, *, flatten: bool) -> Exported:
+    from tui_batch.report.export import Shape, export_results
 
     need_database(place)
     async with desk(place) as at:
         found = await at.store.jobs.find(ref)
-        return await export_results(at.store, found, target, states=None if state is None else (state,))
+        shape = Shape.FLAT if flatten else Shape.NESTED
+        return await export_results(at.store, found, target, scope=scope, shape=shape)

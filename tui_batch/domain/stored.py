@@ -95,6 +95,10 @@ class ExportRow:
     attempts: int
     score: float | None = None
     """What the job's checks gave the answer, 0 to 1; None: no score."""
+    request_id: str | None = None
+    """The provider's own name for the last request."""
+    finished_at: float | None = None
+    """Unix time of the decision that ended it; None: pending."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ class ResultFormat(StrEnum):
     TSV = "tsv"
     JSON = "json"
     PARQUET = "parquet"
+    BATCH = "batch"
+    """OpenAI Batch output, JSON Lines."""
 
 
 _SUFFIXES = {
@@ -49,22 +51,33 @@ class Target:
         return self.path is None
 
 
-def parse_target(text: str) -> Target:
-    """Reads `-` or a file name such as `out.csv` or `out.jsonl.gz`. Raises UserError for an unknown ending."""
+_BATCH_ENDINGS = (".batch.jsonl", ".batch.ndjson")
+
+
+def parse_target(text: str, wanted: ResultFormat | None = None) -> Target:
+    """Reads `-` or a file name such as `out.csv`, `out.jsonl.gz` or `out.batch.jsonl`.
+
+    `wanted` is a format that was named; None: the file's ending says it. Raises UserError for an unknown ending.
+    """
     if text == "-":
-        return Target(None, ResultFormat.JSONL)
+        return Target(None, wanted or ResultFormat.JSONL)
     path = Path(text).expanduser()
     compressed = path.suffix.lower() == ".gz"
-    suffix = (path.with_suffix("") if compressed else path).suffix.lower()
-    if not suffix and _is_device(path):
-        return Target(path, ResultFormat.JSONL)
-    found = _SUFFIXES.get(suffix)
+    found = wanted or _by_name(path.with_suffix("") if compressed else path)
     if found is None or (compressed and found is ResultFormat.PARQUET):
         raise UserError(
             f"{text}: the name does not say in which format to write",
-            remedy="End it in .jsonl, .csv, .tsv, .json (each also with .gz) or .parquet.",
+            remedy="End it in .jsonl, .csv, .tsv, .json, .batch.jsonl (each also with .gz) or .parquet.",
         )
     return Target(path, found, compressed)
+
+
+def _by_name(path: Path) -> ResultFormat | None:
+    """The format that a file name without `.gz` announces. Devices take JSON lines."""
+    if path.name.lower().endswith(_BATCH_ENDINGS):
+        return ResultFormat.BATCH
+    suffix = path.suffix.lower()
+    return ResultFormat.JSONL if not suffix and _is_device(path) else _SUFFIXES.get(suffix)
 
 
 def check_target(target: Target, source: str = "-") -> None:

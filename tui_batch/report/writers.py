@@ -85,7 +85,7 @@ class DelimitedWriter:
 def make_writer(kind: ResultFormat, stream: BinaryIO, columns: Sequence[str]) -> ResultWriter:
     """The writer of a format. `columns` matters to tables only; see needs_columns."""
     match kind:
-        case ResultFormat.JSONL:
+        case ResultFormat.JSONL | ResultFormat.BATCH:
             return JsonLinesWriter(stream)
         case ResultFormat.JSON:
             return JsonWriter(stream)
@@ -101,4 +101,4 @@ def make_writer(kind: ResultFormat, stream: BinaryIO, columns: Sequence[str]) ->
 
 def needs_columns(kind: ResultFormat) -> bool:
     """Whether all columns must be known before the first line is written."""
-    return kind not in (ResultFormat.JSONL, ResultFormat.JSON)
+    return kind in (ResultFormat.CSV, ResultFormat.TSV, ResultFormat.PARQUET)

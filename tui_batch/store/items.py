@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.item import Attempt, ItemFlag, ItemState, PendingItem
 from tui_batch.domain.outcome import OutcomeClass
-from tui_batch.domain.stored import ErrorGroup, ExportRow, ItemDetail, ItemRow, RecentRequests
+from tui_batch.domain.stored import (
+    ErrorGroup,
+    ExportRow,
+    ItemDetail,
+    ItemRow,
+    RecentRequests,
+)
 from tui_batch.errors import UserError
 from tui_batch.store.connection import Connection, snapshot
+from tui_batch.store.likeness import normalise
 from tui_batch.store.recent import recent_requests
+from tui_batch.store.scopes import SEARCH, like_pattern, marks
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -37,15 +44,16 @@ _PENDING = """id, seq, variant, custom_id, priority, attempts, malformed, availa
 
 _EXPORT = f"""item.id, seq, variant, line, custom_id, state, outcome, CAST(payload.data AS BLOB), result.text,
   coalesce(result.message, ''), result.finish_reason, endpoint, model, tokens_in, tokens_out, {_COST}, latency_ms,
-  cached, flags, attempts, score"""
+  cached, flags, attempts, score, result.request_id, finished_at"""
 
 
 class Items:
-    """Reads items. The feeder has a connection of its own, so that a long search on a screen never keeps it waiting."""
+    """Reads items. The feeder has a connection of its own, and so has what reads many: neither keeps lists waiting."""
 
-    def __init__(self, feed: Connection, view: Connection) -> None:
+    def __init__(self, feed: Connection, view: Connection, search: Connection) -> None:
         self._feed = feed
         self._view = view
+        self._search = search
 
     async def pending_page(
         self, job_id: int, *, after: tuple[int, int, int] | None = None, limit: int, max_bytes: int = 16 << 20
@@ -60,6 +68,12 @@ class Items:
         """Pending items, counted."""
         sql = "SELECT count(*) FROM item WHERE job_id = ? AND state = 'pending'"
         return await self._feed.read(lambda conn: int(conn.execute(sql, (job_id,)).fetchone()[0]))
+
+    async def scores(self, job_id: int) -> tuple[int, float]:
+        """How many of a job's answers have a score, and the sum of the scores. Reads all its items."""
+        sql = "SELECT count(score), coalesce(sum(score), 0.0) FROM item WHERE job_id = ? AND score IS NOT NULL"
+        count, total = await self._feed.read(lambda conn: conn.execute(sql, (job_id,)).fetchone())
+        return int(count), float(total)
 
     async def recent_requests(self, since: float, bucket_s: float = 1.0) -> list[RecentRequests]:
         """Requests sent since a Unix time, by any process and job, added up over `bucket_s` seconds each.
@@ -93,36 +107,60 @@ class Items:
         given = (job_id, *(after or (-1, -1)), *values, limit)
         return [_item_row(row) for row in await self._view.read(lambda conn: conn.execute(sql, given).fetchall())]
 
+    async def rows(self, ids: Sequence[int]) -> dict[int, ItemRow]:
+        """The items with these ids, by id; those that are gone are left out. For what a screen shows: few at a time."""
+        if not ids:
+            return {}
+        sql = f"""SELECT {_ROW}, {_EXCERPT}, score FROM item LEFT JOIN result ON result.item_id = item.id
+            WHERE item.id IN ({marks(ids)})"""
+        found = await self._view.read(lambda conn: conn.execute(sql, ids).fetchall())
+        return {row[0]: _item_row(row) for row in found}
+
     async def detail(self, item_id: int) -> ItemDetail:
         """Everything about one item. Raises UserError when there is none."""
         return await self._view.read(partial(_detail, item_id=item_id))
 
     async def errors(self, job_id: int) -> list[ErrorGroup]:
         """The dead items by class and message, most frequent first."""
-        return await self._view.read(partial(_errors, job_id=job_id))
+        return await self._search.read(partial(_errors, job_id=job_id))
 
     async def flagged(self, job_id: int) -> dict[ItemFlag, int]:
         """How many items have a remark, by remark; those that none has are left out."""
         sql = "SELECT flags, count(*) FROM item WHERE job_id = ? AND flags != 0 GROUP BY flags"
-        found = await self._view.read(lambda conn: conn.execute(sql, (job_id,)).fetchall())
+        found = await self._search.read(lambda conn: conn.execute(sql, (job_id,)).fetchall())
         counts = {flag: sum(number for value, number in found if flag in ItemFlag(value)) for flag in ItemFlag}
         return {flag: number for flag, number in counts.items() if number}
 
     async def export(
-        self, job_id: int, *, states: Collection[ItemState] | None = None, batch: int = 1000
+        self, job_id: int, ids: Collection[int] | None = None, *, batch: int = 1000
     ) -> AsyncIterator[list[ExportRow]]:
-        """All items, or those in the given states, in input order, a batch at a time.
+        """All items, or those with the given ids, in input order, a batch at a time.
 
         An item that changes between two batches is delivered once, as it is when its batch is read.
         """
-        among = "" if states is None else f"AND state IN ({', '.join(repr(one.value) for one in states) or 'NULL'})"
-        sql = f"""SELECT {_EXPORT} FROM item JOIN payload ON payload.id = item.payload_id
-            LEFT JOIN result ON result.item_id = item.id
-            WHERE item.job_id = ? AND (seq, variant) > (?, ?) {among} ORDER BY seq, variant LIMIT ?"""
+        select = f"""SELECT {_EXPORT} FROM item JOIN payload ON payload.id = item.payload_id
+            LEFT JOIN result ON result.item_id = item.id WHERE item.job_id = ?"""
+        if ids is not None:
+            async for chunk in _by_ids(self._search, select, job_id, ids, batch):
+                yield chunk
+            return
+        sql = f"{select} AND (seq, variant) > (?, ?) ORDER BY seq, variant LIMIT ?"
         after = (-1, -1)
-        while rows := await self._view.read(partial(_export_page, sql=sql, given=(job_id, *after, batch))):
+        while rows := await self._search.read(partial(_export_page, sql=sql, given=(job_id, *after, batch))):
             yield rows
             after = (rows[-1].seq, rows[-1].variant)
+
+
+async def _by_ids(
+    view: Connection, select: str, job_id: int, ids: Collection[int], batch: int
+) -> AsyncIterator[list[ExportRow]]:
+    # Rows get rising ids as they are read in, whatever else is written meanwhile: the order of ids is that of rows.
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), batch):
+        chunk = ordered[start : start + batch]
+        sql = f"{select} AND item.id IN ({marks(chunk)}) ORDER BY seq, variant"
+        if rows := await view.read(partial(_export_page, sql=sql, given=(job_id, *chunk))):
+            yield rows
 
 
 def _pending(
@@ -168,14 +206,9 @@ def _filters(
             parts.append(f"AND {column} = {f'{value.value!r}' if isinstance(value, ItemState) else '?'}")
             values += [] if isinstance(value, ItemState) else [str(value)]
     if text:
-        pattern = "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%"
-        parts.append(_SEARCH)
-        values += [pattern] * 4
+        parts.append(SEARCH)
+        values += [like_pattern(text)] * 4
     return " ".join(parts), values
-
-
-_SEARCH = r"""AND (custom_id LIKE ? ESCAPE '\' OR payload.data LIKE ? ESCAPE '\'
-  OR result.text LIKE ? ESCAPE '\' OR result.message LIKE ? ESCAPE '\')"""
 
 
 def _item_row(row: Row) -> ItemRow:
@@ -255,16 +288,3 @@ def group_errors(rows: Iterable[tuple[str, str, int]]) -> list[ErrorGroup]:
         entry[0] += 1
     groups = [ErrorGroup(OutcomeClass(cls), message, *entry) for (cls, message), entry in found.items()]
     return sorted(groups, key=lambda group: -group.count)
-
-
-_VARYING = re.compile(
-    r"""(?P<quoted>"[^"]*"|`[^`]*`|'(?=\S)[^']*(?<=\S)'(?!\w))
-    |(?P<id>\b(?=[\w-]*\d)[\w-]{8,}\b)
-    |(?P<number>\d+(?:[.,]\d+)*)""",
-    re.VERBOSE,
-)
-
-
-def normalise(message: str) -> str:
-    """The message with quoted parts, ids and numbers replaced by …, on one line: what two like failures share."""
-    return " ".join(_VARYING.sub("…", message[:500]).split())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tui_batch.errors import UserError
 from tui_batch.store.cache import Cache
+from tui_batch.store.calibration import Calibration
 from tui_batch.store.commands import Commands
 from tui_batch.store.connection import (
     Connection,
@@ -24,8 +25,10 @@ from tui_batch.store.connection import (
 )
 from tui_batch.store.events import Events
 from tui_batch.store.importer import Importer, start_import
+from tui_batch.store.item_view import ItemSearch
 from tui_batch.store.items import Items
 from tui_batch.store.jobs import Jobs
+from tui_batch.store.ledger import Ledger
 from tui_batch.store.migrations import migrate
 from tui_batch.store.writer import Writer
 
@@ -40,10 +43,13 @@ class Store:
     path: Path
     jobs: Jobs
     items: Items
+    search: ItemSearch
     writer: Writer
     cache: Cache
     commands: Commands
     events: Events
+    ledger: Ledger
+    calibration: Calibration
     _write: Connection
     _feed: Connection
 
@@ -55,6 +61,15 @@ class Store:
         """
         yield await start_import(self._write, job_id, variants)
         await self.jobs.mark_imported(job_id)
+
+    @asynccontextmanager
+    async def apart(self) -> AsyncIterator[Connection]:
+        """A reading connection of one's own, for what takes long: lists on a screen need not wait for it."""
+        connection = await open_connection(partial(connect_reader, self.path))
+        try:
+            yield connection
+        finally:
+            await asyncio.shield(connection.close())
 
     async def data_version(self) -> int:
         """A number that changes whenever anything is committed, by this process or another. Costs microseconds."""
@@ -76,15 +91,19 @@ async def open_store(
         write = await _open(stack, partial(connect_reader if read_only else connect_writer, path))
         feed = await _open(stack, partial(connect_reader, path))
         view = await _open(stack, partial(connect_reader, path))
+        search = await _open(stack, partial(connect_reader, path))
         writer = Writer(write, clock)
         store = Store(
             path=path,
             jobs=Jobs(write, view, clock),
-            items=Items(feed, view),
+            items=Items(feed, view, search),
+            search=ItemSearch(search),
             writer=writer,
             cache=Cache(write, feed),
             commands=Commands(write, feed, clock),
             events=Events(write, view, clock),
+            ledger=Ledger(write, view),
+            calibration=Calibration(write, view),
             _write=write,
             _feed=feed,
         )
