@@ -15,7 +15,7 @@ from textual.content import Content
 
 Values = Sequence[float | None]
 """In order of time; None: nothing is known of that moment."""
-MUTED = "$text-muted"
+MUTED = "dim"
 
 
 class Glyphs(Enum):

@@ -1,0 +1,237 @@
+"""What the live panel says of a job, line by line: pure functions of what a screen was given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from textual.content import Content
+
+from tui_batch import figures
+from tui_batch.domain.job import CacheMode, JobState, PauseReason
+from tui_batch.engine.snapshot import JobSnapshot, LaneSnapshot, Latency
+from tui_batch.safe_text import safe_text
+from tui_batch.tui.actions import by_id
+from tui_batch.tui.view import JobView
+from tui_batch.tui.widgets.charts import MUTED, Glyphs, Part, bar, legend, stacked_bar
+from tui_batch.tui.widgets.gauges import Gauge, gauge_line, lane_line
+
+GAP = "  ·  "
+USUAL_HOLDS = frozenset({"concurrency", "length bucket", "a faster server", "the first answer"})
+"""What a job waits for while all is well."""
+REASONS = {
+    PauseReason.USER: "paused",
+    PauseReason.BUDGET: "paused: the budget is used up",
+    PauseReason.QUOTA: "paused: the provider says that money or quota is used up",
+    PauseReason.AUTH: "paused: the key was refused",
+    PauseReason.NOT_FOUND: "paused: the model or address is not there",
+    PauseReason.ERROR_RATE: "paused: too many answers were errors",
+    PauseReason.QUALITY: "paused: answers got worse",
+    PauseReason.OWNER_LOST: "paused: the process that ran it is gone",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A job with everything that is known about it at one moment."""
+
+    job: JobView
+    now: float
+    """Unix time."""
+    lanes: tuple[LaneSnapshot, ...]
+    """Of the deployments that the job may use."""
+    tokens_per_s: float | None
+    glyphs: Glyphs = Glyphs.UNICODE
+
+
+def heading(subject: Subject, width: int) -> Content:
+    """State, name and models."""
+    job = subject.job
+    glyph, style = state_mark(job)
+    models = safe_text(", ".join(dict.fromkeys(ref.model for ref in job.job.spec.models)), 60)
+    left = Content.assemble((f"{glyph} {_state_word(job)}", f"bold {style}"), "  ", (safe_text(job.name, 80), "bold"))
+    room = width - left.cell_length - 2
+    if len(models) > room:
+        return left
+    return Content.assemble(left, " " * (room - len(models) + 2), (models, MUTED))
+
+
+def state_mark(job: JobView) -> tuple[str, str]:
+    """A glyph and a style for a job's state."""
+    return {
+        JobState.RUNNING: ("●", "$primary"),
+        JobState.QUEUED: ("○", "$primary"),
+        JobState.PAUSED: ("‖", "$warning"),
+        JobState.COMPLETED: ("✓", "$success"),
+        JobState.FAILED: ("✗", "$error"),
+    }.get(job.state, ("–" if job.state is JobState.CANCELLED else "○", MUTED))
+
+
+def _state_word(job: JobView) -> str:
+    if job.state is JobState.COMPLETED and job.counters.dead:
+        return f"completed, {figures.count(job.counters.dead)} dead"
+    return "draft, not started" if job.state is JobState.DRAFT else job.state.value
+
+
+def parts_of(job: JobView) -> tuple[Part, ...]:
+    """A job's items by state, in the order of its bar."""
+    counters = job.counters
+    flying = min(job.in_flight, counters.pending)
+    return (
+        Part("done", counters.done - min(counters.cached, counters.done), "$success", "█", "#"),
+        Part("cached", min(counters.cached, counters.done), "$success", "▓", "="),
+        Part("dead", counters.dead, "$error", "▚", "x"),
+        Part("cancelled", counters.cancelled, MUTED, "–", "-"),
+        Part("in flight", flying, "$primary", "▒", ">"),
+        Part("pending", counters.pending - flying, MUTED, "░", "."),
+    )
+
+
+def progress(subject: Subject, width: int) -> list[Content]:
+    """The bar by state with its share, and what its patterns mean."""
+    job = subject.job
+    counters, parts = job.counters, parts_of(job)
+    share = f" {figures.percent(counters.total - counters.pending, counters.total):>5}"
+    drawn = Content.assemble(stacked_bar(parts, width - len(share), subject.glyphs), (share, "bold"))
+    meaning = legend(parts, figures.count, subject.glyphs)
+    if meaning.cell_length > width:
+        meaning = legend(parts, figures.short_count, subject.glyphs)
+    return [drawn, meaning]
+
+
+def pace(subject: Subject) -> Content:
+    """How fast it goes, when it ends, and what holds it back now."""
+    job = subject.job
+    if not job.is_active:
+        return standing(job)
+    pieces = [Content.styled(figures.rate(job.rate), "bold")]
+    if subject.tokens_per_s:
+        pieces.append(Content(f"{figures.short_count(round(subject.tokens_per_s))} tokens/s"))
+    pieces.append(Content(f"{figures.duration(job.eta_s)} left" if job.eta_s is not None else "end not known yet"))
+    if job.live is not None:
+        pieces += _flight(job.live, subject.now)
+    else:
+        owner = job.job.owner
+        pieces.append(Content.styled(f"runs in process {owner.pid} on {safe_text(owner.host)}" if owner else "", MUTED))
+    return Content(GAP).join(pieces)
+
+
+def _flight(live: JobSnapshot, now: float) -> Iterator[Content]:
+    bound = "auto" if live.knobs.concurrency is None else f"of {live.knobs.concurrency}"
+    yield Content(f"{figures.count(live.in_flight)} in flight ({bound})")
+    if live.waiting:
+        yield Content(f"{figures.count(live.waiting)} wait to be retried")
+    if live.hold is not None:
+        words = safe_text(live.hold.words(datetime.fromtimestamp(now)))
+        yield Content.styled(words, MUTED if live.hold.what in USUAL_HOLDS else "bold $warning")
+
+
+def standing(job: JobView) -> Content:
+    """Why a job does not run, and the key that is next."""
+    begun, ended = job.job.started_at, job.job.finished_at
+    if job.state is JobState.PAUSED and job.reason is not None:
+        return Content.assemble((REASONS[job.reason], "$warning"), key_hint("jobs.pause", "resumes it"))
+    if job.state is JobState.DRAFT:
+        return Content.assemble("not started", key_hint("jobs.pause", "starts it"))
+    if begun is None or ended is None:
+        return Content(job.state.value)
+    took = max(0.0, ended - begun)
+    per_s = figures.rate((job.counters.done + job.counters.dead) / took) if took >= 1 else ""
+    said = f"{job.state.value} in {figures.duration(took)}" + (f", {per_s}" if per_s else "")
+    return Content.assemble(said, key_hint("jobs.export", "exports it"), key_hint("jobs.open", "shows its items"))
+
+
+def key_hint(action_id: str, what: str) -> Content:
+    """`· p resumes it`, with the key that the action has."""
+    action = by_id(action_id)
+    if action is None:
+        return Content("")
+    return Content.assemble((GAP, MUTED), (action.keys.partition(",")[0], "bold"), (f" {what}", MUTED))
+
+
+def message(job: JobView, width: int) -> Content | None:
+    """The words behind a pause or failure: the provider's own, often."""
+    return Content(safe_text(job.message, width)) if job.message else None
+
+
+def money(subject: Subject) -> Content:
+    """Cost spent, projected, cap, and what the cache saved."""
+    job = subject.job
+    counters, spec = job.counters, job.job.spec
+    pieces = [Content.assemble((figures.cost(counters), "bold"), " spent")]
+    ended = counters.done + counters.dead
+    if counters.cost_nano and counters.pending and ended:
+        pieces.append(Content(f"about {figures.dollars(counters.cost_nano * counters.total // ended)} in all"))
+    cap = job.knobs.budget_nano
+    if cap is not None:
+        used = counters.cost_nano / cap if cap else 1.0
+        filled = bar(used, 10, "$warning" if used >= 0.9 else "$primary", subject.glyphs)
+        pieces.append(Content.assemble(f"cap {figures.dollars(cap)} ", filled, f" {100 * used:.0f} %"))
+    if spec.cache is CacheMode.OFF:
+        pieces.append(Content.styled("cache off", MUTED))
+    elif counters.done:
+        saved = f", saved {figures.dollars(counters.saved_nano)}" if counters.saved_nano else ""
+        pieces.append(Content(f"cache hits {figures.percent(counters.cached, counters.done)}{saved}"))
+    return Content(GAP).join(pieces)
+
+
+def latencies(latency: Latency) -> Content:
+    """The three percentiles."""
+    named = (("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99))
+    return Content.assemble("latency", *(f"  {name} {figures.duration(value)}" for name, value in named))
+
+
+def traffic(subject: Subject) -> Content:
+    """Requests, tokens and latency."""
+    counters, live = subject.job.counters, subject.job.live
+    pieces = [Content(f"{figures.short_count(counters.requests)} requests")]
+    if counters.tokens_in or counters.tokens_out:
+        sums = f"{figures.short_count(counters.tokens_in)} in, {figures.short_count(counters.tokens_out)} out"
+        pieces.append(Content(f"tokens {sums}"))
+    if live is not None and live.latency.p50 is not None:
+        pieces.append(latencies(live.recent if live.recent.p50 is not None else live.latency))
+    return Content(GAP).join(pieces)
+
+
+def limits(subject: Subject, width: int, room: int) -> list[Content]:
+    """Gauges of the job's own limits and of its deployments, in at most `room` lines."""
+    job = subject.job
+    if room < 1 or job.live is None:
+        return []
+    own: list[Content] = []
+    knobs = job.knobs
+    if knobs.rpm is not None or knobs.tpm is not None:
+        gauges = [
+            Gauge(name, used, limit)
+            for name, used, limit in (("RPM", job.live.rpm_used, knobs.rpm), ("TPM", job.live.tpm_used, knobs.tpm))
+            if limit is not None
+        ]
+        own.append(gauge_line("this job", None, gauges, width, subject.glyphs))
+    lines = [*own, *(lane_line(lane, width, subject.glyphs) for lane in subject.lanes)]
+    if len(lines) <= room:
+        return lines
+    rest = len(lines) - room + 1
+    more = Content.assemble((f"and {rest} deployments more", MUTED), key_hint("app.endpoints", "shows them"))
+    return [*lines[: room - 1], more]
+
+
+def failures(subject: Subject) -> Content | None:
+    """Failed requests by class, the most frequent first."""
+    live = subject.job.live
+    if live is None or not live.failures:
+        return None
+    ordered = sorted(live.failures.items(), key=lambda pair: -pair[1])
+    named = ", ".join(f"{figures.short_count(count)} {cls.value.replace('_', ' ')}" for cls, count in ordered)
+    return Content.assemble(("failed requests  ", MUTED), (named, "$error"), key_hint("app.errors", "shows them"))
+
+
+def quality(subject: Subject, width: int) -> Iterator[Content]:
+    """The mean score, and in what way answers got worse."""
+    live = subject.job.live
+    if live is None:
+        return
+    if live.score_mean is not None:
+        yield Content.assemble("quality  ", (f"{live.score_mean:.2f}", "bold"), (" mean score of 1", MUTED))
+    for alert in live.drift:
+        yield Content.styled(safe_text(f"‖ {alert}", width), "$warning")

@@ -1,0 +1,225 @@
+"""The selected job, live: what matters in words and gauges first, then as many charts as there is room for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.content import Content
+from textual.widget import Widget
+
+from tui_batch import figures
+from tui_batch.tui.history import History, Point, finished, tokens
+from tui_batch.tui.view import JobView, View
+from tui_batch.tui.widgets import live_lines
+from tui_batch.tui.widgets.charts import (
+    MUTED,
+    Axes,
+    Glyphs,
+    Kind,
+    Line,
+    Values,
+    dots_wide,
+    glyphs_for,
+    line_chart,
+    sparkline,
+)
+from tui_batch.tui.widgets.live_lines import Subject
+
+LONGEST_S = 600.0
+"""A chart shows the last ten minutes at most."""
+LOWEST = 6
+"""Lines that a chart needs, its title included."""
+NARROWEST = 38
+GUTTER = 3
+PERCENTILES = ("$success", "$warning", "$error")
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A titled chart, not yet drawn to a size."""
+
+    title: str
+    lines: tuple[Line, ...]
+    axes: Axes
+    key: Content
+
+
+def draw(view: View, width: int, height: int, glyphs: Glyphs = Glyphs.UNICODE) -> list[Content]:
+    """At most `height` lines of at most `width` cells about the selected job."""
+    job = view.job
+    if job is None or width < 20 or height < 1:
+        return []
+    history = view.history.get(job.id)
+    subject = subject_of(view, job, history, glyphs)
+    lines = words(subject, width, height)
+    rest = height - len(lines)
+    if history is not None and history.age_s > 0:
+        if rest > LOWEST:
+            lines += [Content(""), *chart_grid(charts_of(job, history, width, glyphs), width, rest - 1, glyphs)]
+        else:
+            lines += sparks(job, history, width, glyphs)
+    return [line.truncate(width, ellipsis=True) for line in lines[:height]]
+
+
+def subject_of(view: View, job: JobView, history: History | None, glyphs: Glyphs) -> Subject:
+    """A job with the deployments that it may use, and its tokens a second."""
+    used = {(name, ref.model) for ref in job.job.spec.models for name in ref.endpoints}
+    lanes = tuple(lane for lane in view.engine.lanes if (lane.endpoint, lane.model) in used)
+    recent = None if history is None else history.rates(tokens, 10.0, 1)[0]
+    return Subject(job, view.now, lanes, recent, glyphs)
+
+
+def words(subject: Subject, width: int, height: int) -> list[Content]:
+    """What matters most stands first, so that what does not fit is what matters least."""
+    first = [
+        live_lines.heading(subject, width),
+        *live_lines.progress(subject, width),
+        live_lines.pace(subject),
+        live_lines.message(subject.job, width),
+        live_lines.money(subject),
+        live_lines.traffic(subject),
+    ]
+    last = [live_lines.failures(subject), *live_lines.quality(subject, width)]
+    fixed = [line for line in first if line is not None], [line for line in last if line is not None]
+    room = height - len(fixed[0]) - len(fixed[1])
+    return [*fixed[0], *live_lines.limits(subject, width, min(room, max(2, height // 4))), *fixed[1]]
+
+
+def charts_of(job: JobView, history: History, width: int, glyphs: Glyphs) -> list[Chart]:
+    """The charts in order of what they tell. Those of latency and of requests in flight need the engine here."""
+    span = history.span_s(LONGEST_S)
+    count = min(round(span), dots_wide(min(width, 100), glyphs))
+
+    def seconds(value: float) -> str:
+        return f"{value:.0f} s" if value >= 10 or value == 0 else f"{value:.1f} s"
+
+    ago = figures.duration(span)
+    whole = Axes(_short, ago)
+    rates = history.rates(finished, span, count)
+    charts = [Chart("items a second", (Line(rates, "$primary", Kind.AREA),), whole, _now(rates, "most"))]
+    latency = [history.levels(level, span, count) for level in (_p99, _p95, _p50)]
+    if any(value is not None for value in latency[0]):
+        lines = tuple(Line(values, style) for values, style in zip(latency, reversed(PERCENTILES), strict=True))
+        charts.append(Chart("latency", lines, Axes(seconds, ago), _percentiles(latency)))
+    amount = history.rates(tokens, span, count)
+    if any(amount):
+        charts.append(Chart("tokens a second", (Line(amount, "$secondary", Kind.AREA),), whole, _now(amount, "most")))
+    flight = history.levels(_in_flight, span, count)
+    if any(value is not None for value in flight):
+        charts.append(Chart("in flight", (Line(flight, "$accent", Kind.AREA),), whole, _now(flight, "most")))
+    return charts
+
+
+def _short(value: float) -> str:
+    return f"{value:g}" if value < 1_000 else figures.short_count(round(value))
+
+
+def _p50(point: Point) -> float | None:
+    return point.latency.p50
+
+
+def _p95(point: Point) -> float | None:
+    return point.latency.p95
+
+
+def _p99(point: Point) -> float | None:
+    return point.latency.p99
+
+
+def _in_flight(point: Point) -> float | None:
+    return None if point.in_flight is None else float(point.in_flight)
+
+
+def _now(values: Values, most: str) -> Content:
+    known = [value for value in values if value is not None]
+    if not known:
+        return Content("")
+    return Content.assemble((f"  {_number(known[-1])}", "bold"), (f"  {most} {_number(max(known))}", MUTED))
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}" if value < 100 else figures.short_count(round(value))
+
+
+def _percentiles(latency: Sequence[Values]) -> Content:
+    """The newest of each, in its line's colour, with its name."""
+    newest = [values[-1] for values in reversed(latency)]
+    pieces = zip(("p50", "p95", "p99"), newest, PERCENTILES, strict=True)
+    return Content.assemble(*((f"  {name} {figures.duration(value)}", style) for name, value, style in pieces))
+
+
+def chart_grid(charts: Sequence[Chart], width: int, height: int, glyphs: Glyphs) -> list[Content]:
+    """As many charts side by side as are readable, and a second row of them where the height allows."""
+    if not charts:
+        return []
+    across = max(1, min(len(charts), (width + GUTTER) // (NARROWEST + GUTTER), 4))
+    down = max(1, min(-(-len(charts) // across), height // (LOWEST + 3)))
+    shown = charts[: across * down]
+    each = (width - GUTTER * (across - 1)) // across
+    tall = min(height // down, max(LOWEST, each // 3))
+    rows: list[Content] = []
+    for first in range(0, len(shown), across):
+        blocks = [_block(chart, each, tall, glyphs) for chart in shown[first : first + across]]
+        rows += [_beside([block[n] for block in blocks], each) for n in range(tall)]
+    return rows
+
+
+def _block(chart: Chart, width: int, height: int, glyphs: Glyphs) -> list[Content]:
+    title = Content.assemble((chart.title, "bold"), chart.key).truncate(width, ellipsis=True)
+    return [title, *line_chart(chart.lines, width, height - 1, chart.axes, glyphs)]
+
+
+def _beside(pieces: Sequence[Content], width: int) -> Content:
+    padded = [piece.pad_right(max(0, width - piece.cell_length)) for piece in pieces]
+    return Content(" " * GUTTER).join(padded)
+
+
+def sparks(job: JobView, history: History, width: int, glyphs: Glyphs) -> list[Content]:
+    """The two most telling charts as one line each, where there is no room for real ones."""
+    span = history.span_s(LONGEST_S)
+    title = 16
+    room = max(10, width - title - 14)
+    rates = history.rates(finished, span, room)
+    lines = [_spark("items a second", rates, room, figures.rate(job.rate), glyphs)]
+    latency = history.levels(_p95, span, room)
+    if latency[-1] is not None:
+        lines.append(_spark("latency, p95", latency, room, figures.duration(latency[-1]), glyphs))
+    return lines
+
+
+def _spark(title: str, values: Values, room: int, newest: str, glyphs: Glyphs) -> Content:
+    drawn = sparkline(values, room, glyphs=glyphs)
+    return Content.assemble((f"{title:<16}", MUTED), (drawn, "$primary"), f" {newest:>12}")
+
+
+class LivePanel(Widget):
+    """Shows the selected job of each view it is given."""
+
+    DEFAULT_CSS = """
+    LivePanel { height: 1fr; padding: 0 1; background: $background; color: $foreground; border-top: solid $panel; }
+    """
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._glyphs = glyphs_for(getattr(sys.__stdout__, "encoding", None), os.environ.get("TERM", ""))
+        self._view = View(0.0)
+        self._lines: list[Content] = []
+
+    def show(self, view: View) -> None:
+        """Draws what changed about the selected job."""
+        self._view = view
+        lines = draw(view, self.content_size.width, self.content_size.height, self._glyphs)
+        if len(lines) != len(self._lines) or not all(map(Content.is_same, lines, self._lines)):
+            self._lines = lines
+            self.refresh()
+
+    def on_resize(self) -> None:
+        """Other sizes have other charts."""
+        self.show(self._view)
+
+    def render(self) -> Content:
+        """The lines of the last view."""
+        return Content("\n").join(self._lines)
