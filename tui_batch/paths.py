@@ -37,3 +37,9 @@ def shipped(kind: str) -> Path:
     package = Path(__file__).resolve().parent
     inside = package / "_shipped" / kind
     return inside if inside.is_dir() else package.parent / kind
+
+
+def state_dir() -> Path:
+    """Where the app remembers its looks: LLMBATCH_STATE, or the platform's state directory."""
+    named = os.environ.get("LLMBATCH_STATE")
+    return Path(named).expanduser() if named else Path(_DIRS.user_state_dir)

@@ -1,0 +1,123 @@
+"""Everything a person can do in the app, once: keys, hints, help, palette and keymap all come from here.
+
+An action `items.mark` is done by the method `action_items_mark` of the place, screen or app that it belongs to. To add
+one: an entry here and that method.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+HINTS = 8
+"""Key hints at most in the bottom line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a person can do."""
+
+    id: str
+    """`context.name`: app, job (verbs, everywhere), jobs, items, errors, endpoints, gpu, log, item."""
+    keys: str
+    """As Textual names them, separated by commas; a person's keymap may change them."""
+    label: str
+    """One or two words, for hints."""
+    help: str
+    """A sentence."""
+    rank: int = 0
+    """Among the hints of its context: 1 is the first; 0 is none of them."""
+    command: str = ""
+    """Words of the same on the command line; empty: it is about the screen only."""
+
+    @property
+    def context(self) -> str:
+        """Where it can be done."""
+        return self.id.partition(".")[0]
+
+    @property
+    def method(self) -> str:
+        """As Textual calls it. The verbs over jobs, and the places, share a method each."""
+        context, _, name = self.id.partition(".")
+        if context == "job":
+            return f"job('{name}')"
+        return f"place('{name}')" if self in PLACES else f"{context}_{name}"
+
+
+PLACES = (
+    Action("app.jobs", "1", "jobs", "Show the jobs."),
+    Action("app.items", "2", "items", "Show the items of the selected job.", command="items JOB"),
+    Action("app.errors", "3", "errors", "Show errors and dead letters of the selected job.", command="errors JOB"),
+    Action("app.endpoints", "4", "endpoints", "Show endpoints, their limits and health.", command="endpoints"),
+    Action("app.gpu", "5", "GPU", "Show the graphics cards.", command="doctor"),
+    Action("app.log", "6", "log", "Show what happened, and what you did as commands."),
+)
+"""The six places."""
+
+APP = (
+    Action("app.new_job", "n", "new job", "Make a job from a file.", 3, command="run INPUT"),
+    Action("app.pause_all", "P", "pause all", "Pause all running jobs, or resume those so paused."),
+    Action("app.help", "question_mark,f1", "help", "All keys, searchable.", 90),
+    Action("app.palette", "ctrl+p,colon", "palette", "Find any action, job or theme by name.", 91),
+    Action("app.theme", "T", "theme", "Choose colours."),
+    Action("app.quit", "q,ctrl+q,ctrl+c", "quit", "Leave; asks what to do with running jobs.", 92),
+)
+
+JOB = (
+    Action("job.pause", "p", "pause/resume", "Pause the job, or let it go on.", 4, command="pause JOB"),
+    Action("job.more", "plus,equals_sign", "more at once", "One step more in flight.", command="set JOB concurrency=N"),
+    Action("job.less", "minus", "fewer", "One step fewer in flight.", command="set JOB concurrency=N"),
+    Action("job.knobs", "s", "settings", "Change concurrency, limits, budget, priority.", 6, command="set JOB rpm=N"),
+    Action("job.retry", "r", "retry dead", "Try the dead items again.", 7, command="retry JOB --dead"),
+    Action("job.export", "x", "export", "Write results to a file.", 5, command="export JOB -o FILE"),
+    Action("job.report", "R", "report", "Write a report.", command="report JOB -o FILE"),
+    Action("job.clone", "c", "clone", "A new job with the same rows.", command="clone JOB"),
+    Action("job.edit", "E", "new from this", "A new job that begins with this one's settings."),
+    Action("job.cancel", "C", "cancel", "End the job; answers on their way are kept.", command="cancel JOB"),
+    Action("job.delete", "D,delete", "delete", "Remove the job and all it holds.", command="delete JOB"),
+)
+"""Verbs over the marked jobs in the list, and everywhere else over the selected one."""
+
+JOBS = (
+    Action("jobs.open", "enter", "open", "Show the job's items.", 1, command="items JOB"),
+    Action("jobs.mark", "space", "mark", "Mark the job, so that actions mean it."),
+    Action("jobs.filter", "slash", "filter", "Show only some jobs.", 8),
+    Action("jobs.copy", "y", "copy", "Copy the job's number, name or command."),
+    Action("jobs.larger", "greater_than_sign", "taller panel", "Give the live panel more room."),
+    Action("jobs.smaller", "less_than_sign", "smaller panel", "Give the list more room."),
+)
+
+NEW_JOB = (
+    Action("new_job.try", "f5,ctrl+enter", "try ten", "Ask about ten rows and read the answers.", 1, "run INPUT --sample 10"),
+    Action("new_job.run", "f6", "run all", "Make the job and start it.", 2, "run INPUT"),
+    Action("new_job.save", "f2", "save", "Save it as a job file.", 3),
+    Action("new_job.load", "f3", "load", "Load a job file.", 4),
+    Action("new_job.column", "f4", "column", "Insert a column into the prompt.", 5),
+    Action("new_job.back", "f7", "back", "The section before.", 6),
+    Action("new_job.next", "f8", "next", "The next section.", 7),
+    Action("new_job.row_back", "f9", "row before", "Fill the row before into the prompt."),
+    Action("new_job.row_next", "f10", "next row", "Fill the next row into the prompt."),
+    Action("new_job.leave", "escape", "leave", "Stop what is under way; else leave.", 8),
+)
+
+REGISTRY: tuple[Action, ...] = (*PLACES, *APP, *JOB, *JOBS)
+"""All of them. Another context adds its own tuple here."""
+
+
+def actions_of(context: str) -> tuple[Action, ...]:
+    """The actions of a place, a screen or the app."""
+    return tuple(action for action in REGISTRY if action.context == context)
+
+
+def by_id(action_id: str) -> Action | None:
+    """The action of that id."""
+    return next((action for action in REGISTRY if action.id == action_id), None)
+
+
+def bindings(context: str) -> list[BindingType]:
+    """For a widget's BINDINGS."""
+    return [
+        Binding(action.keys, action.method, action.label, id=action.id, show=action.rank > 0)
+        for action in actions_of(context)
+    ]

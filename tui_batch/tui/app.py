@@ -1,0 +1,223 @@
+"""The app: six places, one timer, one bridge. Acts through the desk's controller; owns no job state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from textual.app import App, ComposeResult
+from textual.binding import BindingType
+from textual.timer import Timer
+from textual.widgets import ContentSwitcher
+
+from tui_batch.errors import UserError
+from tui_batch.inputs.draft import JobDraft
+from tui_batch.safe_text import safe_text
+from tui_batch.tui.actions import bindings
+from tui_batch.tui.bridge import Bridge
+from tui_batch.tui.desk import Desk
+from tui_batch.tui.job_verbs import JobVerbs
+from tui_batch.tui.place import Place
+from tui_batch.tui.places.endpoints import EndpointsPlace
+from tui_batch.tui.places.errors import ErrorsPlace
+from tui_batch.tui.places.gpu import GpuPlace
+from tui_batch.tui.places.items import ItemsPlace
+from tui_batch.tui.places.jobs import JobsPlace
+from tui_batch.tui.places.log import LogPlace
+from tui_batch.tui.tones import Tone, plain
+from tui_batch.tui.view import JobView, View
+from tui_batch.tui.widgets.frame import Hints, PlaceBar, TitleLine
+from tui_batch.tui.widgets.table import Table
+from tui_batch.tui.words import summary
+
+TICK_S = 0.25
+BLURRED_TICK_S = 1.0
+"""While the terminal says that it has no focus."""
+PLACES: tuple[type[Place], ...] = (JobsPlace, ItemsPlace, ErrorsPlace, EndpointsPlace, GpuPlace, LogPlace)
+
+
+class BatchApp(App[None]):
+    """The terminal app over an open desk."""
+
+    CSS_PATH = "styles/app.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("app"), *bindings("job")]
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.desk = desk
+        self.bridge = Bridge(desk)
+        self.verbs = JobVerbs(self)
+        self.view = View(desk.clock())
+        self._timer: Timer | None = None
+        self._ticking = False
+
+    def compose(self) -> ComposeResult:
+        """Title, places, hints."""
+        yield TitleLine()
+        yield PlaceBar([place.TITLE for place in PLACES])
+        with ContentSwitcher(initial=PLACES[0].NAME, id="places"):
+            for place in PLACES:
+                yield place(self.desk)
+        yield Hints()
+
+    async def on_mount(self) -> None:
+        """Starts the timer; the first view is drawn at once."""
+        name = "demo, simulated" if self.desk.is_demo else self.desk.where.db.name
+        self.query_one(TitleLine).left = (("llmbatch-tui", Tone.STRONG), (f"  {name}", Tone.MUTED))
+        await self._tick()
+        self.place.entered()
+        self._timer = self.set_interval(TICK_S, self._tick)
+
+    # What is shown
+
+    @property
+    def place(self) -> Place:
+        """The visible one."""
+        switcher = self.query_one("#places", ContentSwitcher)
+        visible = switcher.visible_content
+        assert isinstance(visible, Place)
+        return visible
+
+    async def _tick(self) -> None:
+        """Pulls a view. A slow read skips ticks, it never piles them up."""
+        if self._ticking:
+            return
+        self._ticking = True
+        try:
+            self._draw(await self.bridge.tick())
+        finally:
+            self._ticking = False
+
+    def _draw(self, view: View) -> None:
+        self.view = view
+        with self.batch_update():
+            self.query_one(TitleLine).right = summary(view)
+            self.place.show(view)
+
+    def on_app_blur(self) -> None:
+        """Nobody looks."""
+        self._retime(BLURRED_TICK_S)
+
+    def on_app_focus(self) -> None:
+        """Somebody looks again."""
+        self._retime(TICK_S)
+
+    def _retime(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = self.set_interval(seconds, self._tick)
+
+    def go_to(self, name: str) -> Place:
+        """Shows a place and gives it the focus."""
+        self.query_one("#places", ContentSwitcher).current = name
+        number = [place.NAME for place in PLACES].index(name)
+        self.query_one(PlaceBar).current = number
+        place = self.place
+        place.show(self.view)
+        place.entered()
+        return place
+
+    def select(self, job_id: int) -> None:
+        """Makes a job the one that items, errors and the live panel are about."""
+        self.bridge.selected = job_id
+        self._draw(replace(self.view, selected=job_id))
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        """The cursor of the list of jobs selects."""
+        if event.table.id == "job-table" and isinstance(event.key, int):
+            self.select(event.key)
+
+    def on_table_opened(self, event: Table.Opened) -> None:
+        """A double click opens the job."""
+        if event.table.id == "job-table":
+            self.go_to("items")
+
+    def on_place_bar_chosen(self, event: PlaceBar.Chosen) -> None:
+        """A click on a place's title."""
+        self.go_to(PLACES[event.number].NAME)
+
+    # What is done
+
+    def chosen_jobs(self) -> list[JobView]:
+        """In the list of jobs the marked ones, or the one under the cursor; elsewhere the selected one."""
+        place = self.place
+        if isinstance(place, JobsPlace):
+            return place.chosen()
+        return [self.view.job] if self.view.job is not None else []
+
+    async def guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs it; what goes wrong is said in words, and the app goes on."""
+        try:
+            await work
+        except UserError as error:
+            self.say_trouble(error)
+
+    def say_trouble(self, error: UserError) -> None:
+        """An error with its remedy, as a toast and in the log."""
+        self.notify(safe_text(str(error), 400), severity="error", markup=False)
+        self.log_place.note("error", str(error))
+
+    def say(self, words: str) -> None:
+        """A short message; foreign text in it is safe."""
+        self.notify(safe_text(words, 300), markup=False)
+
+    @property
+    def log_place(self) -> LogPlace:
+        """Where actions and errors are noted."""
+        return self.query_one(LogPlace)
+
+    def record(self, *words: str) -> None:
+        """Notes what was done, as the command that does the same."""
+        self.log_place.record(self.desk.where.command(*words))
+
+    @contextmanager
+    def long_work(self, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        """Shows how far something is, in the title line."""
+        title = self.query_one(TitleLine)
+        before = title.left
+
+        def progress(done: int) -> None:
+            part = f" {100 * done // total} %" if total else f" {done:,}"
+            title.left = plain(f"{what}{part}", Tone.ACCENT)
+
+        try:
+            progress(0)
+            yield progress
+        finally:
+            title.left = before
+
+    async def new_job(self, draft: JobDraft | None) -> None:
+        """Opens the new-job screen and selects what came of it."""
+        from tui_batch.tui.screens.new_job import NewJobScreen
+
+        job_id = await self.push_screen_wait(NewJobScreen(self.desk, draft))
+        self.bridge.hurry()
+        if job_id is not None:
+            await self._tick()
+            self.go_to("jobs")
+            self.select(job_id)
+
+    # Actions; see actions.py
+
+    def action_place(self, name: str) -> None:
+        """One of the six."""
+        self.go_to(name)
+
+    def action_job(self, name: str) -> None:
+        """A verb over the jobs that are meant."""
+        self.verbs.start(name)
+
+    def action_app_new_job(self) -> None:
+        """From a file to a running job."""
+        self.run_worker(self.guarded(self.new_job(None)), group="verbs")
+
+    def action_app_pause_all(self) -> None:
+        """Pauses all that runs; with nothing running lets go on what a person paused."""
+        self.run_worker(self.guarded(self.verbs.pause_all(self.view.jobs)), group="verbs")
+
+    def action_app_quit(self) -> None:
+        """Leaves, and asks first when something runs here."""
+        self.exit()

@@ -1,0 +1,83 @@
+"""Between the engine and the screens: reads both, makes one frozen View a tick. Knows no widget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tui_batch.domain.job import Job
+from tui_batch.engine.snapshot import EngineSnapshot, JobSnapshot
+from tui_batch.errors import UserError
+from tui_batch.tui.desk import Desk
+from tui_batch.tui.history import History
+from tui_batch.tui.view import JobView, View
+
+FEW_JOBS = 100
+"""With more jobs than this the list is read once a second at most while answers stream in."""
+SLOW_S = 1.0
+
+
+@dataclass
+class Bridge:
+    """Keeps what must be remembered from one tick to the next."""
+
+    desk: Desk
+    selected: int | None = None
+    _jobs: tuple[Job, ...] = ()
+    _elsewhere: frozenset[int] = frozenset()
+    _version: int = -1
+    _read_at: float = float("-inf")
+    _history: dict[int, History] = field(default_factory=dict)
+
+    async def tick(self) -> View:
+        """What is to be drawn now. A database that cannot be read is told in the view; the last list stays."""
+        now = self.desk.clock()
+        engine = self.desk.engine.snapshot()
+        trouble = engine.trouble
+        try:
+            await self._read(now)
+        except UserError as error:
+            trouble = trouble or error.message
+        jobs = self._views(now, engine)
+        if self.selected is None or all(job.id != self.selected for job in jobs):
+            self.selected = jobs[0].id if jobs else None
+        return View(now, jobs, self.selected, engine, self._history, trouble)
+
+    def hurry(self) -> None:
+        """The next tick reads the jobs anew, as something was just done to them."""
+        self._version, self._read_at = -1, float("-inf")
+
+    async def _read(self, now: float) -> None:
+        if len(self._jobs) > FEW_JOBS and now - self._read_at < SLOW_S:
+            return
+        if (version := await self.desk.store.data_version()) == self._version:
+            await self._look_for_owners(now)
+            return
+        known = {job.id: job for job in self._jobs}
+        self._jobs = await self.desk.store.jobs.overview(known)
+        self._version, self._read_at = version, now
+        await self._look_for_owners(now)
+        alive = {job.id for job in self._jobs}
+        for gone in self._history.keys() - alive:
+            del self._history[gone]
+
+    async def _look_for_owners(self, now: float) -> None:
+        """Whether a live process runs each job that has an owner; processes die without changing the database."""
+        owned = [job for job in self._jobs if job.owner is not None]
+        self._elsewhere = frozenset([job.id for job in owned if await self.desk.controller.owned_elsewhere(job)])
+
+    def _views(self, now: float, engine: EngineSnapshot) -> tuple[JobView, ...]:
+        live: Mapping[int, JobSnapshot] = {job.id: job for job in engine.jobs}
+        return tuple(self._view(now, job, live.get(job.id)) for job in self._jobs)
+
+    def _view(self, now: float, job: Job, live: JobSnapshot | None) -> JobView:
+        elsewhere = live is None and job.id in self._elsewhere
+        view = JobView(job, live, elsewhere)
+        if live is None and not elsewhere:
+            return view
+        history = self._history.setdefault(job.id, History())
+        if live is not None:
+            history.add(now, live)
+            return JobView(job, live, elsewhere, live.rate, live.eta_s)
+        history.add_counters(now, job.counters)
+        return JobView(job, live, elsewhere, history.rate() or 0.0, history.eta_s())

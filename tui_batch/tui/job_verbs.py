@@ -1,0 +1,179 @@
+"""The verbs over jobs, for the app: each asks where it must, acts through the controller, and says what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tui_batch import figures
+from tui_batch.domain.job import PauseReason
+from tui_batch.engine.compose import draft_of
+from tui_batch.engine.control import Selection
+from tui_batch.tui.screens.confirm import Confirm
+from tui_batch.tui.view import JobView
+
+if TYPE_CHECKING:
+    from tui_batch.tui.app import BatchApp
+
+Verb: TypeAlias = Callable[[Sequence[JobView]], Coroutine[Any, Any, None]]
+
+STEP = 1.25
+"""What `+` multiplies the concurrency by, and `-` divides it by; at least by one."""
+
+
+def is_startable(job: JobView) -> bool:
+    """Whether `pause/resume` means going on."""
+    return not job.is_active and job.counters.pending > 0
+
+
+def stepped(concurrency: int, direction: int) -> int:
+    """One step more or fewer in flight, at least 1."""
+    if direction > 0:
+        return max(concurrency + 1, round(concurrency * STEP))
+    return max(1, min(concurrency - 1, round(concurrency / STEP)))
+
+
+class JobVerbs:
+    """Verbs over the jobs that are meant at the moment."""
+
+    def __init__(self, app: BatchApp) -> None:
+        self._app = app
+        self._desk = app.desk
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Verb]:
+        verbs = (self.pause, self.more, self.less, self.knobs, self.retry, self.export, self.clone, self.edit)
+        return {verb.__name__: verb for verb in (*verbs, self.cancel, self.delete)}
+
+    def start(self, name: str) -> None:
+        """Does a verb over the chosen jobs, in a worker, so that it may ask."""
+        verb, jobs = self._by_name[name], self._app.chosen_jobs()
+        if not jobs:
+            self._app.notify("There is no job yet. n makes one.")
+            return
+        self._app.run_worker(self._app.guarded(verb(jobs)), group="verbs")
+
+    async def pause(self, jobs: Sequence[JobView]) -> None:
+        """Pauses what runs, and lets go on what stands still."""
+        if running := [job for job in jobs if job.is_active]:
+            await self._each(running, "pause", self._desk.controller.pause)
+            return
+        startable = [job for job in jobs if is_startable(job)]
+        await self._each(startable, "resume", self._desk.controller.resume)
+        if not startable:
+            self._app.notify("Nothing is left to do there. r tries the dead items again.")
+
+    async def pause_all(self, jobs: Sequence[JobView]) -> None:
+        """Pauses all that runs; with nothing running lets go on what a person paused."""
+        if running := [job for job in jobs if job.is_active]:
+            await self._each(running, "pause", self._desk.controller.pause)
+            return
+        paused = [job for job in jobs if job.reason is PauseReason.USER and job.counters.pending]
+        await self._each(paused, "resume", self._desk.controller.resume)
+        if not paused:
+            self._app.notify("Nothing runs, and nothing is paused.")
+
+    async def more(self, jobs: Sequence[JobView]) -> None:
+        """One step more in flight."""
+        await self._step(jobs, 1)
+
+    async def less(self, jobs: Sequence[JobView]) -> None:
+        """One step fewer in flight."""
+        await self._step(jobs, -1)
+
+    async def _step(self, jobs: Sequence[JobView], direction: int) -> None:
+        for job in jobs:
+            now = job.knobs.concurrency or max(1, job.in_flight)
+            new = stepped(now, direction)
+            await self._desk.controller.turn(job.id, {"concurrency": new})
+            self._app.record("set", str(job.id), f"concurrency={new}")
+            was = job.knobs.concurrency or "auto"
+            self._app.notify(f"#{job.id} concurrency {was} → {new}", timeout=2)
+        self._app.bridge.hurry()
+
+    async def knobs(self, jobs: Sequence[JobView]) -> None:
+        """Opens the dialog; it turns the knobs."""
+        from tui_batch.tui.screens.knobs import KnobsDialog
+
+        await self._app.push_screen_wait(KnobsDialog(self._desk, jobs, self._app.record))
+        self._app.bridge.hurry()
+
+    async def retry(self, jobs: Sequence[JobView]) -> None:
+        """Makes dead items pending again, and lets the job go on."""
+        dead = sum(job.counters.dead for job in jobs)
+        if not dead:
+            self._app.notify("There are no dead items.")
+            return
+        if not await self._ask(f"Try {figures.count(dead)} dead items again?", _costs(jobs)):
+            return
+        for job in jobs:
+            if not job.counters.dead:
+                continue
+            count = await self._desk.controller.retry(job.id, Selection())
+            self._app.record("retry", str(job.id), "--dead")
+            if not job.is_active:
+                await self._desk.controller.resume(job.id)
+                self._app.record("resume", str(job.id))
+            self._app.notify(f"#{job.id}: {figures.count(count)} items are tried again")
+        self._app.bridge.hurry()
+
+    async def export(self, jobs: Sequence[JobView]) -> None:
+        """Opens the dialog; it writes the file."""
+        from tui_batch.tui.screens.export import ExportDialog
+
+        await self._app.push_screen_wait(ExportDialog(self._desk, jobs[0].job))
+
+    async def clone(self, jobs: Sequence[JobView]) -> None:
+        """New drafts with the same rows."""
+        for job in jobs:
+            new = await self._desk.controller.clone(job.id, job.job.spec, job.knobs)
+            self._app.record("clone", str(job.id))
+            self._app.notify(f"#{new} is a copy of #{job.id}. p starts it.")
+        self._app.bridge.hurry()
+
+    async def edit(self, jobs: Sequence[JobView]) -> None:
+        """Opens the new-job screen with what this job says."""
+        await self._app.new_job(draft_of(jobs[0].job))
+
+    async def cancel(self, jobs: Sequence[JobView]) -> None:
+        """Ends jobs, asked for first."""
+        pending = sum(job.counters.pending for job in jobs)
+        if await self._ask(f"Cancel {_jobs(jobs)}?", f"{figures.count(pending)} pending items will not be asked."):
+            await self._each(jobs, "cancel", self._desk.controller.cancel)
+
+    async def delete(self, jobs: Sequence[JobView]) -> None:
+        """Removes jobs, asked for first, and shows how far it is."""
+        rows = sum(job.counters.total for job in jobs)
+        paid = sum(job.counters.cost_nano for job in jobs)
+        detail = f"{figures.count(rows)} items and their answers, which cost {figures.dollars(paid)}, are lost."
+        if not await self._ask(f"Delete {_jobs(jobs)}?", detail):
+            return
+        for job in jobs:
+            with self._app.long_work(f"deleting #{job.id}", job.counters.total) as progress:
+                await self._desk.controller.delete(job.id, progress=progress)
+            self._app.record("delete", str(job.id))
+        self._app.bridge.hurry()
+
+    async def _each(self, jobs: Sequence[JobView], word: str, verb: Callable[[int], Awaitable[None]]) -> None:
+        for job in jobs:
+            await verb(job.id)
+            self._app.record(word, str(job.id))
+        self._app.bridge.hurry()
+
+    async def _ask(self, question: str, detail: str = "") -> bool:
+        return await self._app.push_screen_wait(Confirm(question, detail))
+
+
+def _jobs(jobs: Sequence[JobView]) -> str:
+    return f"job #{jobs[0].id} {jobs[0].name}" if len(jobs) == 1 else f"{len(jobs)} jobs"
+
+
+def _costs(jobs: Sequence[JobView]) -> str:
+    """What asking again may cost, from what an item cost on average so far."""
+    answered = sum(job.counters.done + job.counters.dead for job in jobs)
+    if not answered or any(job.counters.unpriced for job in jobs):
+        return "What it costs is not known."
+    dead = sum(job.counters.dead for job in jobs)
+    spent = sum(job.counters.cost_nano for job in jobs)
+    return f"About {figures.dollars(round(spent / answered * dead))} at what an item cost so far."

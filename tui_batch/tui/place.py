@@ -1,0 +1,31 @@
+"""What the six places of the app have in common."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.containers import Vertical
+
+from tui_batch.tui.desk import Desk
+from tui_batch.tui.view import View
+
+
+class Place(Vertical):
+    """One of the six. Shown by the app's switcher; while it is, it gets every view."""
+
+    NAME: ClassVar[str]
+    """Also its id, and the context of its actions."""
+    TITLE: ClassVar[str]
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(id=self.NAME)
+        self.desk = desk
+        self.view = View(0.0)
+        """The last one seen."""
+
+    def show(self, view: View) -> None:
+        """Draws what changed. Called each tick while the place is visible, so it must cost little."""
+        self.view = view
+
+    def entered(self) -> None:
+        """The place became the visible one: takes the focus where it belongs."""

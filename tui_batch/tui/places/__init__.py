@@ -1,0 +1,1 @@
+"""The six places of the app: jobs, items, errors, endpoints, GPU, log."""

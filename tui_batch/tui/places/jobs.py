@@ -1,0 +1,171 @@
+"""Place 1: the jobs, with the selected one's live panel under them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.widgets import Input
+
+from tui_batch import figures
+from tui_batch.domain.job import JobState
+from tui_batch.tui.actions import bindings
+from tui_batch.tui.desk import Desk
+from tui_batch.tui.place import Place
+from tui_batch.tui.tones import Spans, Tone, plain
+from tui_batch.tui.view import JobView, View
+from tui_batch.tui.widgets.live_panel import LivePanel
+from tui_batch.tui.widgets.table import Column, Table
+from tui_batch.tui.words import finished_share, progress_bar, state_span
+
+_BAR = 12
+
+
+def _progress(job: JobView) -> Spans:
+    return (*progress_bar(job, _BAR), (f" {finished_share(job):>5}", Tone.PLAIN))
+
+
+def _rate(job: JobView) -> Spans:
+    return plain(figures.rate(job.rate) if job.is_active else "")
+
+
+def _left(job: JobView) -> Spans:
+    return plain(figures.duration(job.eta_s) if job.is_active else "", Tone.MUTED)
+
+
+def _dead(job: JobView) -> Spans:
+    dead = job.counters.dead
+    return plain(figures.short_count(dead) if dead else "·", Tone.BAD if dead else Tone.MUTED)
+
+
+def _models(job: JobView) -> Spans:
+    return plain(", ".join(ref.model for ref in job.job.spec.models), Tone.MUTED)
+
+
+COLUMNS: tuple[Column[JobView], ...] = (
+    Column("id", "#", lambda job: plain(str(job.id), Tone.MUTED), 4, right=True, sort=lambda job: job.id),
+    Column("name", "Job", lambda job: plain(job.name), 14, stretches=True, sort=lambda job: job.name.lower()),
+    Column("state", "State", lambda job: (state_span(job),), 12, sort=lambda job: (job.state, job.reason or "")),
+    Column("progress", "Progress", _progress, _BAR + 6, sort=lambda job: -job.counters.pending),
+    Column(
+        "total",
+        "Items",
+        lambda job: plain(figures.short_count(job.counters.total)),
+        6,
+        right=True,
+        drop=4,
+        sort=lambda job: job.counters.total,
+    ),
+    Column("rate", "Rate", _rate, 9, right=True, drop=2, sort=lambda job: job.rate),
+    Column("left", "Left", _left, 8, right=True, drop=3, sort=lambda job: job.eta_s or 0.0),
+    Column("dead", "Dead", _dead, 5, right=True, drop=1, sort=lambda job: job.counters.dead),
+    Column(
+        "cost",
+        "Cost",
+        lambda job: plain(figures.cost(job.counters)),
+        9,
+        right=True,
+        drop=1,
+        sort=lambda job: job.counters.cost_nano,
+    ),
+    Column("models", "Models", _models, 24, drop=5, sort=lambda job: job.job.spec.models[0].model),
+)
+SORTS: dict[str, Callable[[JobView], Any]] = {column.id: column.sort for column in COLUMNS if column.sort is not None}
+
+
+def matching(job: JobView, words: str) -> bool:
+    """Whether every word is found in the job's number, name, state, reason, models or tags."""
+    tags = " ".join(f"{key}:{value}" for key, value in job.knobs.tags.items())
+    models = " ".join(ref.model for ref in job.job.spec.models)
+    text = f"#{job.id} {job.name} {job.state} {job.reason or ''} {models} {tags}".lower()
+    return all(word in text for word in words.lower().split())
+
+
+class JobsPlace(Place):
+    """The list and the live panel."""
+
+    NAME = "jobs"
+    TITLE = "Jobs"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("jobs")
+    DEFAULT_CSS = """
+    JobsPlace { layout: vertical; }
+    JobsPlace #jobs-filter { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
+    JobsPlace #jobs-filter.open { display: block; }
+    JobsPlace #job-table { height: 2fr; min-height: 4; }
+    JobsPlace LivePanel { height: 3fr; }
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._sort = "-id"
+        self._words = ""
+
+    def compose(self) -> ComposeResult:
+        """Filter, list, panel."""
+        yield Input(placeholder="words: name, state, model, tag", id="jobs-filter", compact=True)
+        yield Table[JobView](COLUMNS, lambda job: job.id, empty="No job matches.", id="job-table")
+        yield LivePanel()
+
+    @property
+    def table(self) -> Table[JobView]:
+        """The list."""
+        return self.query_one("#job-table", Table)
+
+    def show(self, view: View) -> None:
+        """The rows that match, in the order chosen; the panel of the selected one."""
+        super().show(view)
+        column, falling = self._sort.removeprefix("-"), self._sort.startswith("-")
+        rows = [job for job in view.jobs if not self._words or matching(job, self._words)]
+        self.table.sorted_by = self._sort
+        self.table.set_rows(sorted(rows, key=SORTS[column], reverse=falling))
+        self.table.move_to(view.selected)
+        self.query_one(LivePanel).show(view)
+
+    def entered(self) -> None:
+        """The list has the focus."""
+        self.table.focus()
+
+    def chosen(self) -> list[JobView]:
+        """The jobs that actions mean."""
+        return self.table.chosen()
+
+    def action_jobs_mark(self) -> None:
+        """Marks the job under the cursor."""
+        self.table.toggle_mark()
+
+    def on_table_sorted(self, event: Table.Sorted) -> None:
+        """A title was clicked: by it, and turned round the second time."""
+        self._sort = event.column if self._sort != event.column else f"-{event.column}"
+        self.show(self.view)
+
+    def action_jobs_filter(self) -> None:
+        """Opens the filter line."""
+        line = self.query_one("#jobs-filter", Input)
+        line.add_class("open")
+        line.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filters as one types."""
+        self._words = event.value
+        self.show(self.view)
+
+    def on_input_submitted(self) -> None:
+        """Back to the list; the filter stays."""
+        self.table.focus()
+
+    def key_escape(self) -> None:
+        """Leaves the filter, or takes marks away."""
+        line = self.query_one("#jobs-filter", Input)
+        self.table.marks.clear()
+        if line.has_class("open"):
+            line.value = ""
+            line.remove_class("open")
+        self.table.focus()
+        self.table.refresh()
+
+
+def is_startable(job: JobView) -> bool:
+    """Whether `pause/resume` means going on."""
+    return job.state in (JobState.PAUSED, JobState.DRAFT) or (not job.is_active and job.counters.pending > 0)

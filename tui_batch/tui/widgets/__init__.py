@@ -1,0 +1,1 @@
+"""Parts that places and screens are made of."""

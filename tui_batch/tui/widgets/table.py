@@ -1,0 +1,262 @@
+"""A list of rows under a header line. Only the visible lines are drawn, so a thousand rows cost what thirty do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui_batch.tui.tones import Spans, Styles, Tone, styled, styles_of
+
+T = TypeVar("T")
+GAP = 1
+"""Cells between two columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[T]):
+    """One column."""
+
+    id: str
+    title: str
+    cell: Callable[[T], Spans]
+    width: int
+    """In cells. Of the stretching column: the least it may have."""
+    right: bool = False
+    stretches: bool = False
+    """Takes the room that is left. One column at most."""
+    drop: int = 0
+    """Left out when there is too little room, the highest number first; 0: never."""
+    sort: Callable[[T], Any] | None = None
+    """What rows are ordered by when its title is clicked; None: nothing happens."""
+
+
+def fitting(columns: Sequence[Column[T]], width: int) -> list[tuple[Column[T], int]]:
+    """The columns that fit into `width` cells, each with its width; the stretching one takes what is left."""
+    kept = list(columns)
+    while len(kept) > 1 and sum(column.width + GAP for column in kept) - GAP > width:
+        droppable = [column for column in kept if column.drop]
+        if not droppable:
+            break
+        kept.remove(max(droppable, key=lambda column: column.drop))
+    spare = max(0, width - (sum(column.width + GAP for column in kept) - GAP))
+    return [(column, column.width + (spare if column.stretches else 0)) for column in kept]
+
+
+class Table(ScrollView, Generic[T], can_focus=True):
+    """Rows of values of one kind, each with a key. Keeps its cursor on the same key when rows come and go."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"table--header", "table--cursor", "table--marked"}
+    DEFAULT_CSS = """
+    Table { height: 1fr; background: $surface; color: $foreground; scrollbar-size-vertical: 1; }
+    Table > .table--header { background: $panel; color: $foreground; text-style: bold; }
+    Table > .table--cursor { background: $foreground 12%; }
+    Table:focus > .table--cursor { background: $primary 35%; text-style: bold; }
+    Table > .table--marked { background: $accent 20%; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "cursor(-1)", "up", show=False),
+        Binding("down,j", "cursor(1)", "down", show=False),
+        Binding("pageup,ctrl+u", "page(-1)", "page up", show=False),
+        Binding("pagedown,ctrl+d", "page(1)", "page down", show=False),
+        Binding("home,g", "end(-1)", "first", show=False),
+        Binding("end,G", "end(1)", "last", show=False),
+    ]
+
+    class Moved(Message):
+        """The cursor is on another row."""
+
+        def __init__(self, table: Table[Any], key: object) -> None:
+            super().__init__()
+            self.table = table
+            self.key = key
+
+        @property
+        def control(self) -> Table[Any]:
+            """The table."""
+            return self.table
+
+    class Opened(Moved):
+        """A row was double-clicked."""
+
+    class Sorted(Message):
+        """The title of a column was clicked."""
+
+        def __init__(self, table: Table[Any], column: str) -> None:
+            super().__init__()
+            self.table = table
+            self.column = column
+
+        @property
+        def control(self) -> Table[Any]:
+            """The table."""
+            return self.table
+
+    def __init__(
+        self,
+        columns: Sequence[Column[T]],
+        key: Callable[[T], object],
+        *,
+        empty: str = "",
+        id: str | None = None,
+    ) -> None:
+        super().__init__(id=id)
+        self.columns = tuple(columns)
+        self._key = key
+        self._empty = empty
+        self._rows: tuple[T, ...] = ()
+        self._index: dict[object, int] = {}
+        self._cursor = 0
+        self.marks: set[object] = set()
+        """Keys of the marked rows."""
+        self.sorted_by: str = ""
+        """Id of the column whose title shows an arrow; a leading `-`: falling."""
+
+    # What it shows
+
+    @property
+    def rows(self) -> tuple[T, ...]:
+        """What is listed, in order."""
+        return self._rows
+
+    @property
+    def cursor_row(self) -> T | None:
+        """The row under the cursor."""
+        return self._rows[self._cursor] if self._rows else None
+
+    def chosen(self) -> list[T]:
+        """The marked rows, or else the one under the cursor."""
+        marked = [row for row in self._rows if self._key(row) in self.marks]
+        return marked or ([self._rows[self._cursor]] if self._rows else [])
+
+    def set_rows(self, rows: Iterable[T]) -> None:
+        """Replaces the rows; the cursor stays on its key, or near where it was when that is gone."""
+        new = tuple(rows)
+        if new == self._rows:
+            return
+        key = self._key(self._rows[self._cursor]) if self._rows else None
+        self._rows = new
+        self._index = {self._key(row): position for position, row in enumerate(new)}
+        self._cursor = max(0, min(self._index.get(key, self._cursor), len(new) - 1))
+        self.marks &= self._index.keys()
+        self.virtual_size = Size(self.size.width, len(new) + 1)
+        self.refresh()
+
+    def move_to(self, key: object) -> None:
+        """Puts the cursor on the row with that key, if there is one."""
+        if (position := self._index.get(key)) is not None and position != self._cursor:
+            self._set_cursor(position)
+
+    def toggle_mark(self) -> None:
+        """Marks the row under the cursor, or takes its mark away, and goes to the next."""
+        if self._rows:
+            self.marks ^= {self._key(self._rows[self._cursor])}
+            self.refresh()
+            self.action_cursor(1)
+
+    # Keys and mouse
+
+    def action_cursor(self, step: int) -> None:
+        """Up or down."""
+        self._set_cursor(self._cursor + step)
+
+    def action_page(self, step: int) -> None:
+        """A page up or down."""
+        self._set_cursor(self._cursor + step * max(1, self.size.height - 2))
+
+    def action_end(self, side: int) -> None:
+        """To the first or the last row."""
+        self._set_cursor(0 if side < 0 else len(self._rows) - 1)
+
+    def _set_cursor(self, position: int) -> None:
+        if not self._rows:
+            return
+        before, self._cursor = self._cursor, max(0, min(position, len(self._rows) - 1))
+        # Two lines, so that a row is never hidden under the header.
+        self.scroll_to_region(Region(0, self._cursor, 1, 2), animate=False, force=True, x_axis=False)
+        self.refresh()
+        if self._cursor != before:
+            self.post_message(self.Moved(self, self._key(self._rows[self._cursor])))
+
+    def on_click(self, event: events.Click) -> None:
+        """The header sorts; a row gets the cursor; twice opens it."""
+        if event.y == 0:
+            if (column := self._column_at(event.x)) is not None and column.sort is not None:
+                self.post_message(self.Sorted(self, column.id))
+            return
+        position = event.y - 1 + round(self.scroll_offset.y)
+        if position < len(self._rows):
+            self._set_cursor(position)
+            if event.chain > 1:
+                self.post_message(self.Opened(self, self._key(self._rows[position])))
+
+    def on_resize(self) -> None:
+        """The width decides which columns fit."""
+        self.virtual_size = Size(self.size.width, len(self._rows) + 1)
+
+    def _column_at(self, x: int) -> Column[T] | None:
+        at = 0
+        for column, width in fitting(self.columns, self.size.width):
+            if at <= x < at + width + GAP:
+                return column
+            at += width + GAP
+        return None
+
+    # Drawing
+
+    def render_line(self, y: int) -> Strip:
+        """Line 0 is the header, whatever is scrolled."""
+        styles = styles_of(self.app.theme_variables)
+        base = self.rich_style
+        if y == 0:
+            return self._strip(self._header(), base + self.get_component_rich_style("table--header"))
+        position = y - 1 + round(self.scroll_offset.y)
+        if position >= len(self._rows):
+            empty = self._empty if not self._rows and y == 2 else ""
+            return self._strip(Text(f"  {empty}"), base + styles[Tone.MUTED])
+        row = self._rows[position]
+        style = base
+        if self._key(row) in self.marks:
+            style += self.get_component_rich_style("table--marked")
+        if position == self._cursor:
+            style += self.get_component_rich_style("table--cursor")
+        return self._strip(self._line(row, styles), style)
+
+    def _header(self) -> Text:
+        line = Text(no_wrap=True, end="")
+        for column, width in fitting(self.columns, self.size.width):
+            arrow = {column.id: "▲", f"-{column.id}": "▼"}.get(self.sorted_by, "")
+            _append(line, Text(column.title + arrow), width, right=column.right)
+        return line
+
+    def _line(self, row: T, styles: Styles) -> Text:
+        line = Text(no_wrap=True, end="")
+        for column, width in fitting(self.columns, self.size.width):
+            _append(line, styled(column.cell(row), styles), width, right=column.right)
+        return line
+
+    def _strip(self, text: Text, style: Style) -> Strip:
+        segments = text.render(self.app.console)
+        strip = Strip(segments).adjust_cell_length(self.size.width)
+        return strip.apply_style(style)
+
+
+def _append(line: Text, cell: Text, width: int, *, right: bool) -> None:
+    cell.truncate(width, overflow="ellipsis")
+    pad = " " * (width - cell.cell_len)
+    if line:
+        line.append(" " * GAP)
+    if right:
+        line.append(pad)
+    line.append_text(cell)
+    if not right:
+        line.append(pad)
