@@ -1,0 +1,74 @@
+"""Questions and menus: what their keys do, and that nothing in a text is read as markup."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from textual.app import App
+
+from tui_batch.tui.screens.confirm import Confirm
+from tui_batch.tui.screens.dialog import Dialog
+from tui_batch.tui.screens.menu import Choice, Menu
+
+HOSTILE = "[/red] \x1b[2J [bold]x[/bold] \u202e"
+
+
+async def answer(dialog: Dialog[Any], *keys: str) -> Any:
+    app: App[None] = App()
+    answers: list[Any] = []
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.push_screen(dialog, answers.append)
+        await pilot.pause()
+        await pilot.press(*keys)
+        await pilot.pause()
+        assert not isinstance(app.screen, Dialog), "it is closed"
+    return answers[0]
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (("y",), True),
+        (("n",), False),
+        (("escape",), False),
+        (("enter",), False),
+        (("left", "enter"), True),
+        (("tab", "tab", "enter"), False),
+    ],
+)
+async def test_enter_on_an_unread_question_destroys_nothing(keys: tuple[str, ...], expected: bool) -> None:
+    assert await answer(Confirm(f"Delete {HOSTILE}?", "1,000 items\n" + HOSTILE), *keys) is expected
+
+
+async def test_a_question_is_answered_by_mouse() -> None:
+    app: App[None] = App()
+    answers: list[bool | None] = []
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.push_screen(Confirm("Sure?"), answers.append)
+        await pilot.click("#yes")
+        await pilot.pause()
+    assert answers == [True]
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [(("b",), 2), (("down", "enter"), 2), (("j", "enter"), 2), (("escape",), None), (("enter",), 1)],
+)
+async def test_a_menu_gives_what_was_chosen(keys: tuple[str, ...], expected: int | None) -> None:
+    menu = Menu("Copy", [Choice("a", HOSTILE, 1, "what"), Choice("b", "two", 2, HOSTILE)])
+    assert await answer(menu, *keys) == expected
+
+
+async def test_a_menu_s_own_key_wins_over_moving() -> None:
+    assert await answer(Menu("Sort", [Choice("x", "a", 1), Choice("j", "job", 2)]), "j") == 2
+
+
+async def test_a_dialog_survives_the_smallest_terminal() -> None:
+    app: App[None] = App()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.push_screen(Confirm("Sure?", "word " * 500))
+        for size in ((1, 1), (20, 5), (200, 60)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+        await pilot.press("y")

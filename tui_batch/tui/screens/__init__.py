@@ -1,0 +1,1 @@
+"""Screens and dialogs that open over the places."""

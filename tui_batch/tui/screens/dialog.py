@@ -1,0 +1,53 @@
+"""What all dialogs have in common: a box in the middle that fits the terminal, and escape that leaves it."""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tui_batch.safe_text import safe_text
+
+T = TypeVar("T")
+MOST_TEXT = 2_000
+"""Characters of a text that a dialog shows."""
+
+
+class Dialog(ModalScreen[T]):
+    """A box over the app. Its only child is a container with the class `box`."""
+
+    DEFAULT_CSS = """
+    Dialog { align: center middle; }
+    Dialog > .box {
+        width: 92%; max-width: 76; height: auto; max-height: 94%;
+        border: round $primary; background: $surface; padding: 0 1;
+    }
+    Dialog .title { text-style: bold; height: auto; }
+    Dialog .detail { height: auto; margin: 1 0 0 0; }
+    Dialog .muted { color: $text-muted; }
+    Dialog .trouble { color: $error; height: auto; }
+    Dialog .buttons { height: 1; align-horizontal: right; margin: 1 0 0 0; }
+    Dialog Button { min-width: 8; margin: 0 0 0 1; background: $panel; color: $foreground; }
+    Dialog Button:focus { background: $primary; color: $background; text-style: bold; }
+    Dialog:ansi Button:focus { text-style: bold reverse; }
+    Dialog OptionList { background: $surface; border: none; padding: 0; height: auto; }
+    Dialog OptionList:focus { background: $surface; border: none; background-tint: transparent; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Close", show=False)]
+
+    def action_leave(self) -> None:
+        """Closes it without an answer."""
+        self.dismiss(None)
+
+
+def safe_content(text: str) -> Content:
+    """Text of several lines with nothing in it that could act on the terminal; no part of it is markup."""
+    return Content("\n".join(safe_text(line) for line in text[:MOST_TEXT].split("\n")))
+
+
+def words(text: str, classes: str = "") -> Static:
+    """A piece of text in a dialog."""
+    return Static(safe_content(text), classes=classes, markup=False)

@@ -1,0 +1,83 @@
+"""A short list to choose one of: by its key, by arrows and enter, or by mouse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from tui_batch.safe_text import safe_text
+from tui_batch.tui.screens.dialog import Dialog, words
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[T]):
+    """One of a menu's entries."""
+
+    key: str
+    """The character that takes it; empty: only arrows and mouse do."""
+    label: str
+    """May be foreign text."""
+    value: T
+    detail: str = ""
+    """Shown quietly after the label."""
+
+
+class Menu(Dialog[T | None], Generic[T]):
+    """Dismissed with the value of the chosen entry, or None."""
+
+    def __init__(self, title: str, choices: Sequence[Choice[T]], *, detail: str = "", at: int = 0) -> None:
+        super().__init__()
+        self._title = title
+        self._detail = detail
+        self._choices = tuple(choices)
+        self._at = at
+
+    def compose(self) -> ComposeResult:
+        """Title, words, entries."""
+        with Vertical(classes="box"):
+            yield words(self._title, "title")
+            if self._detail:
+                yield words(self._detail, "detail muted")
+            width = max((len(choice.label) for choice in self._choices if choice.detail), default=0)
+            yield OptionList(*(Option(line(choice, width)) for choice in self._choices), markup=False)
+
+    def on_mount(self) -> None:
+        """The list has the focus."""
+        entries = self.query_one(OptionList)
+        entries.highlighted = self._at if self._choices else None
+        entries.focus()
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.dismiss(self._choices[event.option_index].value)
+
+    def on_key(self, event: events.Key) -> None:
+        """An entry's own key; j and k move unless they are such keys."""
+        for choice in self._choices:
+            if choice.key and event.character == choice.key:
+                event.stop()
+                self.dismiss(choice.value)
+                return
+        if event.key in ("j", "k"):
+            entries = self.query_one(OptionList)
+            (entries.action_cursor_down if event.key == "j" else entries.action_cursor_up)()
+
+
+def line(choice: Choice[T], width: int) -> Content:
+    """` k  label  detail`, on one line; details stand under each other."""
+    label = safe_text(choice.label, 200)
+    gap = "  " + " " * (width - len(label)) if choice.detail else ""
+    return Content.assemble(
+        (f" {choice.key or ' '}  ", "bold $accent"), label, gap, (safe_text(choice.detail, 200), "dim")
+    )
