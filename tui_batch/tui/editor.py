@@ -1,0 +1,71 @@
+"""A text in the person's own editor, while the app stands back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from textual.app import App, SuspendNotSupported
+
+from tui_batch.errors import UserError
+
+USUAL = ("nano", "vim", "vi")
+"""Looked for when neither VISUAL nor EDITOR is set."""
+
+
+def editor_command(environment: Mapping[str, str], platform: str, find: Callable[[str], str | None]) -> list[str]:
+    """The editor with its options. Raises UserError when there is none."""
+    for name in ("VISUAL", "EDITOR"):
+        if words := environment.get(name, "").strip():
+            return shlex.split(words, posix=platform != "win32")
+    for usual in ("notepad",) if platform == "win32" else USUAL:
+        if find(usual) is not None:
+            return [usual]
+    raise UserError("no editor was found", remedy="Set EDITOR to the command of yours.")
+
+
+async def edit_text(app: App[Any], text: str, suffix: str = ".txt") -> str | None:
+    """Opens the text in the editor and returns what was saved; None: it was left as it was.
+
+    Meanwhile the terminal is the editor's: the app draws nothing, while the engine goes on. Raises UserError when the
+    editor cannot be started or fails.
+    """
+    command = editor_command(os.environ, sys.platform, shutil.which)
+    path = await asyncio.to_thread(_write, text, suffix)
+    try:
+        await _suspended(app, [*command, str(path)])
+        edited = await asyncio.to_thread(path.read_text, encoding="utf-8", errors="replace")
+    finally:
+        with suppress(OSError):
+            path.unlink()
+    return None if edited.rstrip("\n") == text.rstrip("\n") else edited
+
+
+def _write(text: str, suffix: str) -> Path:
+    """A file that only its owner can read."""
+    handle, name = tempfile.mkstemp(prefix="llmbatch-tui-", suffix=suffix)
+    with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as file:
+        file.write(text)
+    return Path(name)
+
+
+async def _suspended(app: App[Any], command: list[str]) -> None:
+    try:
+        # A batch that is open draws nothing: a suspended driver has no one who would take the output.
+        with app.batch_update(), app.suspend():
+            code = (await asyncio.to_thread(subprocess.run, command, check=False)).returncode
+    except SuspendNotSupported as error:
+        raise UserError("this terminal cannot be given to an editor", remedy="Copy the text instead: y.") from error
+    except OSError as error:
+        raise UserError(f"{command[0]} cannot be started: {error.strerror}", remedy="Set EDITOR to another.") from error
+    if code:
+        raise UserError(f"{command[0]} ended with code {code}; nothing was changed")
