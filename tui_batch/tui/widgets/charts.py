@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import groupby
 
 from textual.content import Content
 
@@ -86,8 +87,12 @@ class _Canvas:
         cell.mark, cell.style = mark, style
 
     def rows(self) -> list[Content]:
-        """What was drawn."""
-        return [Content.assemble(*((self._char(cell), cell.style) for cell in row)) for row in self._cells]
+        """What was drawn; neighbours of one style are one piece, as pieces are what drawing costs."""
+        drawn = []
+        for row in self._cells:
+            runs = groupby(row, key=lambda cell: cell.style)
+            drawn.append(Content.assemble(*(("".join(map(self._char, run)), style) for style, run in runs)))
+        return drawn
 
     def _char(self, cell: _Cell) -> str:
         if self.glyphs is Glyphs.UNICODE:

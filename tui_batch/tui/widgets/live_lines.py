@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -57,6 +57,18 @@ def heading(subject: Subject, width: int) -> Content:
     return Content.assemble(left, " " * (room - len(models) + 2), (models, MUTED))
 
 
+def joined(pieces: Sequence[Content], width: int) -> Content:
+    """The pieces in one line, the first of them first; those that do not fit any more are left out whole."""
+    kept: list[Content] = []
+    room = width
+    for piece in pieces:
+        needed = piece.cell_length + (len(GAP) if kept else 0)
+        if needed <= room or not kept:
+            kept.append(piece)
+            room -= needed
+    return Content(GAP).join(kept)
+
+
 def state_mark(job: JobView) -> tuple[str, str]:
     """A glyph and a style for a job's state."""
     return {
@@ -100,31 +112,32 @@ def progress(subject: Subject, width: int) -> list[Content]:
     return [drawn, meaning]
 
 
-def pace(subject: Subject) -> Content:
+def pace(subject: Subject, width: int) -> Content:
     """How fast it goes, when it ends, and what holds it back now."""
     job = subject.job
     if not job.is_active:
         return standing(job)
     pieces = [Content.styled(figures.rate(job.rate), "bold")]
-    if subject.tokens_per_s:
-        pieces.append(Content(f"{figures.short_count(round(subject.tokens_per_s))} tokens/s"))
     pieces.append(Content(f"{figures.duration(job.eta_s)} left" if job.eta_s is not None else "end not known yet"))
     if job.live is not None:
         pieces += _flight(job.live, subject.now)
-    else:
-        owner = job.job.owner
-        pieces.append(Content.styled(f"runs in process {owner.pid} on {safe_text(owner.host)}" if owner else "", MUTED))
-    return Content(GAP).join(pieces)
+    elif (owner := job.job.owner) is not None:
+        pieces.append(Content.styled(f"runs in process {owner.pid} on {safe_text(owner.host, 40)}", MUTED))
+    if subject.tokens_per_s:
+        pieces.append(Content(f"{figures.short_count(round(subject.tokens_per_s))} tokens/s"))
+    return joined(pieces, width)
 
 
 def _flight(live: JobSnapshot, now: float) -> Iterator[Content]:
+    """What holds the job back stands first: it is what a person wants to know."""
+    if live.hold is not None and live.hold.what not in USUAL_HOLDS:
+        yield Content.styled(safe_text(live.hold.words(datetime.fromtimestamp(now))), "bold $warning")
     bound = "auto" if live.knobs.concurrency is None else f"of {live.knobs.concurrency}"
     yield Content(f"{figures.count(live.in_flight)} in flight ({bound})")
     if live.waiting:
         yield Content(f"{figures.count(live.waiting)} wait to be retried")
-    if live.hold is not None:
-        words = safe_text(live.hold.words(datetime.fromtimestamp(now)))
-        yield Content.styled(words, MUTED if live.hold.what in USUAL_HOLDS else "bold $warning")
+    if live.hold is not None and live.hold.what in USUAL_HOLDS:
+        yield Content.styled(safe_text(live.hold.words(datetime.fromtimestamp(now))), MUTED)
 
 
 def standing(job: JobView) -> Content:
@@ -155,7 +168,7 @@ def message(job: JobView, width: int) -> Content | None:
     return Content(safe_text(job.message, width)) if job.message else None
 
 
-def money(subject: Subject) -> Content:
+def money(subject: Subject, width: int) -> Content:
     """Cost spent, projected, cap, and what the cache saved."""
     job = subject.job
     counters, spec = job.counters, job.job.spec
@@ -171,9 +184,10 @@ def money(subject: Subject) -> Content:
     if spec.cache is CacheMode.OFF:
         pieces.append(Content.styled("cache off", MUTED))
     elif counters.done:
-        saved = f", saved {figures.dollars(counters.saved_nano)}" if counters.saved_nano else ""
-        pieces.append(Content(f"cache hits {figures.percent(counters.cached, counters.done)}{saved}"))
-    return Content(GAP).join(pieces)
+        saved = f"saved {figures.dollars(counters.saved_nano)}" if counters.saved_nano else ""
+        pieces.append(Content(f"cache hits {figures.percent(counters.cached, counters.done)}"))
+        pieces.append(Content.styled(saved, MUTED))
+    return joined([piece for piece in pieces if piece], width)
 
 
 def latencies(latency: Latency) -> Content:
@@ -182,16 +196,17 @@ def latencies(latency: Latency) -> Content:
     return Content.assemble("latency", *(f"  {name} {figures.duration(value)}" for name, value in named))
 
 
-def traffic(subject: Subject) -> Content:
-    """Requests, tokens and latency."""
+def traffic(subject: Subject, width: int) -> Content:
+    """Latency, tokens and requests."""
     counters, live = subject.job.counters, subject.job.live
-    pieces = [Content(f"{figures.short_count(counters.requests)} requests")]
+    pieces: list[Content] = []
+    if live is not None and live.latency.p50 is not None:
+        pieces.append(latencies(live.recent if live.recent.p50 is not None else live.latency))
     if counters.tokens_in or counters.tokens_out:
         sums = f"{figures.short_count(counters.tokens_in)} in, {figures.short_count(counters.tokens_out)} out"
         pieces.append(Content(f"tokens {sums}"))
-    if live is not None and live.latency.p50 is not None:
-        pieces.append(latencies(live.recent if live.recent.p50 is not None else live.latency))
-    return Content(GAP).join(pieces)
+    pieces.append(Content(f"{figures.short_count(counters.requests)} requests"))
+    return joined(pieces, width)
 
 
 def limits(subject: Subject, width: int, room: int) -> list[Content]:

@@ -47,21 +47,34 @@ class Chart:
     key: Content
 
 
-def draw(view: View, width: int, height: int, glyphs: Glyphs = Glyphs.UNICODE) -> list[Content]:
-    """At most `height` lines of at most `width` cells about the selected job."""
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What can be drawn on."""
+
+    width: int
+    height: int
+    glyphs: Glyphs = Glyphs.UNICODE
+
+
+def draw_words(view: View, frame: Frame) -> list[Content]:
+    """Everything about the selected job that is no picture, in at most the lines and cells of the frame."""
     job = view.job
-    if job is None or width < 20 or height < 1:
+    if job is None or frame.width < 20 or frame.height < 1:
         return []
-    history = view.history.get(job.id)
-    subject = subject_of(view, job, history, glyphs)
-    lines = words(subject, width, height)
-    rest = height - len(lines)
-    if history is not None and history.age_s > 0:
-        if rest > LOWEST:
-            lines += [Content(""), *chart_grid(charts_of(job, history, width, glyphs), width, rest - 1, glyphs)]
-        else:
-            lines += sparks(job, history, width, glyphs)
-    return [line.truncate(width, ellipsis=True) for line in lines[:height]]
+    subject = subject_of(view, job, view.history.get(job.id), frame.glyphs)
+    lines = words(subject, frame.width, frame.height)
+    return [line.truncate(frame.width, ellipsis=True) for line in lines[: frame.height]]
+
+
+def draw_pictures(job: JobView, history: History | None, frame: Frame) -> list[Content]:
+    """What can be drawn of a job's history in what is left: charts, else one line each, else nothing."""
+    if history is None or history.age_s <= 0 or frame.height < 1 or frame.width < 20:
+        return []
+    width, glyphs = frame.width, frame.glyphs
+    if frame.height <= LOWEST:
+        return sparks(job, history, width, glyphs)[: frame.height]
+    charts = charts_of(job, history, width, glyphs)
+    return [Content(""), *chart_grid(charts, width, frame.height - 1, glyphs)]
 
 
 def subject_of(view: View, job: JobView, history: History | None, glyphs: Glyphs) -> Subject:
@@ -77,10 +90,10 @@ def words(subject: Subject, width: int, height: int) -> list[Content]:
     first = [
         live_lines.heading(subject, width),
         *live_lines.progress(subject, width),
-        live_lines.pace(subject),
+        live_lines.pace(subject, width),
         live_lines.message(subject.job, width),
-        live_lines.money(subject),
-        live_lines.traffic(subject),
+        live_lines.money(subject, width),
+        live_lines.traffic(subject, width),
     ]
     last = [live_lines.failures(subject), *live_lines.quality(subject, width)]
     fixed = [line for line in first if line is not None], [line for line in last if line is not None]
@@ -207,14 +220,27 @@ class LivePanel(Widget):
         self._glyphs = glyphs_for(getattr(sys.__stdout__, "encoding", None), os.environ.get("TERM", ""))
         self._view = View(0.0)
         self._lines: list[Content] = []
+        self._pictured: tuple[object, ...] = ()
+        """What the pictures were drawn for: they change once a second, the words more often."""
+        self._pictures: list[Content] = []
 
     def show(self, view: View) -> None:
         """Draws what changed about the selected job."""
         self._view = view
-        lines = draw(view, self.content_size.width, self.content_size.height, self._glyphs)
+        width, height = self.content_size
+        lines = draw_words(view, Frame(width, height, self._glyphs))
+        lines += self._drawn(view, Frame(width, height - len(lines), self._glyphs))
         if len(lines) != len(self._lines) or not all(map(Content.is_same, lines, self._lines)):
             self._lines = lines
             self.refresh()
+
+    def _drawn(self, view: View, frame: Frame) -> list[Content]:
+        job = view.job
+        drawn_for = (view.selected, int(view.now), frame)
+        if job is not None and drawn_for != self._pictured:
+            self._pictures = draw_pictures(job, view.history.get(job.id), frame)
+            self._pictured = drawn_for
+        return self._pictures if job is not None else []
 
     def on_resize(self) -> None:
         """Other sizes have other charts."""
