@@ -109,7 +109,7 @@ def test_malformed_answers_have_a_limit_of_their_own() -> None:
 def test_an_invalid_answer_is_asked_for_again_at_once() -> None:
     again = verdict(Outcome(C.INVALID), History(attempts=1))
 
-    assert again == RetryAt(NOW, 2, 0)
+    assert again == RetryAt(NOW, 2, 0, 1)
     assert verdict(Outcome(C.INVALID), History(attempts=4)) == Dead(C.INVALID)
 
 

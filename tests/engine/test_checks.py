@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 from engine_bench import ok, open_bench
 
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.job import Knobs
 from tui_batch.domain.outcome import Outcome, OutcomeClass
-from tui_batch.engine.checks import schema_check
 
 SCHEMA = {
     "type": "object",
@@ -19,35 +17,6 @@ SCHEMA = {
     "required": ["mood"],
 }
 GOOD = '{"mood": "good", "score": 3}'
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (GOOD, ""),
-        (f"```json\n{GOOD}\n```", ""),
-        ("good", "not JSON"),
-        ("", "not JSON"),
-        ('{"score": 3}', "'mood' is a required property"),
-        ('{"mood": "fine"}', "mood: 'fine' is not one of"),
-        ('{"mood": "good", "score": "three"}', "score: 'three' is not of type 'integer'"),
-    ],
-)
-def test_an_answer_is_held_to_the_schema(text: str, words: str) -> None:
-    check = schema_check(SCHEMA)
-    assert check is not None
-    checked = check(ok(text))
-    assert checked.text == text
-    assert checked.cls is (OutcomeClass.INVALID if words else OutcomeClass.OK)
-    assert words in checked.message
-
-
-def test_errors_are_left_as_they_are() -> None:
-    check = schema_check(SCHEMA)
-    assert check is not None
-    refused = Outcome(OutcomeClass.REFUSED, text="no")
-    assert check(refused) is refused
-    assert schema_check(None) is None
 
 
 def test_invalid_answers_are_asked_for_again_then_dead_and_never_shared(tmp_path: Path, virtually: Any) -> None:

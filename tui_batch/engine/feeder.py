@@ -103,9 +103,9 @@ class Feeder:
         loop_now, now = asyncio.get_running_loop().time(), self._clock()
         for item in ready:
             answer = next((answers[call.cache_key] for call in item.calls if call.cache_key in answers), None)
-            if answer is not None:
-                self._landing.hit(run, item, answer)
-            elif due[item.id] > now:
+            if answer is not None and self._landing.hit(run, item, answer):
+                continue
+            if due[item.id] > now:
                 run.queue.wait(item, loop_now + due[item.id] - now)
             else:
                 run.queue.push(item)

@@ -18,6 +18,7 @@ from tui_batch.inputs.importing import Batch, RejectsFile, batches
 from tui_batch.inputs.reading import Rows, open_input
 from tui_batch.inputs.rows import Reject
 from tui_batch.inputs.templates import MissingColumn, RowError, compile_prompt
+from tui_batch.quality.kinds import columns_of
 from tui_batch.store.importer import Importer
 from tui_batch.store.store import Store
 
@@ -122,10 +123,11 @@ async def _read_in(
 
 
 def check_columns(spec: JobSpec, source: InputSource, rows: Sequence[NewRow]) -> None:
-    """Raises InputError when a template names a column that none of the first rows has.
+    """Raises InputError when a template or a check names a column that none of the first rows has.
 
     A slip of the pen must not make a million dead items. A row that can be rendered all the same is fine.
     """
+    _check_references(spec, source, rows)
     try:
         compile_prompt(replace(spec, source=source)).render(rows[0].data)
     except MissingColumn as error:
@@ -138,6 +140,20 @@ def check_columns(spec: JobSpec, source: InputSource, rows: Sequence[NewRow]) ->
         ) from None
     except RowError:
         return
+
+
+def _check_references(spec: JobSpec, source: InputSource, rows: Sequence[NewRow]) -> None:
+    missing = columns_of(spec.checks)
+    for row in rows:
+        if not missing:
+            return
+        missing -= orjson.loads(row.data).keys()
+    if missing:
+        raise InputError(
+            source.path,
+            f"no row has the column `{min(missing)}` that a check compares answers with",
+            remedy="Name a column that holds the right answer.",
+        )
 
 
 def _next(reading: Iterator[Batch]) -> Batch | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from tui_batch.domain.endpoint import DeploymentKey
-from tui_batch.domain.job import CacheMode, Job, JobState, Knobs
+from tui_batch.domain.job import CacheMode, Job, JobSpec, JobState, Knobs
+from tui_batch.domain.quality import OnDrift
 from tui_batch.engine.buckets import BucketLoads
 from tui_batch.engine.budget import Budget
-from tui_batch.engine.checks import AnswerCheck
 from tui_batch.engine.guard import Guard
 from tui_batch.engine.lane import Halt, Wait
 from tui_batch.engine.prepare import Preparer
@@ -17,7 +17,9 @@ from tui_batch.engine.ratelimit import RateLimiter
 from tui_batch.engine.retry import RetryPolicy
 from tui_batch.engine.router import routes_of
 from tui_batch.engine.snapshot import Hold, JobSnapshot
-from tui_batch.engine.stats import JobStats
+from tui_batch.engine.stats import UNSCORED, JobStats, Scored
+from tui_batch.quality.checks import Checks
+from tui_batch.quality.drift import DriftWatch
 
 HELD_ITEMS = 10_000
 """Items of one job in memory at most: ready, waiting or hanging on an equal request."""
@@ -29,10 +31,12 @@ PAGE_BYTES = 8 * 1024 * 1024
 class JobRun:
     """The state of one job while this process runs it. Changed by the scheduler, on the loop, only."""
 
-    def __init__(self, job: Job, preparer: Preparer, check: AnswerCheck | None = None) -> None:
+    def __init__(self, job: Job, preparer: Preparer, checks: Checks | None = None, scored: Scored = UNSCORED) -> None:
         self.id = job.id
-        self.check = check
+        self.checks = checks
         """What answers are held to; None: any answer will do."""
+        self.drift = watch_of(job.spec)
+        """Tells when answers get worse; begins anew with every run. None: nobody asked for it."""
         self.spec = job.spec
         self.knobs = job.knobs
         self.preparer = preparer
@@ -42,7 +46,7 @@ class JobRun:
         self.limiter = RateLimiter(rpm=job.knobs.rpm, tpm=job.knobs.tpm)
         self.budget = Budget(job.knobs.budget_nano, job.counters.cost_nano)
         self.guard = Guard()
-        self.stats = JobStats(job.counters)
+        self.stats = JobStats(job.counters, scored)
         self._weights = {ref.model: ref.weight for ref in job.spec.models}
         self.in_flight = 0
         self.followers = 0
@@ -108,6 +112,7 @@ class JobRun:
         """Figures for a screen."""
         halt = self.halt
         wait = self.wait
+        limits = self.limiter.snapshot(now)
         seconds = None if wait is None or wait.until is None else max(0.0, wait.until - now)
         return JobSnapshot(
             id=self.id,
@@ -123,6 +128,16 @@ class JobRun:
             eta_s=self.stats.eta_s(now),
             latency=self.stats.latency,
             recent=self.stats.recent(now),
+            rpm_used=limits.rpm_used,
+            tpm_used=limits.tpm_used,
             failures=dict(self.stats.failures),
             hold=None if wait is None or halt is not None else Hold(wait.what, seconds),
+            score_mean=self.stats.scored.mean,
+            drift=() if self.drift is None else self.drift.alerts,
         )
+
+
+def watch_of(spec: JobSpec) -> DriftWatch | None:
+    """What watches a job's answers: by default those of a job that says what they should be."""
+    watched = spec.on_drift or (OnDrift.WARN if spec.checks or spec.schema is not None else OnDrift.OFF)
+    return None if watched is OnDrift.OFF else DriftWatch(spec.drift)

@@ -28,6 +28,8 @@ class Entry:
     """Unix time."""
     level: str
     text: str
+    job_id: int | None = None
+    """None: it is about no job."""
 
 
 class Journal:
@@ -39,9 +41,9 @@ class Journal:
         self._waiting: deque[Entry] = deque(maxlen=WAITING)
         self._lanes: dict[tuple[str, str], LaneSnapshot] = {}
 
-    def note(self, level: str, text: str) -> None:
+    def note(self, level: str, text: str, job_id: int | None = None) -> None:
         """Takes a line (level: info, warning or error). Never waits."""
-        self._waiting.append(Entry(self._clock(), level, text))
+        self._waiting.append(Entry(self._clock(), level, text, job_id))
 
     def observe(self, snapshot: EngineSnapshot) -> None:
         """Notes what changed about the deployments since the last look."""
@@ -55,7 +57,7 @@ class Journal:
         """Writes what waits. Raises StoreTrouble while the disk refuses; what it did not take goes on waiting."""
         while self._waiting:
             entry = self._waiting[0]
-            await self._events.log(None, entry.level, entry.text, at=entry.at)
+            await self._events.log(entry.job_id, entry.level, entry.text, at=entry.at)
             if self._waiting and self._waiting[0] is entry:
                 self._waiting.popleft()
 

@@ -12,6 +12,7 @@ from tenacity import wait_exponential
 from tui_batch.domain.item import ItemFlag
 from tui_batch.domain.job import JobSpec, Mode, OnTruncated, PauseReason
 from tui_batch.domain.outcome import FREE_RETRY, JOB_WIDE, RETRYABLE, Outcome, OutcomeClass
+from tui_batch.domain.quality import OnInvalid
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -48,6 +49,9 @@ class RetryPolicy:
     max_malformed: int = 3
     """Requests that may end malformed in all, then dead."""
     on_truncated: OnTruncated = OnTruncated.FLAG
+    on_invalid: OnInvalid = OnInvalid.RETRY
+    max_invalid: int | None = None
+    """Requests whose answers may fail the checks in all, then dead; None: only max_attempts bounds them."""
     base_s: float = 0.5
     """Upper bound of the first backoff; each further one doubles it."""
     cap_s: float = 60.0
@@ -62,22 +66,27 @@ class RetryPolicy:
             max_attempts=spec.max_attempts,
             max_malformed=spec.max_malformed,
             on_truncated=spec.on_truncated,
+            on_invalid=spec.on_invalid,
+            max_invalid=spec.max_invalid,
             models=len(spec.models) if spec.mode is Mode.FALLBACK else 1,
         )
 
-    def models_spent(self, attempts: int, malformed: int) -> int:
+    def models_spent(self, attempts: int, malformed: int, invalid: int = 0) -> int:
         """How many models an item with this history has tried in vain; all of them: it is dead."""
-        return min(self.models, max(attempts // self.max_attempts, malformed // self.max_malformed))
+        failing = 0 if self.max_invalid is None else invalid // self.max_invalid
+        return min(self.models, max(attempts // self.max_attempts, malformed // self.max_malformed, failing))
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What happened to an item before. `attempts` and `malformed` do not include the outcome being decided."""
+    """What happened to an item before. Only `requests` includes the outcome being decided."""
 
     attempts: int = 0
     malformed: int = 0
     requests: int = 1
     """Requests made for the item so far, this one and those that cost no attempt included."""
+    invalid: int = 0
+    """Answers that failed the checks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +103,7 @@ class RetryAt:
     at_unix: float
     attempts: int
     malformed: int
+    invalid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,10 @@ def decide(outcome: Outcome, history: History, policy: RetryPolicy, *, now_unix:
             return Done()
         case OutcomeClass.QUOTA | OutcomeClass.AUTH:
             return _pause(outcome)
+        case OutcomeClass.INVALID if policy.on_invalid is OnInvalid.FLAG:
+            return Done(ItemFlag.CHECK_FAILED)
+        case OutcomeClass.INVALID if policy.on_invalid is OnInvalid.DEAD:
+            return Dead(outcome.cls)
         case OutcomeClass.TRUNCATED:
             return _truncated(outcome, history, policy, now_unix, rng)
     allowed = _server_word(outcome)
@@ -164,12 +178,13 @@ def _again(
     bad_shape = outcome.cls is OutcomeClass.MALFORMED
     attempts = history.attempts + (not free)
     malformed = history.malformed + bad_shape
-    spent = policy.models_spent(attempts, malformed)
+    invalid = history.invalid + (outcome.cls is OutcomeClass.INVALID)
+    spent = policy.models_spent(attempts, malformed, invalid)
     if not free and spent >= policy.models:
         return Dead(outcome.cls)
-    if spent > policy.models_spent(history.attempts, history.malformed):
-        return RetryAt(now_unix, attempts, malformed)
-    return RetryAt(now_unix + _wait(outcome, history, policy, rng), attempts, malformed)
+    if spent > policy.models_spent(history.attempts, history.malformed, history.invalid):
+        return RetryAt(now_unix, attempts, malformed, invalid)
+    return RetryAt(now_unix + _wait(outcome, history, policy, rng), attempts, malformed, invalid)
 
 
 def _wait(outcome: Outcome, history: History, policy: RetryPolicy, rng: random.Random) -> float:

@@ -37,6 +37,7 @@ class Scheduler:
         join: Callable[[JobRun, Prepared], bool],
         halt: Callable[[JobRun, Halt], None],
         healthy: Callable[[], bool],
+        hold: Callable[[JobRun, int], Wait | None],
     ) -> None:
         self._runs = runs
         self._lanes = lanes
@@ -44,6 +45,7 @@ class Scheduler:
         self._join = join
         self._halt = halt
         self._healthy = healthy
+        self._hold = hold
         self._loop = asyncio.get_running_loop()
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
@@ -176,7 +178,7 @@ class Scheduler:
         """The deployments of an item's route in the order in which to try them."""
         if len(item.route) == 1:
             return (0,)
-        spent = run.policy.models_spent(item.attempts, item.malformed)
+        spent = run.policy.models_spent(item.attempts, item.malformed, item.invalid)
         return preference(run.spec.mode, item.route, lambda key: self._lanes[key].load(now, run.weight(key)), spent)
 
     def _closed(self, item: Prepared) -> Halt:
@@ -200,11 +202,13 @@ class Scheduler:
             lane.limiter.cancel(lane_ticket)
             claimed[run.id] = Wait(own.what, own.until)
             return claimed[run.id]
-        worst = None if lane.prices is None else worst_case(item.size, item.max_out, lane.prices)
-        if not run.budget.fits(worst):
+        worst = None if lane.prices is None else worst_case(item.size, item.max_out or lane.window, lane.prices)
+        fits = run.budget.fits(worst)
+        unpaid = self._hold(run, worst or 0) if fits else self._over_budget(run, item, lane, worst)
+        if unpaid is not None:
             lane.limiter.cancel(lane_ticket)
             run.limiter.cancel(own.ticket)
-            return self._over_budget(run, item, lane, worst)
+            return unpaid
         return Pass(lane_ticket, own.ticket, run.budget.reserve(worst))
 
     def _over_budget(self, run: JobRun, item: Prepared, lane: Lane, worst: int | None) -> Wait:
@@ -214,7 +218,7 @@ class Scheduler:
         words = "the next request could pass the budget"
         if lane.prices is None:
             words = f"a budget is set but the price of {lane.key} is unknown; set one in the settings (prices:)"
-        elif item.max_out is None:
+        elif worst is None:
             words = "a budget is set but nothing bounds the answers; set the parameter max_tokens"
         self._halt(run, Halt(JobState.PAUSED, PauseReason.BUDGET, words))
         return Wait("budget")

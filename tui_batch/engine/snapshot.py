@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from tui_batch.domain.job import Counters, JobState, Knobs, PauseReason
 from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.quality.drift import Alert
 
 LONG_S = 120.0
 """A longer wait is told by its end, not by its length."""
@@ -68,6 +69,14 @@ class JobSnapshot:
     hold: Hold | None = None
     recent: Latency = Latency()
     """As `latency`, of the answers of the last minute only: what a chart over time is made of."""
+    rpm_used: int = 0
+    """Of the job's own limit of requests a minute."""
+    tpm_used: int = 0
+    """Of its own limit of tokens a minute."""
+    score_mean: float | None = None
+    """Mean score of the job's answers so far, 0 to 1; None: no check gives one."""
+    drift: tuple[Alert, ...] = ()
+    """In what way answers got worse in this run, as far as it still holds."""
 
 
 @dataclass(frozen=True, slots=True)

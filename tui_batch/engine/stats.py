@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
 from tui_batch.domain.item import ItemRecord, ItemState
 from tui_batch.domain.job import Counters
@@ -34,11 +35,28 @@ def counted(counters: Counters, record: ItemRecord) -> Counters:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The scores of a job's answers, added up."""
+
+    count: int = 0
+    total: float = 0.0
+
+    @property
+    def mean(self) -> float | None:
+        """From 0 to 1; None: no answer has a score."""
+        return self.total / self.count if self.count else None
+
+
+UNSCORED = Scored()
+
+
 class JobStats:
     """Counters as they will be once everything recorded is committed, rates and latencies."""
 
-    def __init__(self, counters: Counters) -> None:
+    def __init__(self, counters: Counters, scored: Scored = UNSCORED) -> None:
         self.counters = counters
+        self.scored = scored
         self.failures: Counter[OutcomeClass] = Counter()
         self._finished = WindowedRate(10.0)
         self._latency = Histogram()
@@ -52,6 +70,8 @@ class JobStats:
         if record.state is ItemState.PENDING:
             return
         self._finished.add(now, 1)
+        if record.score is not None:
+            self.scored = Scored(self.scored.count + 1, self.scored.total + record.score)
         if record.state is ItemState.DONE and not record.cached:
             self._latency.add(record.outcome.latency_s)
             self._recent.add(now, record.outcome.latency_s)

@@ -12,10 +12,14 @@ KEPT = 50_000
 """Events beyond this number push out the oldest."""
 
 
+_INSERT = "INSERT INTO event(job_id, at, level, text) VALUES ((SELECT id FROM job WHERE id = ?), ?, ?, ?)"
+
+
 def insert_event(conn: sqlite3.Connection, job_id: int | None, at: float, level: str, text: str) -> int:
     """Adds an event within the caller's transaction and returns its id."""
     clean = text.encode("utf-8", "replace").decode("utf-8")
-    cursor = conn.execute("INSERT INTO event(job_id, at, level, text) VALUES (?, ?, ?, ?)", (job_id, at, level, clean))
+    # A job may be deleted while a line about it waits for the disk.
+    cursor = conn.execute(_INSERT, (job_id, at, level, clean))
     event_id = cursor.lastrowid or 0
     conn.execute("DELETE FROM event WHERE id <= ?", (event_id - KEPT,))
     return event_id

@@ -1,0 +1,80 @@
+"""An answer as checks and screens see it: its text, and its JSON where it is JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import orjson
+
+from tui_batch.domain.request import Json
+from tui_batch.quality.texts import column_text
+
+
+class Unreadable(Exception):
+    """The answer does not hold what is asked for; the words are for a person, and for the model."""
+
+
+def unfenced(text: str) -> str:
+    """The text without the Markdown fence that models like to put around JSON."""
+    stripped = text.strip()
+    if stripped.startswith("```") and stripped.endswith("```") and "\n" in stripped:
+        return stripped[stripped.index("\n") + 1 : -3]
+    return stripped
+
+
+def parsed_answer(text: str | None) -> Mapping[str, Json] | None:
+    """An answer that is a JSON object, by its fields; None for any other answer.
+
+    It is parsed when it is shown: a copy of the fields in the database would double its size.
+    """
+    if not text or not (bare := unfenced(text)).startswith("{"):
+        return None
+    try:
+        value = orjson.loads(bare)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+class Answer:
+    """One answer under examination. What only some checks need is worked out when one asks for it."""
+
+    def __init__(self, text: str, columns: Mapping[str, Json], *, cut: bool = False) -> None:
+        self.text = text
+        self.columns = columns
+        """The row's columns that checks refer to."""
+        self.cut = cut
+        """A length limit ended it, or the server read only a part of the prompt."""
+
+    @cached_property
+    def _parsed(self) -> Json | Unreadable:
+        try:
+            return orjson.loads(unfenced(self.text))
+        except orjson.JSONDecodeError as error:
+            return Unreadable(f"the answer is not JSON: {error}")
+
+    @property
+    def value(self) -> Json:
+        """The answer's JSON. Raises Unreadable."""
+        if isinstance(self._parsed, Unreadable):
+            raise self._parsed
+        return self._parsed
+
+    def at(self, field: str) -> Json:
+        """The value of a JSON field (a path such as `people.0.name`), the whole text without one. Raises Unreadable."""
+        if not field:
+            return self.text
+        value = self.value
+        for step in field.split("."):
+            if isinstance(value, dict) and step in value:
+                value = value[step]
+            elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+                value = value[int(step)]
+            else:
+                raise Unreadable(f"the answer has no field {field}")
+        return value
+
+    def text_at(self, field: str) -> str:
+        """That value as text. Raises Unreadable."""
+        return column_text(self.at(field))
