@@ -89,7 +89,7 @@ JOBS = (
 )
 
 NEW_JOB = (
-    Action("new_job.try", "f5,ctrl+enter", "try ten", "Ask about ten rows and read the answers.", 1, "run INPUT --sample 10"),
+    Action("new_job.try", "f5,ctrl+enter", "try ten", "Ask about ten rows first.", 1, "run INPUT --sample 10"),
     Action("new_job.run", "f6", "run all", "Make the job and start it.", 2, "run INPUT"),
     Action("new_job.save", "f2", "save", "Save it as a job file.", 3),
     Action("new_job.load", "f3", "load", "Load a job file.", 4),
@@ -101,7 +101,7 @@ NEW_JOB = (
     Action("new_job.leave", "escape", "leave", "Stop what is under way; else leave.", 8),
 )
 
-REGISTRY: tuple[Action, ...] = (*PLACES, *APP, *JOB, *JOBS)
+REGISTRY: tuple[Action, ...] = (*PLACES, *APP, *JOB, *JOBS, *NEW_JOB)
 """All of them. Another context adds its own tuple here."""
 
 

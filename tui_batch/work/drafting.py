@@ -119,6 +119,16 @@ def draft_of_form(form: Form) -> JobDraft:
     )
 
 
+def preview_draft(form: Form) -> JobDraft:
+    """What a template's preview needs of a form, whatever is wrong elsewhere. Raises FormError for the templates."""
+    wrong = check(form)
+    for field in ("prompt", "system"):
+        if field in wrong:
+            raise FormError(field, f"{field}, {wrong[field]}")
+    params = {} if "params" in wrong else read_params(form.params)
+    return replace(form.rest, prompt=form.prompt or None, system=form.system or None, params=params)
+
+
 def form_of_draft(draft: JobDraft) -> Form:
     """A form filled in with a draft, for `draft_of_form` to give the same draft back."""
     params = dict(draft.params)

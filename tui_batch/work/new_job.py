@@ -133,7 +133,7 @@ def as_spec(draft: JobDraft, source: InputSource) -> JobSpec:
 
 
 def show_row(draft: JobDraft, source: InputSource, row: Mapping[str, Any]) -> Shown:
-    """A row rendered. Raises UserError for the template and RowError for the row. May take long: call it in a thread."""
+    """A row rendered. Raises UserError for the template and RowError for the row. May take long: for a thread."""
     return _shown(compile_prompt(as_spec(draft, source)), orjson.dumps(row))
 
 
@@ -215,9 +215,7 @@ async def _everywhere(settings_file: Path | None) -> list[Listing]:
 
 def offers_of(listings: list[Listing]) -> Offers:
     """Models of all listings, in their order."""
-    models = [
-        Offer(ModelChoice(info.id, (one.endpoint.name,)), info.detail) for one in listings for info in one.models
-    ]
+    models = [Offer(ModelChoice(info.id, (one.endpoint.name,)), info.detail) for one in listings for info in one.models]
     troubles = [
         f"{one.endpoint.name}: {one.trouble.splitlines()[0] if one.trouble else 'lists no model'}"
         for one in listings

@@ -1,0 +1,308 @@
+"""The sections Models, Limits and Run: who is asked, within which bounds, and what it will take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.text import Text
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.message import Message
+from textual.widgets import Button, Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from tui_batch import figures
+from tui_batch.domain.item import ItemState
+from tui_batch.domain.job import CacheMode, Mode
+from tui_batch.inputs.draft import ModelChoice
+from tui_batch.safe_text import safe_text
+from tui_batch.tui.screens.new_job.fields import ChoiceField, Field
+from tui_batch.tui.screens.new_job.sections import Section
+from tui_batch.tui.screens.new_job.text import paragraphs
+from tui_batch.work.expecting import Expected
+from tui_batch.work.model_words import is_same, model_words, read_models
+from tui_batch.work.new_job import Answer, Offer, Offers
+
+MOST_OFFERS = 500
+"""Models that are listed at most; typing narrows them down."""
+TOLD_TROUBLES = 4
+_MODES = {
+    "": "one model: it alone; several: each answers every row",
+    Mode.SINGLE: "one model answers every row",
+    Mode.EACH: "every model answers every row: as many answers as models",
+    Mode.SPREAD: "the models share the rows, by weight (MODEL *2) and by how fast they are",
+    Mode.FALLBACK: "the next model is asked where one fails",
+    Mode.ROUTE: "rules of a job file send each row to a model",
+}
+
+
+class ModelsSection(Section):
+    """Which models answer, and how they share the rows."""
+
+    NAME = "models"
+    TITLE = "Models"
+    FIELDS = ("models", "mode", "endpoint")
+
+    DEFAULT_CSS = """
+    ModelsSection {
+        OptionList { height: 1fr; min-height: 3; background: $background; }
+        OptionList:focus { background: $surface; }
+        #told { height: auto; }
+    }
+    """
+
+    class Toggled(Message):
+        """An offered model is to be switched on or off."""
+
+        def __init__(self, choice: ModelChoice) -> None:
+            super().__init__()
+            self.choice = choice
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._offers: Offers | None = None
+        self._listed: tuple[Offer, ...] = ()
+        self._text = ""
+
+    def compose(self) -> ComposeResult:
+        """Names typed or picked, mode, endpoint; the models there are and what the endpoints said."""
+        with Vertical(classes="form"):
+            yield Field(
+                "models",
+                "Models",
+                "MODEL @ ENDPOINT, MODEL … typing narrows the list, ↓ and enter pick",
+                classes="-wide",
+            )
+            words = (("by the number of models", ""), *((mode.value, mode.value) for mode in Mode))
+            yield ChoiceField("mode", "Sharing", words, _MODES[""])
+            yield Field("endpoint", "Endpoint", "name or address, for models that name none")
+            yield OptionList(compact=True, markup=False)
+        with VerticalScroll(classes="beside", can_focus=False):
+            yield Static(id="told", markup=False)
+
+    def on_key(self, event: events.Key) -> None:
+        """Down goes from the names to the list; space picks as enter does."""
+        listed = self.query_one(OptionList)
+        box = self.query_one("#input-models", Input)
+        if event.key == "down" and box.has_focus and listed.option_count:
+            listed.focus()
+            listed.highlighted = listed.highlighted or 0
+            event.stop()
+        elif event.key == "up" and listed.has_focus and listed.highlighted in (0, None):
+            box.focus()
+            event.stop()
+        elif event.key == "space" and listed.has_focus:
+            listed.action_select()
+            event.stop()
+
+    @on(OptionList.OptionSelected)
+    def _picked(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.post_message(self.Toggled(self._listed[event.option_index].choice))
+
+    def show_offers(self, offers: Offers) -> None:
+        """What the endpoints serve."""
+        self._offers = offers
+        self.show_models(self._text)
+
+    def show_models(self, text: str) -> None:
+        """Marks what is chosen, and lists what fits the name that is being typed."""
+        self._text = text
+        chosen, typed = _parted(text, self._offers)
+        models = () if self._offers is None else self._offers.models
+        self._listed = tuple(offer for offer in models if typed in model_words(offer.choice).lower())[:MOST_OFFERS]
+        listed = self.query_one(OptionList)
+        at = listed.highlighted
+        listed.clear_options()
+        listed.add_options(Option(_offer_line(offer, chosen)) for offer in self._listed)
+        if at is not None and self._listed:
+            listed.highlighted = min(at, len(self._listed) - 1)
+        self.query_one("#told", Static).update(_told(chosen, self._offers))
+
+    def show_mode(self, mode: str) -> None:
+        """What the chosen mode means."""
+        self.query_one("#field-mode", Field).hint(_MODES.get(mode, ""))
+
+
+def _parted(text: str, offers: Offers | None) -> tuple[tuple[ModelChoice, ...], str]:
+    """The models of a text that are whole, and the beginning of one that is still being typed, in lower case."""
+    try:
+        choices = read_models(text)
+    except ValueError:
+        return (), ""
+    last = text.rpartition(",")[2].strip().lower()
+    models = () if offers is None else offers.models
+    is_whole = not last or any(is_same(offer.choice, choices[-1]) for offer in models)
+    return choices, "" if is_whole else last
+
+
+def _offer_line(offer: Offer, chosen: tuple[ModelChoice, ...]) -> Text:
+    mark = "✓" if any(is_same(offer.choice, one) for one in chosen) else "·"
+    text = Text(f"{mark} {safe_text(offer.choice.model)}", no_wrap=True, overflow="ellipsis")
+    if mark == "✓":
+        text.stylize("bold")
+    text.append(f"  {safe_text(', '.join(offer.choice.endpoints))}", "not bold")
+    return text.append(f"  {safe_text(offer.detail, 40)}" if offer.detail else "", "dim not bold")
+
+
+def _told(chosen: tuple[ModelChoice, ...], offers: Offers | None) -> Text:
+    text = Text()
+    for choice in chosen:
+        text.append(f"✓ {safe_text(model_words(choice))}\n", "bold")
+    if offers is None:
+        return text.append("Asking the endpoints which models they serve …", "dim")
+    endpoints = {name for offer in offers.models for name in offer.choice.endpoints}
+    text.append(f"{len(offers.models)} models on {len(endpoints)} endpoints: {safe_text(', '.join(sorted(endpoints)))}")
+    for trouble in offers.troubles[:TOLD_TROUBLES]:
+        text.append(f"\n! {safe_text(trouble, 200)}", "dim")
+    return text
+
+
+class LimitsSection(Section):
+    """Name, bounds and parameters; what they make of the job."""
+
+    NAME = "limits"
+    TITLE = "Limits"
+    FIELDS = (
+        *("concurrency", "rpm", "tpm", "budget", "cache", "attempts", "priority", "name"),
+        *("temperature", "max_tokens", "params", "schema"),
+    )
+
+    DEFAULT_CSS = """
+    LimitsSection > .form { height: 1fr; }
+    LimitsSection > .beside { height: 6; }
+    LimitsSection .apart { margin: 0 0 1 0; }
+    LimitsSection.-side .beside { height: 1fr; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """Everything that has a good value when it is left empty."""
+        with VerticalScroll(classes="form", can_focus=False):
+            yield Field("concurrency", "At once", "requests in flight; empty or auto: found while it runs")
+            yield Field("rpm", "RPM", "requests a minute at most; empty: as the server allows")
+            yield Field("tpm", "TPM", "tokens a minute at most, in and out")
+            yield Field("budget", "Budget $", "the job pauses before it passes this")
+            yield ChoiceField("cache", "Cache", _CACHE, "equal requests are answered from earlier runs")
+            yield Field("attempts", "Attempts", "requests for one row, the first included; empty: 5")
+            yield Field("priority", "Priority", "higher runs first; empty: 0")
+            yield Field("name", "Name", "empty: the file's", classes="apart")
+            yield Field("temperature", "Temperature", "empty: the server's own")
+            yield Field("max_tokens", "Max tokens", "of one answer; bounds what it can cost")
+            yield Field("params", "Others", "name=value name=value, such as seed=1")
+            yield Field("schema", "Schema", "a JSON Schema file that answers must meet", classes="-last")
+        with VerticalScroll(classes="beside", can_focus=False):
+            yield ExpectedView()
+
+
+_CACHE = (("use", ""), ("refresh", CacheMode.REFRESH.value), ("off", CacheMode.OFF.value))
+
+
+class ExpectedView(Static):
+    """Rows, tokens, cost and time, as far as they can be told."""
+
+    DEFAULT_CSS = "ExpectedView { height: auto; }"
+
+    def __init__(self) -> None:
+        super().__init__("", markup=False)
+
+    def show(self, expected: Expected | None, why: str) -> None:
+        """The figures, or why there are none yet."""
+        self.update(Text(safe_text(why), "dim") if expected is None else expected_text(expected))
+
+
+def expected_text(expected: Expected) -> Text:
+    """What a job will take, in a few lines."""
+    about = "" if expected.is_exact else "~"
+    text = Text(f"{about}{figures.count(expected.rows)} rows", "bold")
+    text.append(f", {about}{figures.count(expected.requests)} requests\n", "not bold")
+    low, high = expected.answers
+    text.append(f"~{figures.short_count(expected.tokens_in)} tokens in, answers of {low} to {high} tokens\n")
+    text.append("cost ").append(cost_words(expected), "bold").append("\n")
+    if expected.least_s is not None:
+        text.append(f"at least {figures.duration(expected.least_s)} within these limits\n")
+    if expected.unusable:
+        text.append(f"! no prompt can be made of {expected.unusable} of {expected.sampled} rows looked at", "bold")
+    return text
+
+
+def cost_words(expected: Expected) -> str:
+    """The cost as a range; unknown is said, never 0."""
+    if expected.cost_nano is None:
+        return "not known: a model here has no known price"
+    low, high = expected.cost_nano
+    if high == 0:
+        return "nothing: your own server, or the simulator"
+    return f"~{figures.dollars(low)} to {figures.dollars(high)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The ten rows that are being tried."""
+
+    job_id: int
+    state: str
+    answers: tuple[Answer, ...]
+
+
+class RunSection(Section):
+    """What it will take, the answers of ten rows, and the button for all."""
+
+    NAME = "run"
+    TITLE = "Run"
+    FIELDS = ()
+
+    DEFAULT_CSS = """
+    RunSection {
+        & > .form { height: auto; }
+        & > .beside { height: 1fr; }
+        & > .form > Horizontal { height: auto; }
+        Button { margin: 0 2 0 0; }
+    }
+    RunSection.-side > .form { height: 1fr; width: 2fr; }
+    RunSection.-side > .beside { width: 3fr; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """Figures and buttons; answers."""
+        with Vertical(classes="form"):
+            yield ExpectedView()
+            with Horizontal():
+                yield Button("Try ten rows (F5)", id="try", compact=True)
+                yield Button("Run all (F6)", id="all", variant="primary", compact=True)
+        with VerticalScroll(classes="beside"):
+            yield Static("Ten rows spread over the file, to read before all are sent: F5", id="answers", markup=False)
+
+    def first(self) -> None:
+        """The harmless button."""
+        self.query_one("#try", Button).focus()
+
+    def show_trial(self, trial: Trial) -> None:
+        """The answers so far."""
+        self.query_one("#answers", Static).update(trial_text(trial))
+
+
+_GLYPHS = {ItemState.DONE: "✓", ItemState.DEAD: "✗", ItemState.CANCELLED: "–"}
+
+
+def trial_text(trial: Trial) -> Text:
+    """Prompts and answers, one under the other."""
+    finished = sum(answer.state is not ItemState.PENDING for answer in trial.answers)
+    text = Text(f"{finished} of {len(trial.answers)} answered  job {trial.job_id}  {trial.state}\n", "dim")
+    for answer in trial.answers:
+        text.append("\n").append_text(_answer_text(answer))
+    return text
+
+
+def _answer_text(answer: Answer) -> Text:
+    about = [f"{_GLYPHS.get(answer.state, '○')} {answer.state.value}"]
+    about += [f"line {answer.line}"] if answer.line is not None else []
+    about += [safe_text(answer.model, 40)] if answer.model else []
+    about += [f"{answer.latency_s:.1f} s"] if answer.latency_s is not None else []
+    about += [f"{figures.count(answer.tokens)} tokens"] if answer.tokens is not None else []
+    about += ["from the cache"] if answer.is_cached else []
+    text = Text("  ".join(about) + "\n", "bold")
+    text.append(f"  {safe_text(answer.prompt, 200)}\n", "dim not bold")
+    if answer.state is not ItemState.PENDING:
+        text.append_text(paragraphs(answer.text, "not bold", 2_000)).append("\n")
+    return text
