@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_batch.money.tokens import DEFAULT_OUTPUT, RATIO_LIMIT, TokenEstimator, estimate, load_counter
+from tui_batch.domain.endpoint import DeploymentKey
+from tui_batch.domain.learned import Learned
+from tui_batch.money.tokens import DEFAULT_OUTPUT, NO_SIZE, RATIO_LIMIT, Size, TokenEstimator, estimate
+
+M = DeploymentKey("here", "m")
+ELSEWHERE = DeploymentKey("there", "m")
 
 
 def test_english_prose_comes_to_about_four_characters_a_token() -> None:
@@ -41,90 +43,99 @@ def test_half_a_surrogate_pair_is_no_reason_to_fail() -> None:
 def test_after_some_answers_estimates_meet_what_the_server_counts(truth: float, sizes: list[int]) -> None:
     estimator = TokenEstimator()
     for size in sizes:
-        guess = estimator.input_tokens("m", size * 4)
-        estimator.observe("m", guess, max(1, round((size + 8) * truth)))
+        estimator.learn_input(M, estimator.size("m", size * 4), max(1, round((size + 8) * truth)))
 
-    assert estimator.input_tokens("m", 4_000) == pytest.approx(1_008 * truth, rel=0.1)
+    assert estimator.input_tokens(M, estimator.size("m", 4_000)) == pytest.approx(1_008 * truth, rel=0.1)
 
 
-def test_models_do_not_share_what_was_learned() -> None:
+def test_prompts_that_were_measured_long_before_their_answers_teach_the_same() -> None:
+    """A thousand prompts are prepared before the first answer comes."""
     estimator = TokenEstimator()
-    estimator.observe("a", 100, 200)
+    measured = [estimator.size("m", 4_000) for _ in range(1_000)]
+    for size in measured:
+        estimator.learn_input(M, size, 1_512)
 
-    assert estimator.ratio("a") == pytest.approx(2.0)
-    assert estimator.ratio("b") == 1.0
+    assert estimator.ratio(M) == pytest.approx(1.5)
+
+
+def test_the_same_model_elsewhere_is_another_matter() -> None:
+    estimator = TokenEstimator()
+    estimator.learn_input(M, Size(100), 200)
+
+    assert estimator.ratio(M) == pytest.approx(2.0)
+    assert estimator.ratio(ELSEWHERE) == 1.0
 
 
 def test_one_odd_report_does_not_rule() -> None:
-    estimator = TokenEstimator({"m": 1.0})
+    estimator = TokenEstimator({M: Learned(answers=10)})
 
-    estimator.observe("m", 100, 10**9)
+    estimator.learn_input(M, Size(100), 10**9)
 
-    assert estimator.ratio("m") <= RATIO_LIMIT**0.2
-    estimator.observe("m", 100, 0)
-    estimator.observe("m", 0, 100)
-    assert estimator.ratio("m") <= RATIO_LIMIT**0.2
+    assert estimator.ratio(M) <= RATIO_LIMIT**0.2
+    estimator.learn_input(M, Size(100), 0)
+    estimator.learn_input(M, NO_SIZE, 100)
+    assert estimator.ratio(M) <= RATIO_LIMIT**0.2
 
 
-def test_what_was_learned_survives_a_restart() -> None:
+def test_what_was_learned_survives_a_restart_and_is_given_out_once() -> None:
     estimator = TokenEstimator()
-    estimator.observe("m", 100, 150)
-    estimator.learn_output("m", 40)
+    estimator.learn_input(M, Size(100), 150)
+    estimator.learn_answer(M, 40, 2.0)
 
-    ratios, outputs = estimator.export()
-    again = TokenEstimator(ratios, outputs)
+    fresh = estimator.take_fresh()
+    again = TokenEstimator(fresh)
 
-    assert again.ratio("m") == pytest.approx(1.5)
-    assert again.output_tokens("m", None) == 40
+    assert again.ratio(M) == pytest.approx(1.5)
+    assert again.output_tokens(M, None) == 40
+    assert estimator.take_fresh() == {} == again.take_fresh()
+    estimator.put_back(fresh)
+    assert estimator.take_fresh() == fresh
 
 
 def test_expected_answers_follow_the_limit_first_and_then_experience() -> None:
     estimator = TokenEstimator()
-    assert estimator.output_tokens("m", None) == DEFAULT_OUTPUT
-    assert estimator.output_tokens("m", 1_000) == 1_000
+    assert estimator.output_tokens(M, None) == DEFAULT_OUTPUT
+    assert estimator.output_tokens(M, 1_000) == 1_000
 
     for _ in range(50):
-        estimator.learn_output("m", 30)
+        estimator.learn_answer(M, 30, 1.0)
 
-    assert estimator.output_tokens("m", 1_000) == 30
-    assert estimator.output_tokens("m", 10) == 10
+    assert estimator.output_tokens(M, 1_000) == 30
+    assert estimator.output_tokens(M, 10) == 10
 
 
-def test_an_exact_counter_replaces_the_estimate_where_there_is_a_text() -> None:
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(0, 500), min_size=200, max_size=200))
+def test_the_spread_of_answers_is_about_their_standard_deviation(lengths: list[int]) -> None:
     estimator = TokenEstimator()
+    for length in lengths:
+        estimator.learn_answer(M, length, 1.0)
+    found = estimator.learned(M)
+
+    assert found is not None
+    assert found.tokens_out is not None
+    assert 0 <= found.spread_out <= 500
+    assert min(lengths) <= found.tokens_out <= max(lengths)
+
+
+def test_a_vocabulary_counts_where_there_is_a_text_and_has_a_ratio_of_its_own() -> None:
+    estimator = TokenEstimator()
+    estimator.learn_input(M, estimator.size("m", 400), 216)
     estimator.use_counter("m", lambda text: len(text.split()))
 
-    assert estimator.input_tokens("m", "four words of text") == 4 + 8
-    assert estimator.input_tokens("m", 400) == 108
+    counted = estimator.size("m", ["be brief", "four words of text"])
+
+    assert counted == Size(2 + 4 + 2 * 4 + 3, exact=True)
+    assert estimator.input_tokens(M, counted) == 17
+    assert estimator.input_tokens(M, estimator.size("m", 400)) == 216
+    estimator.learn_input(M, counted, 34)
+    assert estimator.input_tokens(M, counted) == 34
 
 
-def test_no_vocabulary_in_the_cache_means_no_counter_and_no_download(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+def test_only_a_prompt_that_is_certainly_too_long_is_refused_unsent() -> None:
+    estimator = TokenEstimator()
 
-    assert load_counter("gpt-4o-mini") is None
-    assert load_counter("llama3.2") is None
-
-
-def test_a_vocabulary_in_the_cache_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    address = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
-    (tmp_path / hashlib.sha1(address.encode()).hexdigest()).write_bytes(b"")
-    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    asked: list[str] = []
-
-    class Words:
-        def encode_ordinary(self, text: str) -> list[str]:
-            return text.split()
-
-    def get_encoding(name: str) -> Words:
-        asked.append(name)
-        return Words()
-
-    monkeypatch.setattr("tiktoken.get_encoding", get_encoding)
-
-    counter = load_counter("gpt-4o-mini")
-
-    assert counter is not None
-    assert counter("three little words") == 3
-    assert asked == ["o200k_base"]
+    assert not estimator.surely_above(M, Size(1_999), 1_000)
+    assert estimator.surely_above(M, Size(2_001), 1_000)
+    assert estimator.surely_above(M, Size(1_001, exact=True), 1_000)
+    assert not estimator.surely_above(M, Size(1_000, exact=True), 1_000)

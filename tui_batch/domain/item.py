@@ -123,6 +123,8 @@ class ItemRecord:
     """Answers so far that failed the job's schema or a check."""
     score: float | None = None
     """What the job's checks give the answer, 0 to 1; None: no check gives one, or there is no answer."""
+    presumed_nano: int = 0
+    """With an unknown cost: the most that it can be. It counts against caps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from tui_batch.domain.endpoint import Api, Deployment, DeploymentKey, Endpoint
 from tui_batch.domain.item import ItemRecord
 from tui_batch.domain.job import Job, JobState, Knobs, Owner, PauseReason
 from tui_batch.domain.outcome import Outcome
-from tui_batch.engine.checks import schema_check
 from tui_batch.engine.executor import Executor
 from tui_batch.engine.feeder import Feeder
 from tui_batch.engine.jobrun import JobRun
@@ -28,16 +27,19 @@ from tui_batch.engine.lease import LEASE_S
 from tui_batch.engine.overrides import Overrides
 from tui_batch.engine.patience import persistently
 from tui_batch.engine.prepare import Preparer
+from tui_batch.engine.purse import Purse
 from tui_batch.engine.queue import Prepared
 from tui_batch.engine.ratelimit import RateLimiter
 from tui_batch.engine.recall import recent, remind
 from tui_batch.engine.scheduler import Scheduler
 from tui_batch.engine.snapshot import EngineSnapshot, LaneLimits
+from tui_batch.engine.stats import Scored
 from tui_batch.errors import UserError
 from tui_batch.inputs.templates import compile_prompt
 from tui_batch.money.prices import UnitPrices
 from tui_batch.money.tokens import TokenEstimator
 from tui_batch.providers.base import Provider
+from tui_batch.quality.checks import compile_checks
 from tui_batch.store.connection import StoreTrouble
 from tui_batch.store.store import Store
 
@@ -62,6 +64,10 @@ class Surroundings:
     """Unit prices of a model on an endpoint. May block."""
     clock: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.Random)
+    window_for: Callable[[Endpoint, str], int | None] = lambda _endpoint, _model: None
+    """The context window of a model in tokens, where it is published. May block."""
+    day_budget_nano: int | None = None
+    """What all jobs together may spend on a day (UTC); None: no cap."""
     lease_s: float = LEASE_S
     """After so long without a heartbeat another process may take this one's jobs: nothing is sent any more."""
 
@@ -80,7 +86,14 @@ class _Running:
 class Engine:
     """Runs jobs. Every method is to be called on the loop that entered it."""
 
-    def __init__(self, store: Store, executor: Executor, owner: Owner, surroundings: Surroundings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        owner: Owner,
+        surroundings: Surroundings,
+        estimator: TokenEstimator | None = None,
+    ) -> None:
         self.store = store
         self.owner = owner
         self._executor = executor
@@ -89,7 +102,7 @@ class Engine:
         self._running: dict[int, _Running] = {}
         self._lanes: dict[DeploymentKey, Lane] = {}
         self._overrides = Overrides(self._lanes)
-        self._estimator = TokenEstimator()
+        self._estimator = estimator or TokenEstimator()
         self._ending: dict[int, asyncio.Future[Job]] = {}
         """Jobs that no longer run but whose last state is still being written."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,8 +122,17 @@ class Engine:
             self._estimator,
             record=self.store.writer.record,
             halt=self.halt,
+            note=lambda job_id, level, text: self.journal.note(level, text, job_id),
             clock=self._around.clock,
             rng=self._around.rng,
+        )
+        self._purse = Purse(
+            self.store.ledger,
+            day_cap=self._around.day_budget_nano,
+            clock=self._around.clock,
+            kick=lambda: self._scheduler.kick(),
+            halt=self.halt,
+            in_background=self._in_background,
         )
         self._scheduler = Scheduler(
             self._runs,
@@ -119,6 +141,7 @@ class Engine:
             join=self._landing.join,
             halt=self.halt,
             healthy=self._healthy,
+            hold=self._purse.hold,
         )
         self.store.writer.on_commit = self._committed
         self.store.writer.on_trouble = self._troubled
@@ -144,11 +167,15 @@ class Engine:
         """
         loop = self._loop
         renderer = await loop.run_in_executor(None, compile_prompt, job.spec)
-        preparer = Preparer(job.spec, renderer, self._estimator, self._around.provider_for)
+        around = self._around
+        preparer = Preparer(job.spec, renderer, self._estimator, around.provider_for, around.window_for)
         keys = {DeploymentKey(name, ref.model) for ref in job.spec.models for name in ref.endpoints}
         await self._open_lanes(preparer, keys, reopen=True)
-        run = JobRun(job, preparer, await loop.run_in_executor(None, schema_check, job.spec.schema))
+        checks = await loop.run_in_executor(None, compile_checks, job.spec)
+        scored = Scored() if checks is None else Scored(*await self.store.items.scores(job.id))
+        run = JobRun(job, preparer, checks, scored)
         await self._recall(run.limiter, job.id)
+        await self._purse.open(run)
         if not self._runs:
             self._beat_at = self._around.clock() if job.heartbeat_at is None else job.heartbeat_at
         run.served = min((other.served for other in self._runs.values()), default=0.0)
@@ -183,11 +210,12 @@ class Engine:
                 continue
             endpoint = deployment.endpoint
             prices = await self._loop.run_in_executor(None, self._around.prices_for, endpoint, key.model)
+            window = await self._loop.run_in_executor(None, self._around.window_for, endpoint, key.model)
             limiter = RateLimiter(rpm=endpoint.rpm, tpm=endpoint.tpm, rpd=endpoint.rpd)
             await self._recall(limiter, key, by_day=endpoint.rpd is not None)
             if key in self._lanes:  # another job opened it meanwhile
                 continue
-            self._lanes[key] = self._overrides.take_in(Lane(deployment, limiter, prices))
+            self._lanes[key] = self._overrides.take_in(Lane(deployment, limiter, prices, window))
 
     def _retire(self, lane: Lane, deployment: Deployment) -> None:
         """Another server by a name that is known here takes its place, unless a running job still uses the old one."""
@@ -271,6 +299,7 @@ class Engine:
         halt = final_state(run.halt, pending)
         self._forget(running)
         if halt is not LOST:
+            await persistently(lambda: self._purse.close(run), self._troubled)
             await persistently(lambda: self._close(run.id, halt), self._troubled)
         job = await persistently(lambda: self.store.jobs.get(run.id), self._troubled)
         self._ending.pop(run.id, None)
@@ -464,6 +493,7 @@ class Engine:
             by_job.setdefault(record.job_id, []).append(record)
         for job_id, own in by_job.items():
             if (running := self._running.get(job_id)) is not None:
+                self._purse.committed(running.run, own)
                 running.feeder.committed(own)
                 self._settled(running.run)
 

@@ -11,6 +11,7 @@ from tui_batch.domain.endpoint import Api, DeploymentKey, Operation
 from tui_batch.domain.item import Attempt, CachedResponse, ItemFlag, ItemRecord, ItemState
 from tui_batch.domain.job import CacheMode, JobState, PauseReason
 from tui_batch.domain.outcome import JOB_WIDE, Outcome, OutcomeClass
+from tui_batch.domain.quality import OnDrift, OnInvalid
 from tui_batch.engine.flights import RecentAnswers, SingleFlight
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.lane import Halt, Lane, Pass, counted_tokens
@@ -20,6 +21,9 @@ from tui_batch.engine.queue import Prepared
 from tui_batch.engine.retry import PROMPT_CUT_CODE, Dead, Done, History, PauseJob, RetryAt, decide
 from tui_batch.money.prices import cost
 from tui_batch.money.tokens import TokenEstimator
+from tui_batch.quality.checks import Examined
+from tui_batch.quality.drift import Alert, Reading
+from tui_batch.quality.kinds import refuses
 
 UNBILLED = frozenset(
     {
@@ -34,6 +38,9 @@ UNBILLED = frozenset(
     }
 )
 """Errors that come before or instead of an answer; providers do not bill them."""
+
+ANSWERED = frozenset({OutcomeClass.OK, OutcomeClass.TRUNCATED, OutcomeClass.INVALID, OutcomeClass.REFUSED})
+"""Classes that say something about a model's quality."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,9 @@ class Arrival:
     lane: Lane
     outcome: Outcome
     cost_nano: int | None
+    score: float | None = None
+    presumed_nano: int = 0
+    """With an unknown cost: the most that it can be."""
 
 
 class Landing:
@@ -66,6 +76,7 @@ class Landing:
         *,
         record: Callable[[ItemRecord], None],
         halt: Callable[[JobRun, Halt], None],
+        note: Callable[[int, str, str], None],
         clock: Callable[[], float],
         rng: random.Random,
     ) -> None:
@@ -73,6 +84,7 @@ class Landing:
         self._estimator = estimator
         self._record = record
         self._halt = halt
+        self._note = note
         self._clock = clock
         self._rng = rng
         self._loop = asyncio.get_running_loop()
@@ -85,17 +97,20 @@ class Landing:
             return False
         for call in item.calls:
             answer = self.recent.get(call.cache_key)
-            if answer is not None:
-                self.hit(run, item, answer)
+            if answer is not None and self.hit(run, item, answer):
                 return True
             if self.flights.follow(call.cache_key, Follower(run, item)):
                 run.followers += 1
                 return True
         return False
 
-    def hit(self, run: JobRun, item: Prepared, answer: CachedResponse) -> None:
-        """Records an item as done by a stored answer: no request, no cost."""
+    def hit(self, run: JobRun, item: Prepared, answer: CachedResponse) -> bool:
+        """Records an item as done by a stored answer: no request, no cost. False: it fails this job's checks."""
         outcome = Outcome(OutcomeClass.OK, text=answer.text, finish_reason=answer.finish_reason, model=answer.model)
+        examined = examine(run, item, outcome)
+        failed = examined.outcome.cls is OutcomeClass.INVALID
+        if failed and run.policy.on_invalid is not OnInvalid.FLAG:
+            return False
         key = next(call.wire.deployment for call in item.calls if call.cache_key == answer.key)
         self._write(
             run,
@@ -106,15 +121,19 @@ class Landing:
                 attempts=item.attempts,
                 malformed=item.malformed,
                 available_at=0.0,
-                outcome=outcome,
+                outcome=examined.outcome,
                 deployment=key,
                 cost_nano=0,
                 at=self._clock(),
                 cached=True,
+                flags=ItemFlag.CHECK_FAILED if failed else ItemFlag.NONE,
                 cache_key=answer.key,
                 saved_nano=answer.cost_nano,
+                invalid=item.invalid,
+                score=examined.score,
             ),
         )
+        return True
 
     def unsendable(self, run: JobRun, dead: Unsendable) -> None:
         """Records an item that no request can be made of."""
@@ -161,13 +180,15 @@ class Landing:
         else:
             run.limiter.settle(granted.job_ticket, counted_tokens(outcome), self._loop.time())
         price = price_of(lane, outcome)
+        presumed = granted.reserved_nano if price is None else 0
         run.budget.settle(granted.reserved_nano, price)
-        if run.check is not None:
-            outcome = run.check(outcome)
+        examined = examine(run, item, outcome)
         run.landed(item)
-        arrival = Arrival(run, replace(item, requests=item.requests + 1), lane, outcome, price)
+        item = replace(item, requests=item.requests + 1)
+        arrival = Arrival(run, item, lane, examined.outcome, price, examined.score, presumed)
         answer = self._decide(arrival, call.cache_key)
         self._serve_followers(run, call.cache_key, answer)
+        self._watch_quality(arrival)
 
     def withdraw(self, run: JobRun, item: Prepared, index: int, granted: Pass) -> None:
         """A request was cancelled on its way: the item stays pending, what it may have cost stays reserved."""
@@ -186,15 +207,13 @@ class Landing:
             follower.run.followers -= 1
             if follower.run.over:  # its item is pending in the store, and another run's, or another process's, to ask
                 continue
-            if answer is None:
+            if answer is None or not self.hit(follower.run, follower.item, answer):
                 follower.run.queue.push(follower.item)
-            else:
-                self.hit(follower.run, follower.item, answer)
 
     def _decide(self, arrival: Arrival, key: bytes) -> CachedResponse | None:
         """Records the decision; returns the answer if equal requests may share it."""
         run, item, outcome = arrival.run, arrival.item, arrival.outcome
-        history = History(item.attempts, item.malformed, item.requests)
+        history = History(item.attempts, item.malformed, item.requests, item.invalid)
         decision = decide(outcome, history, run.policy, now_unix=self._clock(), rng=self._rng)
         entry: CachedResponse | None = None
         match decision:
@@ -202,12 +221,16 @@ class Landing:
                 self._calibrate(arrival)
                 entry = answer_of(arrival, key)
                 self._done(arrival, flags, entry)
-            case RetryAt(at_unix=at, attempts=attempts, malformed=malformed):
-                waiting = replace(item, attempts=attempts, malformed=malformed)
+            case RetryAt(at_unix=at, attempts=attempts, malformed=malformed, invalid=invalid):
+                waiting = replace(item, attempts=attempts, malformed=malformed, invalid=invalid)
+                if outcome.cls is OutcomeClass.INVALID and item.original is not None:
+                    waiting = run.preparer.told(waiting, outcome.text or "", outcome.message)
                 self._failed(replace(arrival, item=waiting), ItemState.PENDING, at)
                 run.queue.wait(waiting, self._loop.time() + max(0.0, at - self._clock()))
             case Dead():
-                self._failed(replace(arrival, item=replace(item, attempts=item.attempts + 1)), ItemState.DEAD, 0.0)
+                invalid = item.invalid + (outcome.cls is OutcomeClass.INVALID)
+                spent = replace(item, attempts=item.attempts + 1, invalid=invalid)
+                self._failed(replace(arrival, item=spent), ItemState.DEAD, 0.0)
             case PauseJob(reason=reason, message=message):
                 self._failed(arrival, ItemState.PENDING, 0.0)
                 run.queue.push(item)
@@ -218,11 +241,11 @@ class Landing:
 
     def _calibrate(self, arrival: Arrival) -> None:
         """Learns from what the server counted how far the estimates are off."""
-        usage, model = arrival.outcome.usage, arrival.lane.key.model
+        usage, key = arrival.outcome.usage, arrival.lane.key
         if usage.input_tokens is not None and arrival.outcome.code != PROMPT_CUT_CODE:
-            self._estimator.observe(model, arrival.item.tokens_in, usage.input_tokens)
+            self._estimator.learn_input(key, arrival.item.prompt_size, usage.input_tokens)
         if usage.output_tokens is not None:
-            self._estimator.learn_output(model, usage.output_tokens)
+            self._estimator.learn_answer(key, usage.output_tokens, arrival.outcome.latency_s)
 
     def _done(self, arrival: Arrival, flags: ItemFlag, entry: CachedResponse | None) -> None:
         if entry is not None:
@@ -243,6 +266,9 @@ class Landing:
                 flags=flags,
                 cache_entry=entry,
                 keep_raw=arrival.run.spec.keep_raw,
+                invalid=arrival.item.invalid,
+                score=arrival.score,
+                presumed_nano=arrival.presumed_nano,
             ),
         )
 
@@ -262,6 +288,9 @@ class Landing:
                 at=self._clock(),
                 attempt=attempt_of(arrival),
                 keep_raw=arrival.run.spec.keep_raw,
+                invalid=arrival.item.invalid,
+                score=None if state is ItemState.PENDING else arrival.score,
+                presumed_nano=arrival.presumed_nano,
             ),
         )
 
@@ -279,6 +308,18 @@ class Landing:
         verdict = run.guard.verdict()
         if verdict is not None:
             self._halt(run, Halt(JobState.PAUSED, PauseReason.ERROR_RATE, verdict.message))
+
+    def _watch_quality(self, arrival: Arrival) -> None:
+        run = arrival.run
+        if run.drift is None or arrival.outcome.cls not in ANSWERED:
+            return
+        for alert in run.drift.add(reading_of(arrival)):
+            self._note(run.id, "warning", f"job {run.id}: {alert}")
+            self._pause_for(run, alert)
+
+    def _pause_for(self, run: JobRun, alert: Alert) -> None:
+        if run.spec.on_drift is OnDrift.PAUSE and alert.concerns_answers:
+            self._halt(run, Halt(JobState.PAUSED, PauseReason.QUALITY, str(alert)))
 
     def _write(self, run: JobRun, record: ItemRecord) -> None:
         run.stats.add(self._loop.time(), record)
@@ -305,6 +346,26 @@ def answer_of(arrival: Arrival, key: bytes) -> CachedResponse | None:
         input_tokens=outcome.usage.input_tokens,
         output_tokens=outcome.usage.output_tokens,
         cost_nano=arrival.cost_nano,
+    )
+
+
+def examine(run: JobRun, item: Prepared, outcome: Outcome) -> Examined:
+    """The outcome as the job's checks see it."""
+    return Examined(outcome) if run.checks is None else run.checks.examine(outcome, item.columns)
+
+
+def reading_of(arrival: Arrival) -> Reading:
+    """An answer as drift is told from it."""
+    outcome, text = arrival.outcome, arrival.outcome.text or ""
+    return Reading(
+        item_id=arrival.item.id,
+        row=arrival.item.order[1] + 1,
+        score=arrival.score,
+        failed=outcome.cls is OutcomeClass.INVALID,
+        refused=outcome.cls is OutcomeClass.REFUSED or refuses(text),
+        chars=len(text),
+        latency_s=outcome.latency_s,
+        digest=hash(text),
     )
 
 

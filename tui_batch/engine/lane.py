@@ -91,11 +91,15 @@ class LaneRecord:
 class Lane:
     """One deployment's state, shared by all jobs that use it."""
 
-    def __init__(self, deployment: Deployment, limiter: RateLimiter, prices: UnitPrices | None) -> None:
+    def __init__(
+        self, deployment: Deployment, limiter: RateLimiter, prices: UnitPrices | None, window: int | None = None
+    ) -> None:
         self.deployment = deployment
         self.key = deployment.key
         self.limiter = limiter
         self.prices = prices
+        self.window = window
+        """The model's context window in tokens; None: nobody publishes it."""
         self.breaker = Breaker()
         self.auto = AutoLimit()
         self.in_flight = 0

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import blake2b
 
 import orjson
 
-from tui_batch.domain.endpoint import Api, Deployment, DeploymentKey
+from tui_batch.domain.endpoint import Api, Deployment, DeploymentKey, Endpoint
 from tui_batch.domain.item import PendingItem
 from tui_batch.domain.job import JobSpec
 from tui_batch.domain.outcome import Outcome, OutcomeClass
-from tui_batch.domain.request import PromptRequest, WireRequest
+from tui_batch.domain.quality import OnInvalid
+from tui_batch.domain.request import Json, PromptRequest, WireRequest
+from tui_batch.engine.correction import SHOWN, corrected
 from tui_batch.engine.prompt_cut import window_of
-from tui_batch.engine.queue import Call, Prepared
+from tui_batch.engine.queue import Call, Original, Prepared, Route
 from tui_batch.engine.router import route
 from tui_batch.engine.rules import Subject, bucket_of, choose, compile_rules
 from tui_batch.engine.timeouts import timeouts_for, with_patience
 from tui_batch.inputs.templates import Renderer, RowError
-from tui_batch.money.tokens import TokenEstimator
+from tui_batch.money.tokens import NO_SIZE, Size, TokenEstimator
 from tui_batch.providers.base import Encoded, EncodeError, Provider
+from tui_batch.quality.kinds import columns_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,15 @@ def cache_key(deployment: Deployment, encoded: Encoded, schema: bytes = b"") -> 
     return digest.digest()
 
 
+class TooLong(Exception):
+    """A prompt that no model of its route can hold."""
+
+    def __init__(self, tokens: int, window: int) -> None:
+        super().__init__(
+            f"the prompt has about {tokens:,} tokens; the context window holds {window:,}. It was not sent."
+        )
+
+
 class Preparer:
     """Prepares items of one job. Keeps no state that changes, so any thread may call it."""
 
@@ -52,6 +65,7 @@ class Preparer:
         renderer: Renderer,
         estimator: TokenEstimator,
         provider_for: Callable[[Api], Provider],
+        window_for: Callable[[Endpoint, str], int | None] = lambda _endpoint, _model: None,
     ) -> None:
         self._spec = spec
         self._renderer = renderer
@@ -59,6 +73,9 @@ class Preparer:
         self._provider_for = provider_for
         self._rules = compile_rules(spec)
         self._schema = b"" if spec.schema is None else orjson.dumps(spec.schema)
+        self._references = sorted(columns_of(spec.checks))
+        self._tells = spec.on_invalid is OnInvalid.TELL
+        self._window_for = lru_cache(window_for)
         self._by_name = {endpoint.name: endpoint for endpoint in spec.endpoints}
 
     def prepare(self, page: Sequence[PendingItem]) -> tuple[list[Prepared], list[Unsendable]]:
@@ -70,6 +87,8 @@ class Preparer:
                 ready.append(self._prepare(item))
             except (RowError, EncodeError) as error:
                 dead.append(Unsendable(item, Outcome(OutcomeClass.BAD_REQUEST, message=str(error))))
+            except TooLong as error:
+                dead.append(Unsendable(item, Outcome(OutcomeClass.CONTEXT_LENGTH, message=str(error))))
         return ready, dead
 
     def deployment(self, key: DeploymentKey) -> Deployment:
@@ -80,11 +99,15 @@ class Preparer:
         row = self._renderer.render(item.data)
         subject = Subject(row.request, row.columns)
         keys = route(self._spec, item.variant, row.model or choose(self._rules, subject))
-        tokens_in = self._estimator.input_tokens(keys[0].model, row.chars)
+        model = keys[0].model
+        size = self._estimator.size(
+            model, texts_of(row.request) if self._estimator.counts_exactly(model) else row.chars
+        )
+        keys = self._wide_enough(keys, size)
+        tokens_in = self._estimator.input_tokens(keys[0], size)
         limit = max_output(row.request)
-        tokens_out = self._estimator.output_tokens(keys[0].model, limit)
-        encoded: dict[tuple[Api, str], Encoded] = {}
-        calls = tuple(self._call(key, row.request, (tokens_in, tokens_out), encoded) for key in keys)
+        tokens_out = self._estimator.output_tokens(keys[0], limit)
+        calls = self._calls(keys, row.request, (tokens_in, tokens_out))
         return Prepared(
             id=item.id,
             order=(-item.priority, item.seq, item.variant),
@@ -92,13 +115,57 @@ class Preparer:
             calls=calls,
             tokens_in=tokens_in,
             tokens_out=tokens_out,
-            max_out=limit,
+            max_out=None if limit is None else limit * choices(row.request),
             attempts=item.attempts,
             malformed=item.malformed,
             requests=item.requests,
             window=window_of(row.request),
             bucket=bucket_of(self._spec.buckets, subject.tokens) if self._spec.buckets else 0,
+            invalid=item.invalid,
+            columns=self._referred(row.columns) if self._references else {},
+            original=Original(row.request, size) if self._tells else None,
+            prompt_size=size,
         )
+
+    def told(self, item: Prepared, answer: str, wrong: str) -> Prepared:
+        """An item that asks again with what was wrong about its last answer; as it was, where that cannot be said."""
+        original = item.original
+        request = None if original is None else corrected(original.request, answer, wrong)
+        if original is None or request is None:
+            return item
+        more = self._estimator.size(item.route[0].model, [answer[:SHOWN], wrong])
+        size = Size(original.size.tokens + more.tokens, original.size.exact)
+        tokens_in = self._estimator.input_tokens(item.route[0], size)
+        try:
+            calls = self._calls(item.route, request, (tokens_in, item.tokens_out))
+        except EncodeError:  # half a character in the answer
+            return item
+        # What is learned from answers is learned from first questions, whose size is known best.
+        return replace(item, calls=calls, tokens_in=tokens_in, prompt_size=NO_SIZE)
+
+    def _wide_enough(self, keys: Route, size: Size) -> Route:
+        """The deployments whose context window may hold a prompt. Raises TooLong when none does for certain."""
+        windows = {key: self._window_for(self._by_name[key.endpoint], key.model) for key in keys}
+        fitting = tuple(
+            key
+            for key, window in windows.items()
+            if window is None or not self._estimator.surely_above(key, size, window)
+        )
+        if not fitting:
+            raise TooLong(self._estimator.input_tokens(keys[0], size), max(filter(None, windows.values())))
+        return fitting
+
+    def _referred(self, columns: Mapping[str, Json]) -> dict[str, Json]:
+        """The columns that checks compare answers with. Raises RowError."""
+        for name in self._references:
+            if name not in columns:
+                raise RowError(f"a check compares answers with the column `{name}`, which this row does not have")
+        return {name: columns[name] for name in self._references}
+
+    def _calls(self, keys: Route, request: PromptRequest, tokens: tuple[int, int]) -> tuple[Call, ...]:
+        """A request for each deployment; those of one model in one wire format share their bytes."""
+        encoded: dict[tuple[Api, str], Encoded] = {}
+        return tuple(self._call(key, request, tokens, encoded) for key in keys)
 
     def _call(
         self,
@@ -125,6 +192,25 @@ class Preparer:
         return WireRequest(
             deployment=key, api=api, operation=made.operation, path=made.path, body=made.body, timeouts=timeouts
         )
+
+
+def texts_of(request: PromptRequest) -> list[str]:
+    """The texts of a request's messages, one a message; what is no text (pictures) is left out."""
+    return [_text(message.content) for message in request.messages]
+
+
+def _text(content: Json) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(_text(part) for part in content)
+    return _text(content.get("text")) if isinstance(content, dict) else ""
+
+
+def choices(request: PromptRequest) -> int:
+    """How many answers a request asks for (OpenAI's `n`): each may be as long as the bound says."""
+    values = (source.get("n") for source in (request.params, request.body or {}))
+    return max((value for value in values if isinstance(value, int)), default=1)
 
 
 def max_output(request: PromptRequest) -> int | None:

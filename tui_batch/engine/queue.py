@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from tui_batch.domain.endpoint import DeploymentKey
-from tui_batch.domain.request import WireRequest
+from tui_batch.domain.request import Json, PromptRequest, WireRequest
+from tui_batch.money.tokens import NO_SIZE, Size
 
 Route = tuple[DeploymentKey, ...]
 """The deployments that may answer an item, in order of preference."""
@@ -22,6 +23,14 @@ class Call:
 
     wire: WireRequest
     cache_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What an item asked first, kept where an answer that fails may be asked for again in other words."""
+
+    request: PromptRequest
+    size: Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,14 @@ class Prepared:
     """Index of its length bucket."""
     window: int | None = None
     """The context window in tokens that the request asks for (Ollama's num_ctx); None: it asks for none."""
+    invalid: int = 0
+    """Answers so far that failed the job's schema or a check."""
+    columns: Mapping[str, Json] = field(default_factory=dict)
+    """The row's columns that checks refer to."""
+    original: Original | None = None
+    """None: the job does not tell models what was wrong."""
+    prompt_size: Size = NO_SIZE
+    """The prompt before anything learned is applied: what the server's count is compared with."""
 
     @property
     def group(self) -> Group:
@@ -62,7 +79,7 @@ class Prepared:
     @property
     def size(self) -> int:
         """Bytes of the request's body: what holding it costs, and more than its tokens can ever be."""
-        return len(self.calls[0].wire.body)
+        return len(self.calls[0].wire.body) * (1 if self.original is None else 2)
 
 
 class ReadyQueue:

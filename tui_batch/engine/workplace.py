@@ -14,9 +14,11 @@ from tui_batch.domain.endpoint import Deployment, Endpoint, KeyKind
 from tui_batch.engine.control import Controller
 from tui_batch.engine.engine import Engine, Surroundings
 from tui_batch.engine.executor import HttpExecutor
+from tui_batch.engine.experience import experienced
 from tui_batch.engine.keeper import Keeper, is_alive, this_process
 from tui_batch.engine.lease import USUAL, LeaseTimes
-from tui_batch.money.prices import OwnPrice, lookup
+from tui_batch.money.prices import OwnPrice, context_window, lookup
+from tui_batch.money.vocabulary import in_background
 from tui_batch.providers.base import Transport
 from tui_batch.providers.keys import resolve_key
 from tui_batch.providers.registry import provider_for
@@ -38,23 +40,36 @@ async def open_workplace(
     transport: Transport,
     *,
     prices: tuple[OwnPrice, ...] = (),
+    day_budget_nano: int | None = None,
     clock: Callable[[], float] = time.time,
     rng: random.Random | None = None,
     lease: LeaseTimes = USUAL,
 ) -> AsyncIterator[Workplace]:
     """Opens the database and starts an idle engine on it. On leaving, what is in flight is cancelled.
 
-    `prices` are the person's own; they win over the published ones.
+    `prices` are the person's own; they win over the published ones. `day_budget_nano` caps what all jobs together may
+    spend on a day (UTC); None: no such cap.
     """
-    async with open_store(db, clock=clock) as store:
+    async with open_store(db, clock=clock) as store, experienced(store, clock) as estimator:
         executor = HttpExecutor(transport, clock=clock)
 
         def register(deployment: Deployment) -> None:
             executor.register(deployment, secret_of(deployment.endpoint))
+            if not estimator.counts_exactly(deployment.model):
+                in_background(deployment.endpoint, deployment.model, partial(estimator.use_counter, deployment.model))
 
         prices_for = partial(lookup, own=prices)
-        around = Surroundings(provider_for, register, prices_for, clock, rng or random.Random(), lease.expiry_s)
-        async with Engine(store, executor, this_process(), around) as engine:
+        around = Surroundings(
+            provider_for,
+            register,
+            prices_for,
+            clock,
+            rng or random.Random(),
+            window_for=context_window,
+            day_budget_nano=day_budget_nano,
+            lease_s=lease.expiry_s,
+        )
+        async with Engine(store, executor, this_process(), around, estimator) as engine:
             controller = Controller(store, engine, clock=clock, alive=is_alive, lease_s=lease.expiry_s)
             async with Keeper(store, engine, controller, clock=clock, lease=lease):
                 yield Workplace(store, engine, controller)

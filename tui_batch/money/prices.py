@@ -17,7 +17,7 @@ from tui_batch.domain.endpoint import SIMULATED, Api, Endpoint
 from tui_batch.domain.outcome import Usage
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelPrice, TieredPrices
+    from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
 
 NANO_PER_MTOK = 1_000
 """A dollar for a million tokens is this many nano-dollars for one."""
@@ -107,6 +107,14 @@ def lookup(endpoint: Endpoint, model: str, own: Iterable[OwnPrice] = ()) -> Unit
     return _published(endpoint, model)
 
 
+def context_window(endpoint: Endpoint, model: str) -> int | None:
+    """Tokens that a published model's context holds; None where nobody publishes it, and on servers of one's own."""
+    if is_own_server(endpoint) or endpoint.base_url.startswith(SIMULATED):
+        return None
+    found = _find(endpoint, model)
+    return None if found is None else found[1].context_window
+
+
 def is_own_server(endpoint: Endpoint) -> bool:
     """Whether tokens are certainly free: a server kind that people run themselves, on this machine or network.
 
@@ -114,10 +122,10 @@ def is_own_server(endpoint: Endpoint) -> bool:
     (Ollama and vLLM are rented out as well): it takes both.
     """
     kind = endpoint.api is Api.OLLAMA or re.split(r"[-_:]", endpoint.name)[0] in LOCAL_SERVERS
-    return kind and _is_private(urlsplit(endpoint.base_url).hostname or "")
+    return kind and is_private(urlsplit(endpoint.base_url).hostname or "")
 
 
-def _is_private(host: str) -> bool:
+def is_private(host: str) -> bool:
     """Whether a host name or address can only be on this machine or a local network."""
     try:
         return ip_address(host).is_private
@@ -167,14 +175,21 @@ def _nano(usd_per_mtok: Decimal | float | str) -> Fraction:
 
 
 def _published(endpoint: Endpoint, model: str) -> UnitPrices | None:
+    found = _find(endpoint, model)
+    if found is None:
+        return None
+    provider, info = found
+    return _from_table(info.get_prices(datetime.now(tz=UTC)), f"genai-prices: {provider.id}")
+
+
+def _find(endpoint: Endpoint, model: str) -> tuple[Provider, ModelInfo] | None:
     """From the table that ships with genai-prices; it makes no network call unless asked to update."""
     from genai_prices.data_snapshot import get_snapshot
 
     try:
-        provider, info = get_snapshot().find_provider_model(model, None, None, endpoint.base_url)
+        return get_snapshot().find_provider_model(model, None, None, endpoint.base_url)
     except LookupError:
         return None
-    return _from_table(info.get_prices(datetime.now(tz=UTC)), f"genai-prices: {provider.id}")
 
 
 def _from_table(price: ModelPrice, source: str) -> UnitPrices | None:

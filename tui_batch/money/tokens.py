@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
-import tempfile
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from tui_batch.domain.endpoint import DeploymentKey
+from tui_batch.domain.learned import Learned
 
 CHARS_PER_TOKEN = 4.0
 """The usual rule of thumb for English prose; code and figures have fewer."""
@@ -22,9 +22,24 @@ RATIO_WEIGHT = 0.1
 RATIO_LIMIT = 4.0
 """One observation, and the ratio itself, is taken as at most this factor up or down: one oddity must not rule."""
 OUTPUT_WEIGHT = 0.05
+"""Weight of the newest answer in the mean length and time of answers."""
+SURE_FACTOR = 2.0
+"""An estimate is believed to be no further off than this when a prompt is refused for its length unsent."""
 
 Counter = Callable[[str], int]
 """Counts the tokens of a text exactly."""
+
+
+class Size(NamedTuple):
+    """A prompt's size before anything that was learned is applied."""
+
+    tokens: int
+    exact: bool = False
+    """Counted with the model's own vocabulary, and not by rule of thumb."""
+
+
+NO_SIZE = Size(0)
+"""Of a prompt that nothing is to be learned from."""
 
 
 def estimate(text: str | int) -> int:
@@ -43,84 +58,123 @@ def estimate(text: str | int) -> int:
     return math.ceil((size - other) / CHARS_PER_TOKEN + other / BYTES_PER_TOKEN_OTHER)
 
 
+class _Experience:
+    """What `Learned` says, as it grows."""
+
+    __slots__ = ("answers", "latency_s", "log_ratios", "mean_out", "square_out")
+
+    def __init__(self, known: Learned | None) -> None:
+        known = known or Learned()
+        self.answers = known.answers
+        self.log_ratios: list[float | None] = [
+            math.log(_clip(ratio)) if known.answers else None for ratio in (known.ratio, known.counted_ratio)
+        ]
+        """By rule of thumb, and by vocabulary; None: nothing reported yet."""
+        self.mean_out = known.tokens_out
+        self.square_out = known.spread_out**2
+        self.latency_s = known.latency_s
+
+    def export(self) -> Learned:
+        ratio, counted = (math.exp(value or 0.0) for value in self.log_ratios)
+        spread = math.sqrt(self.square_out)
+        return Learned(ratio, counted, self.answers, self.mean_out, spread, self.latency_s)
+
+
 class TokenEstimator:
-    """Estimates for all models. Reading may happen in any thread; `observe` and `learn_output` on the loop."""
+    """Estimates for all models. Reading may happen in any thread; the `learn` methods on the loop."""
 
-    def __init__(self, ratios: Mapping[str, float] | None = None, outputs: Mapping[str, float] | None = None) -> None:
-        self._log_ratios = {model: math.log(_clip(value)) for model, value in (ratios or {}).items() if value > 0}
-        self._outputs = {model: value for model, value in (outputs or {}).items() if value >= 0}
+    def __init__(self, learned: Mapping[DeploymentKey, Learned] | None = None) -> None:
+        self._known = {key: _Experience(one) for key, one in (learned or {}).items()}
         self._counters: dict[str, Counter] = {}
+        self._fresh: set[DeploymentKey] = set()
 
-    def input_tokens(self, model: str, text: str | int) -> int:
-        """Expected prompt tokens. `text`: the prompt, or only its number of characters."""
+    def counts_exactly(self, model: str) -> bool:
+        """Whether texts for a model are counted, so that `size` is worth being given them."""
+        return model in self._counters
+
+    def size(self, model: str, texts: Sequence[str] | int) -> Size:
+        """The size of a prompt: of its texts, one a message, or only of its number of characters."""
         counter = self._counters.get(model)
-        if counter is not None and isinstance(text, str):
-            return counter(text) + OVERHEAD
-        return max(1, round((estimate(text) + OVERHEAD) * self.ratio(model)))
+        if isinstance(texts, int):
+            return Size(estimate(texts) + OVERHEAD)
+        if counter is None:
+            return Size(sum(map(estimate, texts)) + OVERHEAD)
+        # OpenAI cookbook, "How to count tokens": 3 and the role for a message, 3 that begin the answer.
+        return Size(sum(map(counter, texts)) + 4 * len(texts) + 3, exact=True)
 
-    def output_tokens(self, model: str, limit: int | None) -> int:
+    def input_tokens(self, key: DeploymentKey, size: Size) -> int:
+        """Expected prompt tokens, as this model's server will count them."""
+        return max(1, round(size.tokens * self.ratio(key, exact=size.exact)))
+
+    def surely_above(self, key: DeploymentKey, size: Size, window: int) -> bool:
+        """Whether a prompt certainly has more tokens than a context window holds."""
+        expected = self.input_tokens(key, size)
+        return (min(expected, size.tokens) if size.exact else expected / SURE_FACTOR) > window
+
+    def output_tokens(self, key: DeploymentKey, limit: int | None) -> int:
         """Expected answer tokens: the running mean of the model's answers, never above the request's own limit."""
-        mean = self._outputs.get(model)
+        known = self._known.get(key)
+        mean = None if known is None else known.mean_out
         expected = DEFAULT_OUTPUT if mean is None else max(1, round(mean))
         if limit is None:
             return expected
         return limit if mean is None else min(limit, expected)
 
-    def observe(self, model: str, estimated: int, reported: int) -> None:
-        """The server counted `reported` prompt tokens where `input_tokens` said `estimated`."""
-        if estimated <= 0 or reported <= 0 or model in self._counters:
+    def learn_input(self, key: DeploymentKey, size: Size, reported: int) -> None:
+        """The server counted `reported` prompt tokens in a prompt of this size."""
+        if size.tokens <= 0 or reported <= 0:
             return
-        now = self._log_ratios.get(model)
-        # `estimated` has the present ratio in it; what is learned is the factor against the raw estimate.
-        seen = math.log(_clip(reported / estimated)) + (now or 0.0)
-        updated = seen if now is None else now + RATIO_WEIGHT * (seen - now)
-        self._log_ratios[model] = math.log(_clip(math.exp(updated)))
+        known = self._learning(key)
+        now = known.log_ratios[size.exact]
+        seen = math.log(_clip(reported / size.tokens))
+        known.log_ratios[size.exact] = seen if now is None else now + RATIO_WEIGHT * (seen - now)
 
-    def learn_output(self, model: str, reported: int) -> None:
-        """The server counted this many answer tokens."""
-        mean = self._outputs.get(model)
-        self._outputs[model] = float(reported) if mean is None else mean + OUTPUT_WEIGHT * (reported - mean)
+    def learn_answer(self, key: DeploymentKey, reported: int, latency_s: float) -> None:
+        """An answer came: the server counted so many tokens in it, and it took so long."""
+        known = self._learning(key)
+        known.answers += 1
+        mean = known.mean_out
+        if mean is None or known.latency_s is None:
+            known.mean_out, known.latency_s = float(reported), latency_s
+            return
+        # The first answers weigh alike; later ones as a running mean with a memory.
+        weight = max(OUTPUT_WEIGHT, 1.0 / known.answers)
+        change = reported - mean
+        known.mean_out = mean + weight * change
+        known.square_out = (1.0 - weight) * (known.square_out + weight * change * change)
+        known.latency_s += weight * (latency_s - known.latency_s)
 
-    def ratio(self, model: str) -> float:
-        """Reported over estimated prompt tokens; 1 before anything was reported."""
-        return math.exp(self._log_ratios.get(model, 0.0))
+    def ratio(self, key: DeploymentKey, *, exact: bool = False) -> float:
+        """Reported prompt tokens over the estimate (or count); 1 before anything was reported."""
+        known = self._known.get(key)
+        return 1.0 if known is None else math.exp(known.log_ratios[exact] or 0.0)
+
+    def learned(self, key: DeploymentKey) -> Learned | None:
+        """What is known about a model on an endpoint."""
+        known = self._known.get(key)
+        return None if known is None else known.export()
 
     def use_counter(self, model: str, counter: Counter) -> None:
-        """Counts exactly for a model from now on (see `load_counter`)."""
+        """Counts exactly for a model from now on (see money.vocabulary)."""
         self._counters[model] = counter
 
-    def export(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Ratios and mean answer tokens by model, to be kept and given to the next estimator."""
-        return {model: math.exp(value) for model, value in self._log_ratios.items()}, dict(self._outputs)
+    def take_fresh(self) -> dict[DeploymentKey, Learned]:
+        """What was learned since this was last called, to be kept."""
+        fresh = {key: self._known[key].export() for key in self._fresh}
+        self._fresh.clear()
+        return fresh
+
+    def put_back(self, fresh: Mapping[DeploymentKey, Learned]) -> None:
+        """What `take_fresh` gave could not be kept: it is to be given again."""
+        self._fresh.update(fresh)
+
+    def _learning(self, key: DeploymentKey) -> _Experience:
+        self._fresh.add(key)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = _Experience(None)
+        return known
 
 
 def _clip(ratio: float) -> float:
     return min(RATIO_LIMIT, max(1.0 / RATIO_LIMIT, ratio))
-
-
-_VOCABULARIES = "https://openaipublic.blob.core.windows.net/encodings/"
-"""Where tiktoken gets its vocabularies from; its cache names a file by the SHA-1 of the address (tiktoken source)."""
-
-
-def load_counter(model: str) -> Counter | None:
-    """An exact counter for an OpenAI model, if its vocabulary lies in tiktoken's cache; None otherwise.
-
-    Takes up to a second and must run in a thread. Downloads nothing, unless the cached file is damaged: then tiktoken
-    itself fetches it anew.
-    """
-    import tiktoken
-
-    try:
-        name = tiktoken.encoding_name_for_model(model)
-    except KeyError:
-        return None
-    if not (_cache_dir() / hashlib.sha1(f"{_VOCABULARIES}{name}.tiktoken".encode()).hexdigest()).is_file():
-        return None
-    encoding = tiktoken.get_encoding(name)
-    return lambda text: len(encoding.encode_ordinary(text))
-
-
-def _cache_dir() -> Path:
-    """tiktoken's own rule (its load module)."""
-    named = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR")
-    return Path(named) if named else Path(tempfile.gettempdir()) / "data-gym-cache"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tui_batch.errors import UserError
+from tui_batch.store import calibration, ledger
 from tui_batch.store.connection import connect_reader, create_file, transaction
 from tui_batch.store.schema import FIRST, SCORES
 
@@ -37,7 +38,12 @@ def _scores(conn: sqlite3.Connection) -> None:
         conn.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration("first tables", _first), Migration("scores", _scores))
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration("first tables", _first),
+    Migration("scores", _scores),
+    Migration("ledger", ledger.create),
+    Migration("calibration", calibration.create),
+)
 
 
 def version(conn: sqlite3.Connection, path: Path) -> int:
