@@ -12,21 +12,12 @@ from typing import Annotated
 import typer
 
 from tui_batch import __version__
-from tui_batch.cli import item_verbs, job_verbs, knob_verbs, place_verbs, run_verbs, simulate_verb
+from tui_batch.cli import app_verbs, item_verbs, job_verbs, knob_verbs, place_verbs, run_verbs, simulate_verb
 from tui_batch.cli.console import put, say, show_error
 from tui_batch.cli.exits import Exit
-from tui_batch.cli.where import PROGRAM, DbOption, Globals, SettingsOption, leave
+from tui_batch.cli.where import PROGRAM, DbOption, Globals, SettingsOption, leave, where
 from tui_batch.errors import UserError
 from tui_batch.safe_text import safe_text
-
-NO_TERMINAL = f"""{PROGRAM} without a command opens the app, which needs a terminal. Without one:
-  {PROGRAM} run INPUT -m MODEL -o results.jsonl    run a file of prompts
-  {PROGRAM} ls                                     list the jobs
-  {PROGRAM} --help                                 every command"""
-NO_APP = f"""The app comes with the next version. Until then:
-  {PROGRAM} run INPUT -m MODEL -o results.jsonl    run a file of prompts
-  {PROGRAM} run prompts.txt --simulate             try it without a key and without the network
-  {PROGRAM} --help                                 every command"""
 
 
 def _version(wanted: bool) -> None:
@@ -46,9 +37,7 @@ def root(
     """Run prompts through LLMs by the thousand: rate limits, retries, cache, resume, cost."""
     ctx.obj = Globals(db, settings)
     if ctx.invoked_subcommand is None:
-        terminal = sys.stdin.isatty() and sys.stdout.isatty()
-        say(NO_APP if terminal else NO_TERMINAL)
-        raise leave(Exit.USAGE)
+        app_verbs.open_app(where(ctx, None, None))
 
 
 def build() -> typer.Typer:
@@ -58,6 +47,7 @@ def build() -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(root)
     verbs = (
+        app_verbs.demo,
         *(run_verbs.run, run_verbs.add, run_verbs.resume, job_verbs.pause, job_verbs.cancel),
         *(job_verbs.ls, job_verbs.show, item_verbs.items, item_verbs.errors, job_verbs.retry),
         *(job_verbs.clone, job_verbs.delete, item_verbs.export),

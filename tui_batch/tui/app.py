@@ -221,3 +221,7 @@ class BatchApp(App[None]):
     def action_app_quit(self) -> None:
         """Leaves, and asks first when something runs here."""
         self.exit()
+
+    def action_press(self, key: str) -> None:
+        """A click on a hint does what its key does."""
+        self.simulate_key(key)

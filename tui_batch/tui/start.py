@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from tui_batch import paths
+from tui_batch import figures, paths
+from tui_batch.domain.job import Job, JobState
 from tui_batch.engine.workplace import open_workplace
+from tui_batch.safe_text import safe_text
 from tui_batch.settings import Settings, load_settings
 from tui_batch.tui.app import BatchApp
 from tui_batch.tui.desk import Desk
 from tui_batch.work.place import Where
 from tui_batch.work.transports import make_transport
+
+Signals: TypeAlias = Callable[[Callable[[int], None]], AbstractContextManager[None]]
+"""Within the block the given function gets the number of each interrupt, hang-up or request to end, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,13 @@ class Opening:
     is_demo: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """What is said once the terminal is back as it was."""
+
+    lines: tuple[str, ...] = ()
+
+
 @asynccontextmanager
 async def open_desk(opening: Opening) -> AsyncIterator[Desk]:
     """An open database with an idle engine on it."""
@@ -38,8 +51,42 @@ async def open_desk(opening: Opening) -> AsyncIterator[Desk]:
         yield Desk(workplace, settings, opening.where, transport, paths.state_dir(), time.time, opening.is_demo)
 
 
-async def run_app(where: Where) -> None:
+async def run_app(where: Where, signals: Signals) -> Farewell:
     """The app over a person's database, until they leave it."""
-    opening = Opening(where, load_settings(where.settings))
-    async with open_desk(opening) as desk:
-        await BatchApp(desk).run_async()
+    async with open_desk(Opening(where, load_settings(where.settings))) as desk:
+        return await show(desk, signals)
+
+
+async def show(desk: Desk, signals: Signals) -> Farewell:
+    """The app over an open desk. What still runs when it ends is stopped; in flight means asked again later."""
+    app = BatchApp(desk)
+    before = {job.id: job.counters.pending for job in await desk.store.jobs.list()}
+
+    def end(_number: int) -> None:
+        app.exit()
+
+    with signals(end):
+        await app.run_async()
+        ran = {job.id for job in desk.engine.snapshot().jobs}
+        await desk.engine.stop("the app was closed")
+    jobs = await desk.store.jobs.list()
+    return Farewell(
+        tuple(
+            line
+            for job in jobs
+            if job.id in ran or job.counters.pending != before.get(job.id)
+            for line in _of(job, desk)
+        )
+    )
+
+
+def _of(job: Job, desk: Desk) -> list[str]:
+    """What became of a job that ran while the app was open, and how to go on with it."""
+    counters = job.counters
+    left = f", {figures.count(counters.pending)} pending" if counters.pending else ""
+    dead = f", {figures.count(counters.dead)} dead" if counters.dead else ""
+    done = f"{figures.count(counters.done)} of {figures.count(counters.total)} done{dead}{left}"
+    line = f"job {job.id} {safe_text(job.spec.name)}: {job.state.value}, {done}, cost {figures.cost(counters)}"
+    if desk.is_demo or job.state is not JobState.PAUSED:
+        return [line]
+    return [line, f"  Resume: {desk.where.command('resume', str(job.id))}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.message import Message
@@ -77,15 +78,15 @@ class Hints(Widget):
         self.screen.bindings_updated_signal.subscribe(self, lambda _screen: self.refresh())
 
     def hints(self) -> list[tuple[str, str, str]]:
-        """(key, label, action) in order of rank; the general ones last."""
+        """(key, label, what a click does) in order of rank; the general ones last."""
         found: dict[str, tuple[int, str, str, str]] = {}
         for active in self.screen.active_bindings.values():
             action = by_id(active.binding.id or "")
-            if action is None or not action.rank or not active.enabled or action.id in found:
+            if action is None or not action.rank or not active.enabled:
                 continue
-            namespace = "app." if action.context == "app" else ""
             key = self.app.get_key_display(active.binding)
-            found[action.id] = (action.rank, key, action.label, namespace + action.method)
+            if action.id not in found or len(key) < len(found[action.id][1]):  # the simplest of several keys
+                found[action.id] = (action.rank, key, action.label, f"app.press('{active.binding.key}')")
         ranked = sorted(found.values())
         general = [hint for hint in ranked if hint[0] >= 90]
         own = [hint for hint in ranked if hint[0] < 90][: HINTS - len(general)]
@@ -98,8 +99,7 @@ class Hints(Widget):
         for key, label, action in self.hints():
             if line.cell_len + len(key) + len(label) + 3 > self.size.width:
                 break
-            meta = {"@click": action}
-            line.append(f" {key}", styles[Tone.ACCENT] + styles[Tone.STRONG])
-            line.append(f" {label} ", "")
-            line.apply_meta(meta, line.cell_len - len(key) - len(label) - 3)
+            click = Style(meta={"@click": action})
+            line.append(f" {key}", styles[Tone.ACCENT] + styles[Tone.STRONG] + click)
+            line.append(f" {label} ", click)
         return line

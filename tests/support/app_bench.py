@@ -1,0 +1,74 @@
+"""The app over a real database and the simulator, driven without a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import orjson
+from textual.pilot import Pilot
+
+from tui_batch.domain.endpoint import SIMULATED, Api, Endpoint
+from tui_batch.domain.item import NewRow
+from tui_batch.domain.job import InputSource, JobSpec, Knobs, ModelRef
+from tui_batch.engine.workplace import open_workplace
+from tui_batch.money.prices import OwnPrice, UnitPrices
+from tui_batch.settings import Settings
+from tui_batch.tui.app import BatchApp
+from tui_batch.tui.desk import Desk
+from tui_batch.work.place import Where
+from tui_batch.work.transports import make_transport
+
+SIMULATOR = Endpoint("simulator", Api.OPENAI, f"{SIMULATED}local/v1")
+PRICES = (OwnPrice("gpt-4o-mini", UnitPrices.per_mtok(0.15, 0.60, source="test"), "simulator"),)
+
+
+@asynccontextmanager
+async def open_test_desk(folder: Path, *, faults: str = "") -> AsyncIterator[Desk]:
+    """A desk over `folder`/jobs.db; only the simulator answers."""
+    settings = Settings(endpoints=(SIMULATOR,), prices=PRICES)
+    db = folder / "jobs.db"
+    async with (
+        aclosing(make_transport(None, faults)) as transport,
+        open_workplace(db, transport, prices=PRICES) as workplace,
+    ):
+        yield Desk(workplace, settings, Where(db), transport, folder / "state", time.time)
+
+
+def spec(name: str = "tickets", prompt: str = "{{ prompt }}", **changes: object) -> JobSpec:
+    """A job for the simulator."""
+    source = InputSource("prompts.txt", "txt")
+    models = (ModelRef("gpt-4o-mini", ("simulator",)),)
+    return JobSpec(name, source, models, (SIMULATOR,), prompt=prompt, **changes)  # type: ignore[arg-type]
+
+
+async def add_job(desk: Desk, prompts: Sequence[str], *, name: str = "tickets", knobs: Knobs | None = None) -> int:
+    """A job with one item a prompt, not started."""
+    job_id = await desk.store.jobs.create(spec(name), knobs or Knobs(concurrency=8), now=desk.clock())
+    async with desk.store.importing(job_id) as importer:
+        await importer.add([NewRow(line, None, 0, _row(text)) for line, text in enumerate(prompts, 1)])
+    return job_id
+
+
+def _row(text: str) -> bytes:
+    return orjson.dumps({"prompt": text})
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str = "") -> None:
+    """Lets the app go on until something holds; at most 20 s."""
+    end = time.monotonic() + 20
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"it never came to be: {what or condition}")
+        await pilot.pause(0.02)
+
+
+@asynccontextmanager
+async def open_app(desk: Desk, size: tuple[int, int] = (120, 40)) -> AsyncIterator[tuple[BatchApp, Pilot[None]]]:
+    """The app as a person has it open."""
+    app = BatchApp(desk)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await pilot.pause()
+        yield app, pilot

@@ -1,0 +1,87 @@
+"""The list of jobs and the verbs over them, as a person presses the keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app_bench import add_job, open_app, open_test_desk, until
+
+from tui_batch.domain.job import JobState, Knobs
+from tui_batch.tui.app import BatchApp
+from tui_batch.tui.places.jobs import JobsPlace
+
+
+def jobs(app: BatchApp) -> JobsPlace:
+    return app.query_one(JobsPlace)
+
+
+async def test_a_job_is_paused_and_goes_on_by_one_key(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        job_id = await add_job(desk, [f"number {n}" for n in range(200)], knobs=Knobs(concurrency=2))
+        await desk.controller.start(job_id)
+        async with open_app(desk) as (app, pilot):
+            await pilot.press("p")
+            await until(pilot, lambda: app.view.jobs[0].state is JobState.PAUSED, "paused")
+            assert (await desk.store.jobs.get(job_id)).state is JobState.PAUSED
+            await pilot.press("p")
+            await until(pilot, lambda: app.view.jobs[0].state is JobState.RUNNING, "running")
+
+
+async def test_plus_and_minus_turn_the_concurrency(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        job_id = await add_job(desk, ["a"], knobs=Knobs(concurrency=8))
+        async with open_app(desk) as (app, pilot):
+            await pilot.press("plus")
+            await until(pilot, lambda: app.view.jobs[0].knobs.concurrency == 10)
+            await pilot.press("minus", "minus")
+            await until(pilot, lambda: app.view.jobs[0].knobs.concurrency == 6)
+            assert (await desk.store.jobs.get(job_id)).knobs.concurrency == 6
+
+
+async def test_deleting_asks_and_no_is_the_default(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        await add_job(desk, ["a"])
+        async with open_app(desk) as (app, pilot):
+            await pilot.press("D")
+            await until(pilot, lambda: len(app.screen_stack) == 2)
+            await pilot.press("enter")
+            await until(pilot, lambda: len(app.screen_stack) == 1)
+            assert len(await desk.store.jobs.list()) == 1
+            await pilot.press("D")
+            await until(pilot, lambda: len(app.screen_stack) == 2)
+            await pilot.press("y")
+            await until(pilot, lambda: not app.view.jobs, "deleted")
+            assert await desk.store.jobs.list() == []
+
+
+async def test_the_filter_shows_the_jobs_that_have_all_words(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        for name in ("red apples", "green apples", "green pears"):
+            await add_job(desk, ["a"], name=name)
+        async with open_app(desk) as (app, pilot):
+            await pilot.press("slash", *"green apples", "enter")
+            await until(pilot, lambda: [job.name for job in jobs(app).table.rows] == ["green apples"])
+            await pilot.press("escape")
+            await until(pilot, lambda: len(jobs(app).table.rows) == 3)
+
+
+async def test_marked_jobs_are_meant_together(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        ids = [await add_job(desk, [str(n)]) for n in range(3)]
+        async with open_app(desk) as (app, pilot):
+            await pilot.press("space", "space", "plus")
+            await until(pilot, lambda: sum(job.knobs.concurrency == 10 for job in app.view.jobs) == 2)
+            assert (await desk.store.jobs.get(ids[0])).knobs.concurrency == 8
+
+
+async def test_the_hints_are_at_most_eight_and_end_with_help_and_quit(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        await add_job(desk, ["a"])
+        async with open_app(desk) as (app, _pilot):
+            from tui_batch.tui.widgets.frame import Hints
+
+            labels = [label for _, label, _ in app.query_one(Hints).hints()]
+            assert len(labels) <= 8
+            assert labels[-3:] == ["help", "palette", "quit"]
+            keys = [key for key, _, _ in app.query_one(Hints).hints()]
+            assert keys[-1] == "q"
