@@ -101,7 +101,15 @@ NEW_JOB = (
     Action("new_job.leave", "escape", "leave", "Stop what is under way; else leave.", 8),
 )
 
-REGISTRY: tuple[Action, ...] = (*PLACES, *APP, *JOB, *JOBS, *NEW_JOB)
+LOG = (
+    Action("log.filter", "slash", "filter", "Show only some lines: words, level:warning, level:you, job:3.", 1),
+    Action("log.open", "enter", "whole line", "Show the line whole.", 2),
+    Action("log.follow", "f", "follow", "Go to the newest line and stay there.", 3),
+    Action("log.mark", "space", "mark", "Mark the line, to copy it with others."),
+    Action("log.copy", "y", "copy", "Copy the line, or the marked ones.", 4),
+)
+
+REGISTRY: tuple[Action, ...] = (*PLACES, *APP, *JOB, *JOBS, *NEW_JOB, *LOG)
 """All of them. Another context adds its own tuple here."""
 
 
