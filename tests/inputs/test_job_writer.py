@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.job import CacheMode, Condition, InputSource, LengthBucket, Mode, OnTruncated, RouteRule
+from tui_batch.domain.quality import Check, DriftRule, OnDrift, OnInvalid
 from tui_batch.errors import InputError, UserError
 from tui_batch.inputs.draft import AUTO, JobDraft, ModelChoice
 from tui_batch.inputs.job_file import load_job_draft
@@ -62,6 +63,17 @@ def full(folder: Path) -> JobDraft:
             RouteRule("small"),
         ),
         buckets=(LengthBucket(8, 500), LengthBucket(2)),
+        checks=(
+            Check("labels", ["a", "b"], field="mood"),
+            Check("length", {"max": 200}),
+            Check("number", "answer", at_least=1.0, tolerance=0.01),
+            Check("not_empty"),
+            Check("not_refused", field="mood"),
+        ),
+        on_invalid=OnInvalid.TELL,
+        max_invalid=2,
+        drift=DriftRule(50, 0.7, 0.2),
+        on_drift=OnDrift.PAUSE,
     )
 
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 
 from tui_batch.domain.endpoint import Endpoint, Operation
 from tui_batch.domain.job import CacheMode, Job, JobSpec, Knobs, Mode, ModelRef, OnTruncated, RouteRule
+from tui_batch.domain.quality import DriftRule, OnInvalid
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import AUTO, Auto, JobDraft, ModelChoice
 from tui_batch.providers.base import Transport
 from tui_batch.providers.catalog import from_url, in_environment, known, names, owner_of
 from tui_batch.providers.discovery import FoundServer, find_local_servers, list_models
 from tui_batch.providers.keys import is_available, resolve_key
+from tui_batch.quality.checks import check_operation
 from tui_batch.settings import Settings
 
 
@@ -64,7 +66,13 @@ async def compose(draft: JobDraft, settings: Settings, transport: Transport) -> 
         stall_s=30.0 if draft.stall_s is None else draft.stall_s,
         routes=draft.routes,
         buckets=draft.buckets,
+        checks=draft.checks,
+        on_invalid=draft.on_invalid or OnInvalid.RETRY,
+        max_invalid=draft.max_invalid,
+        drift=draft.drift or DriftRule(),
+        on_drift=draft.on_drift,
     )
+    check_operation(spec)
     knobs = knobs_of(draft)
     return Composed(spec, knobs, (*placed.notes, *held_back(knobs, placed.endpoints)))
 
@@ -249,6 +257,11 @@ def draft_of(job: Job) -> JobDraft:
         stall_s=spec.stall_s,
         routes=spec.routes,
         buckets=spec.buckets,
+        checks=spec.checks,
+        on_invalid=spec.on_invalid,
+        max_invalid=spec.max_invalid,
+        drift=spec.drift,
+        on_drift=spec.on_drift,
     )
 
 

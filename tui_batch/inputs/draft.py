@@ -10,6 +10,7 @@ from typing import Final
 
 from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.job import CacheMode, InputSource, LengthBucket, Mode, OnTruncated, RouteRule
+from tui_batch.domain.quality import Check, DriftRule, OnDrift, OnInvalid
 from tui_batch.domain.request import Json
 
 
@@ -76,3 +77,8 @@ class JobDraft:
     routes: tuple[RouteRule, ...] = ()
     """Rules of mode `route`; with them the mode need not be said."""
     buckets: tuple[LengthBucket, ...] = ()
+    checks: tuple[Check, ...] = ()
+    on_invalid: OnInvalid | None = None
+    max_invalid: int | None = None
+    drift: DriftRule | None = None
+    on_drift: OnDrift | None = None

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.job import NANO, CacheMode, InputSource, Mode, OnTruncated
+from tui_batch.domain.quality import OnDrift, OnInvalid
 from tui_batch.errors import InputError, UserError
 from tui_batch.inputs import yaml_document
 from tui_batch.inputs.byte_source import STDIN
 from tui_batch.inputs.draft import AUTO, Auto, JobDraft, ModelChoice
+from tui_batch.inputs.job_checks import CheckEntry, Drift, check_checks, checks_of, drift_of
+from tui_batch.inputs.job_parts import Count, Name, Part
 from tui_batch.inputs.job_problems import explain, refuse_secrets
 from tui_batch.inputs.job_routes import buckets_of, check_buckets, check_routes, rules_of
 from tui_batch.inputs.readers.registry import InputFormat
@@ -24,17 +27,8 @@ from tui_batch.inputs.yaml_document import Document
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
 _EXAMPLE = 'A job file looks like this:\n  input: rows.csv\n  model: gpt-4o-mini\n  prompt: "Classify: {{ text }}"'
 
-Name = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(ge=1)]
 
-
-class _Part(BaseModel):
-    """A mapping of a job file. A field that is not known is an error: it is nearly always a slip of the pen."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
-
-
-def _as_mapping(key: str, part: type[_Part]) -> BeforeValidator:
+def _as_mapping(key: str, part: type[Part]) -> BeforeValidator:
     """Lets a lone text stand for a part with that one field."""
 
     def widen(value: Any) -> Any:
@@ -43,7 +37,7 @@ def _as_mapping(key: str, part: type[_Part]) -> BeforeValidator:
     return BeforeValidator(widen, json_schema_input_type=str | part)
 
 
-class Columns(_Part):
+class Columns(Part):
     """Columns with a meaning of their own. An empty name switches one off."""
 
     custom_id: str = "custom_id"
@@ -56,7 +50,7 @@ class Columns(_Part):
     """Parameters of this row (an object), over the job's."""
 
 
-class Input(_Part):
+class Input(Part):
     """The file of rows."""
 
     path: Name
@@ -66,7 +60,7 @@ class Input(_Part):
     columns: Columns = Columns()
 
 
-class ModelEntry(_Part):
+class ModelEntry(Part):
     """A model, where it is served, and its share."""
 
     model: Name
@@ -84,7 +78,7 @@ class ModelEntry(_Part):
         return self
 
 
-class Limits(_Part):
+class Limits(Part):
     """Bounds that may be changed while the job runs."""
 
     concurrency: Annotated[int, Field(ge=1, le=100_000)] | Literal["auto"] | None = None
@@ -97,14 +91,16 @@ class Limits(_Part):
     """US dollars the job may spend in all."""
 
 
-class Retry(_Part):
+class Retry(Part):
     """What happens to a request that fails."""
 
     max_attempts: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Requests that count for one row, the first included; in mode fallback for each model."""
+    max_invalid: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Requests for one row whose answers may fail the schema or a check, the first included."""
 
 
-class TimeoutsPart(_Part):
+class TimeoutsPart(Part):
     """How long to wait for an answer."""
 
     base: float | None = Field(default=None, gt=0)
@@ -121,7 +117,7 @@ Value = str | int | float | bool
 """What a column may be compared with."""
 
 
-class When(_Part):
+class When(Part):
     """What a row must be like for a route. Everything that is given must hold; upper and lower case are alike."""
 
     longer_than: Count | None = None
@@ -140,7 +136,7 @@ class When(_Part):
     """Values of which the column has one."""
 
 
-class Route(_Part):
+class Route(Part):
     """Where rows of a kind go."""
 
     when: When | None = None
@@ -148,7 +144,7 @@ class Route(_Part):
     model: Name
 
 
-class Bucket(_Part):
+class Bucket(Part):
     """Prompts of a range of lengths, and how many of them may be in flight."""
 
     up_to: Count | None = None
@@ -157,7 +153,7 @@ class Bucket(_Part):
     """Requests of this bucket in flight at most."""
 
 
-class JobFile(_Part):
+class JobFile(Part):
     """A job of llmbatch-tui: a file of rows, what to ask about each, of whom, and within which limits."""
 
     input: Annotated[Input, _as_mapping("path", Input)]
@@ -185,17 +181,25 @@ class JobFile(_Part):
     """System text; a template over the row's columns."""
     prompt: str | None = None
     """Prompt; a template over the row's columns, such as `Classify: {{ text }}`."""
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
     """Parameters of the request, such as temperature and max_tokens."""
     schema_: dict[str, Any] | str | None = Field(default=None, alias="schema")
     """JSON Schema that answers must meet: written here, or the path of a JSON file relative to the job file."""
+    checks: tuple[CheckEntry, ...] = ()
+    """What answers are held to, and what scores them."""
+    on_invalid: OnInvalid | None = None
+    """What becomes of an answer that fails the schema or a check."""
+    drift: Drift | None = None
+    """From when on answers count as worse than before."""
+    on_drift: OnDrift | None = None
+    """What happens when answers get worse."""
     limits: Limits = Limits()
     retry: Retry = Retry()
     cache: CacheMode | None = None
     """Whether answers to equal requests are taken from earlier runs."""
     priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] | None = None
     """Jobs with a higher number run first."""
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = Field(default_factory=dict)
     output: Name | None = None
     """Where answers are written, relative to the job file."""
     on_truncated: OnTruncated | None = None
@@ -227,6 +231,7 @@ def load_job_draft(path: Path) -> JobDraft:
     _check_templates(document, job)
     check_routes(document, job)
     check_buckets(document, job)
+    check_checks(document, job)
     return _draft(document, job, path)
 
 
@@ -296,6 +301,11 @@ def _draft(document: Document, job: JobFile, path: Path) -> JobDraft:
         stream=job.stream,
         first_byte_s=job.timeouts.first_byte,
         stall_s=job.timeouts.stall,
+        checks=checks_of(job),
+        on_invalid=job.on_invalid,
+        max_invalid=job.retry.max_invalid,
+        drift=drift_of(job.drift),
+        on_drift=job.on_drift,
     )
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path, PurePath
 from typing import Any
@@ -14,6 +15,7 @@ from tui_batch.domain.job import NANO, Condition, InputSource, LengthBucket, Rou
 from tui_batch.errors import InputError, UserError
 from tui_batch.inputs.byte_source import STDIN
 from tui_batch.inputs.draft import Auto, JobDraft, ModelChoice
+from tui_batch.inputs.job_checks import entry_of
 from tui_batch.inputs.job_file import dump_job_file, validated
 from tui_batch.inputs.yaml_document import dump, parse
 
@@ -82,13 +84,17 @@ def _fields(draft: JobDraft, base: Path) -> dict[str, Any]:
         "prompt": draft.prompt,
         "params": dict(draft.params),
         "schema": draft.schema,
+        "checks": [entry_of(check) for check in draft.checks],
+        "on_invalid": draft.on_invalid,
+        "drift": None if draft.drift is None else asdict(draft.drift),
+        "on_drift": draft.on_drift,
         "limits": {
             "concurrency": "auto" if isinstance(draft.concurrency, Auto) else draft.concurrency,
             "rpm": draft.rpm,
             "tpm": draft.tpm,
             "budget": None if draft.budget_nano is None else _dollars(draft.budget_nano),
         },
-        "retry": {"max_attempts": draft.max_attempts},
+        "retry": {"max_attempts": draft.max_attempts, "max_invalid": draft.max_invalid},
         "cache": draft.cache,
         "priority": draft.priority,
         "tags": dict(draft.tags),

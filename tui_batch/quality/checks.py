@@ -76,11 +76,16 @@ def compile_checks(spec: JobSpec) -> Checks | None:
     Raises UserError for a check that cannot be used.
     """
     examiners = [] if spec.schema is None else [_schema_examiner(spec.schema)]
-    if spec.checks and spec.operation is Operation.EMBED:
-        raise UserError("an embedding cannot be checked", remedy="Leave the checks out.")
+    check_operation(spec)
     examiners += [_examiner(check) for check in spec.checks]
     cut_fails = any(check.kind == "not_cut" for check in spec.checks)
     return Checks(tuple(examiners), cut_fails, columns_of(spec.checks)) if examiners else None
+
+
+def check_operation(spec: JobSpec) -> None:
+    """Raises UserError for checks of what has no text."""
+    if spec.checks and spec.operation is Operation.EMBED:
+        raise UserError("an embedding cannot be checked", remedy="Leave the checks out.")
 
 
 def check_settings(check: Check) -> None:
