@@ -6,15 +6,17 @@ JSON by SQLite itself, as fetching a million rows one by one would take the inte
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from array import array
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import orjson
 
+from tui_batch.domain.item import ItemState
 from tui_batch.domain.item_filter import (
     ALL_ITEMS,
     INPUT_ORDER,
@@ -76,6 +78,13 @@ class ItemSearch:
     async def count(self, query: ItemQuery) -> int:
         """How many items a list has."""
         return sum([len(piece.ids) async for piece in self._by_rows(ItemQuery(query.job_id, query.filter))])
+
+    async def states(self, ids: Collection[int]) -> dict[ItemState, int]:
+        """How many of these items are in each state."""
+        sql = "SELECT state, count(*) FROM item WHERE id IN (SELECT value FROM json_each(?)) GROUP BY state"
+        text = await asyncio.to_thread(orjson.dumps, list(ids))
+        found = await self._connection.read(lambda conn: conn.execute(sql, (text.decode(),)).fetchall())
+        return {ItemState(state): number for state, number in found}
 
     async def _by_rows(self, query: ItemQuery) -> AsyncIterator[Piece]:
         where, values = filter_sql(query.filter)

@@ -1,12 +1,416 @@
-"""Place: Items."""
+"""Place 2: the items of the selected job; a million of them scroll as ten do."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Static
+
+from tui_batch import figures
+from tui_batch.domain.item import ItemState
+from tui_batch.domain.item_filter import ALL_ITEMS, INPUT_ORDER, Choice, ItemFilter, ItemOrder, SortKey
+from tui_batch.domain.stored import ItemRow
+from tui_batch.engine.router import variants
+from tui_batch.errors import UserError
+from tui_batch.tui.actions import bindings
+from tui_batch.tui.desk import Desk
+from tui_batch.tui.filters import parse_filter, text_of
+from tui_batch.tui.item_list import ItemList, Whole
+from tui_batch.tui.item_verbs import Dead, ItemVerbs
 from tui_batch.tui.place import Place
+from tui_batch.tui.screens import menu
+from tui_batch.tui.tones import Span, Tone, styled, styles_of
+from tui_batch.tui.view import JobView, View
+from tui_batch.tui.widgets.filter_line import FilterLine
+from tui_batch.tui.widgets.item_columns import ALWAYS, COLUMNS
+from tui_batch.tui.widgets.item_table import ItemTable
+
+if TYPE_CHECKING:
+    from tui_batch.tui.app import BatchApp
 
 
 class ItemsPlace(Place):
-    """Items."""
+    """The filter, the list, and a line that says what is listed."""
 
     NAME = "items"
     TITLE = "Items"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("items"),
+        Binding("escape", "back", "back", show=False),
+    ]
+    DEFAULT_CSS = """
+    ItemsPlace #items-line { height: 1; padding: 0 1; background: $panel; }
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._list: ItemList | None = None
+        self._seen: JobView | None = None
+        self._wake = asyncio.Event()
+        self._trouble = ""
+        self._said: tuple[Span, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """Filter, list, line."""
+        yield FilterLine(id="items-filter")
+        yield ItemTable(id="item-table")
+        yield Static(id="items-line", markup=False)
+
+    def on_mount(self) -> None:
+        """One worker reads the rows that are wanted, however often they are."""
+        self.run_worker(self._reading(), group="items-rows")
+
+    @property
+    def table(self) -> ItemTable:
+        """The list."""
+        return self.query_one("#item-table", ItemTable)
+
+    @property
+    def line(self) -> FilterLine:
+        """The filter."""
+        return self.query_one("#items-filter", FilterLine)
+
+    @property
+    def job(self) -> JobView | None:
+        """The job that is listed."""
+        return self.view.job
+
+    @property
+    def items(self) -> ItemList | None:
+        """What is listed."""
+        return self._list
+
+    @property
+    def chosen_filter(self) -> ItemFilter:
+        """For exports of what is listed."""
+        return self._list.filter if self._list is not None else ALL_ITEMS
+
+    @property
+    def marked(self) -> frozenset[int]:
+        """Ids of the marked items, for exports of those."""
+        return frozenset(self.table.marks)
+
+    @property
+    def _app(self) -> BatchApp:
+        return cast("BatchApp", self.app)
+
+    # What is shown
+
+    def show(self, view: View) -> None:
+        """The list of the selected job; its rows are read again while it changes."""
+        super().show(view)
+        job = view.job
+        if job is None:
+            self._open(None)
+        elif self._list is None or self._list.whole.job_id != job.id:
+            self._open(job)
+        elif job.is_active or job != self._seen:
+            self._list.age()
+            if self._list.grow(_whole(job)):
+                self.table.changed()
+            self._wake.set()
+            if self._list.is_due():
+                self._search()
+        self._seen = job
+        self._say()
+
+    def entered(self) -> None:
+        """The list has the focus."""
+        self.table.focus()
+
+    def show_filter(self, text: str) -> None:
+        """Lists what a filter means, set from another place."""
+        self.line.put(text)
+        self._turn(parse_filter(text), INPUT_ORDER)
+
+    def _open(self, job: JobView | None) -> None:
+        if job is None and self._list is None:
+            self.table.empty = "No job yet. n makes one from a file."
+            return
+        self.workers.cancel_group(self, "items-search")
+        self.table.marks.clear()
+        self.line.put("")
+        self._list = None if job is None else ItemList(self.desk.store, _whole(job))
+        if job is not None:
+            spec = job.job.spec
+            models, endpoints = [ref.model for ref in spec.models], [one.name for one in spec.endpoints]
+            self.line.know({Choice.MODEL: models, Choice.ENDPOINT: endpoints})
+            self.table.empty = "The job has no items yet."
+        self.table.put(self._list)
+        self._wake.set()
+
+    def _turn(self, chosen: ItemFilter, order: ItemOrder) -> None:
+        """Lists by another filter or order."""
+        if self._list is None or (chosen == self._list.filter and order == self._list.order):
+            return
+        self.workers.cancel_group(self, "items-search")
+        search = self._list.turn(chosen, order)
+        self.table.empty = "No item is like that. Escape takes the filter away." if chosen else "The job has no items."
+        self.table.put(self._list)
+        if search:
+            self._search()
+        self._wake.set()
+        self._say()
+
+    def _search(self) -> None:
+        assert self._list is not None
+        self.run_worker(self._guarded(self._list.search(self._found)), group="items-search", exclusive=True)
+
+    def _found(self) -> None:
+        self.table.changed()
+        self._wake.set()
+        self._say()
+
+    async def _reading(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self._guarded(self._read())
+
+    async def _read(self) -> None:
+        items = self._list
+        if items is None:
+            return
+        first, last = self.table.window
+        if first < last and await items.read(first, last) and items is self._list:
+            self.table.changed()
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """What cannot be read is told in the line; what was read stays."""
+        try:
+            await work
+            self._trouble = ""
+        except UserError as error:
+            self._trouble = error.message
+        self._say()
+
+    # The line under the list
+
+    def _say(self) -> None:
+        spans = self._words()
+        if spans != self._said:
+            self._said = spans
+            self.query_one("#items-line", Static).update(styled(spans, styles_of(self.app.theme_variables)))
+
+    def _words(self) -> tuple[Span, ...]:
+        items, job = self._list, self.job
+        if items is None or job is None:
+            return (("no job", Tone.MUTED),)
+        if self._trouble:
+            return ((f"✗ {self._trouble}", Tone.BAD),)
+        if self.line.has_focus and (options := self.line.options()):
+            return (("tab: ", Tone.MUTED), ("  ".join(options[:12]), Tone.ACCENT))
+        total = figures.count(job.counters.total)
+        listed = f"{figures.count(len(items))} of {total} match" if items.filter else f"{total} items"
+        parts: list[Span] = [(f"#{job.id} {job.name}: ", Tone.MUTED), (listed, Tone.STRONG)]
+        if items.share is not None:
+            parts.append((f", {items.share:.0%} looked through", Tone.ACCENT))
+        if marked := len(self.table.marks):
+            parts.append((f", {figures.count(marked)} marked", Tone.ACCENT))
+        if self.table.range_start is not None:
+            parts.append((", marking: v ends it", Tone.ACCENT))
+        return (*parts, *self._at())
+
+    def _at(self) -> tuple[Span, ...]:
+        items = self._list
+        if items is None or not len(items):
+            return ()
+        order = items.order
+        by = "" if order == INPUT_ORDER else f"  by {order.key.value} {'▼' if order.descending else '▲'}"
+        return ((f"  {figures.count(self.table.cursor + 1)}/{figures.count(len(items))}{by}", Tone.MUTED),)
+
+    # Messages
+
+    @on(ItemTable.Moved)
+    def _moved(self) -> None:
+        self._wake.set()
+        self._say()
+
+    @on(ItemTable.Opened)
+    def _opened(self) -> None:
+        self.action_items_open()
+
+    @on(ItemTable.Sorted)
+    def _sorted(self, event: ItemTable.Sorted) -> None:
+        self._order_by(event.key)
+
+    @on(ItemTable.Stretched)
+    def _stretched(self, event: ItemTable.Stretched) -> None:
+        self.run_worker(self._guarded(self._mark(event.first, event.last + 1)), group="items-marks")
+
+    @on(FilterLine.Applied)
+    def _applied(self, event: FilterLine.Applied) -> None:
+        self._trouble = ""
+        self._turn(event.chosen, self._list.order if self._list is not None else INPUT_ORDER)
+
+    @on(FilterLine.Refused)
+    def _refused(self, event: FilterLine.Refused) -> None:
+        self._trouble = f"{event.error.message} (at {event.error.position + 1}). {event.error.remedy}"
+        self._say()
+
+    @on(FilterLine.Left)
+    def _left(self) -> None:
+        self.table.focus()
+
+    # Actions; see actions.py
+
+    def action_items_open(self) -> None:
+        """Everything about the item under the cursor."""
+        row, job = self.table.cursor_row, self.job
+        if row is not None and job is not None:
+            from tui_batch.tui.screens.item_detail import ItemDetailScreen
+
+            self.app.push_screen(ItemDetailScreen(job, row.id, self.step))
+
+    def step(self, by: int) -> int | None:
+        """Moves the cursor, and says the id of the item it is on then; for the detail screen's next and previous."""
+        self.table.go(self.table.cursor + by)
+        return self._list.id_at(self.table.cursor) if self._list is not None else None
+
+    def action_items_filter(self) -> None:
+        """Opens the filter."""
+        self.line.open()
+        self._say()
+
+    def action_back(self) -> None:
+        """Ends marking, or takes the filter away."""
+        if self.table.range_start is not None:
+            self.table.range_start = None
+        elif self.chosen_filter:
+            self.line.put("")
+            self._turn(ALL_ITEMS, self._list.order if self._list is not None else INPUT_ORDER)
+        self._say()
+
+    def action_items_mark(self) -> None:
+        """Marks the item under the cursor, or takes its mark away, and goes to the next."""
+        if (row := self.table.cursor_row) is not None:
+            self.table.marks ^= {row.id}
+            self.table.action_cursor(1)
+            self._say()
+
+    def action_items_range(self) -> None:
+        """Begins to mark all that the cursor passes, or ends it."""
+        self.table.range_start = self.table.cursor if self.table.range_start is None else None
+        if self.table.range_start is not None:
+            self.table.action_cursor(0)
+        self._say()
+
+    def action_items_mark_all(self) -> None:
+        """Marks all that are listed."""
+        self.run_worker(self._guarded(self._mark(0, None)), group="items-marks", exclusive=True)
+
+    def action_items_unmark(self) -> None:
+        """Takes all marks away."""
+        self.table.marks.clear()
+        self.table.range_start = None
+        self.table.refresh()
+        self._say()
+
+    async def _mark(self, first: int, last: int | None) -> None:
+        if self._list is None:
+            return
+        known = [self._list.id_at(place) for place in range(first, last)] if last is not None else []
+        if known and None not in known:
+            ids: Sequence[int | None] = known
+        else:
+            ids = await self._list.collect(first, last)
+        self.table.marks.update(item_id for item_id in ids if item_id is not None)
+        self.table.refresh()
+
+    def action_items_sort(self) -> None:
+        """Asks what to order by."""
+        keys = [column.sort for column in COLUMNS if column.sort is not None]
+        choices = [menu.Choice(key.value[0], key.value, key) for key in keys]
+        self._ask(menu.Menu("Order by (the same again: the other way round)", _own_keys(choices)), self._order_by)
+
+    def _order_by(self, key: SortKey) -> None:
+        if self._list is not None:
+            same = self._list.order.key is key
+            self._turn(self._list.filter, ItemOrder(key, same and not self._list.order.descending))
+
+    def action_items_columns(self) -> None:
+        """Asks which column to show or hide."""
+        shown = self.table.columns
+        choices = [
+            menu.Choice(str(number % 10), f"{'■' if column.id in shown else '□'} {column.title}", column.id)
+            for number, column in enumerate((one for one in COLUMNS if one.id not in ALWAYS), 1)
+            if number <= 10
+        ]
+        self._ask(menu.Menu("Show or hide a column", choices), self._toggle_column)
+
+    def _toggle_column(self, column: str) -> None:
+        self.table.columns = frozenset(self.table.columns) ^ {column}
+        self.table.lay()
+
+    def _ask(self, question: menu.Menu[Any], then: Any) -> None:
+        async def asking() -> None:
+            if (answer := await self.app.push_screen_wait(question)) is not None:
+                then(answer)
+
+        self.run_worker(asking(), group="items-asking")
+
+    def _verb(self, work: Coroutine[Any, Any, None]) -> None:
+        self.app.run_worker(self._app.guarded(work), group="verbs")
+
+    def _chosen_ids(self) -> tuple[int, ...]:
+        row = self.table.cursor_row
+        return tuple(sorted(self.table.marks)) or ((row.id,) if row is not None else ())
+
+    def action_items_retry(self) -> None:
+        """Tries the marked dead items again, or the one under the cursor."""
+        self._verb(self._with_dead("retry"))
+
+    def action_items_discard(self) -> None:
+        """Discards the marked dead items, or the one under the cursor."""
+        self._verb(self._with_dead("discard"))
+
+    async def _with_dead(self, verb: str) -> None:
+        job, ids = self.job, self._chosen_ids()
+        if job is None or not ids:
+            return
+        count = (await self.desk.store.search.states(ids)).get(ItemState.DEAD, 0)
+        verbs = ItemVerbs(self._app)
+        await (verbs.retry if verb == "retry" else verbs.discard)(Dead(job, count, ids))
+
+    def _here(self) -> tuple[JobView, ItemRow] | None:
+        job, row = self.job, self.table.cursor_row
+        return None if job is None or row is None else (job, row)
+
+    def action_items_copy(self) -> None:
+        """Copies something of the item under the cursor."""
+        if (here := self._here()) is not None:
+            self._verb(ItemVerbs(self._app).copy(here[0], here[1].id))
+
+    def action_items_editor(self) -> None:
+        """Opens its answer, or else its prompt, in the editor."""
+        if (here := self._here()) is not None:
+            self._verb(ItemVerbs(self._app).open_text(here[0], here[1].id))
+
+    def action_items_edit(self) -> None:
+        """Edits its row and tries it again."""
+        if (here := self._here()) is not None:
+            self._verb(ItemVerbs(self._app).edit(here[0], here[1].id))
+
+    def filter_text(self) -> str:
+        """The filter in words, for commands."""
+        return text_of(self.chosen_filter)
+
+
+def _whole(job: JobView) -> Whole:
+    return Whole(job.id, job.counters.total, variants(job.job.spec))
+
+
+def _own_keys(choices: Sequence[menu.Choice[SortKey]]) -> list[menu.Choice[SortKey]]:
+    """Entries whose first letter another has already get a digit."""
+    taken: set[str] = set()
+    found: list[menu.Choice[SortKey]] = []
+    for number, choice in enumerate(choices):
+        key = choice.key if choice.key not in (*taken, "j", "k") else str(number)
+        taken.add(key)
+        found.append(menu.Choice(key, choice.label, choice.value))
+    return found

@@ -1,0 +1,174 @@
+"""The verbs over items, for the app: each asks where it must, acts through the controller, and says what it did."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import orjson
+
+from tui_batch import figures
+from tui_batch.domain.item import ItemState
+from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.domain.stored import ItemDetail
+from tui_batch.engine.control import Selection
+from tui_batch.errors import UserError
+from tui_batch.tui.clipboard import copy
+from tui_batch.tui.editor import edit_text
+from tui_batch.tui.screens.confirm import Confirm
+from tui_batch.tui.screens.menu import Choice, Menu
+from tui_batch.tui.view import JobView
+from tui_batch.work.item_request import as_sent, message_text
+
+if TYPE_CHECKING:
+    from tui_batch.tui.app import BatchApp
+
+_NAMED = 20
+"""Items that a recorded command names one by one; more than that are told as their number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Dead items of one job: these, or those of a class, or all."""
+
+    job: JobView
+    count: int
+    ids: tuple[int, ...] = ()
+    cls: OutcomeClass | None = None
+
+    @property
+    def selection(self) -> Selection:
+        """For the controller. Raises UserError where nothing is meant, as an empty selection would mean all."""
+        if not self.count:
+            raise UserError("there are no dead items among them")
+        return Selection(frozenset() if self.cls is None else frozenset((self.cls,)), self.ids)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """For the command that does the same."""
+        if self.cls is not None:
+            return "--class", self.cls.value
+        if self.ids:
+            return tuple(word for item_id in self.ids[:_NAMED] for word in ("--item", str(item_id)))
+        return ("--dead",)
+
+    def __str__(self) -> str:
+        kind = f" {self.cls.value}" if self.cls is not None else ""
+        return f"{figures.count(self.count)} dead{kind} {'item' if self.count == 1 else 'items'}"
+
+
+class ItemVerbs:
+    """What is done to items, whichever screen they were chosen on."""
+
+    def __init__(self, app: BatchApp) -> None:
+        self._app = app
+        self._desk = app.desk
+
+    async def retry(self, dead: Dead) -> None:
+        """Makes them pending again, and lets the job go on. Asks when it is more than one."""
+        selection = dead.selection
+        question = f"Try {dead} of job #{dead.job.id} again?"
+        if dead.count > 1 and not await self._ask(question, likely_cost(dead.job, dead.count)):
+            return
+        count = await self._desk.controller.retry(dead.job.id, selection)
+        self._app.record("retry", str(dead.job.id), *dead.options)
+        if count and not dead.job.is_active:
+            await self._desk.controller.resume(dead.job.id)
+            self._app.record("resume", str(dead.job.id))
+        self._app.say(f"{figures.count(count)} {'item is' if count == 1 else 'items are'} tried again")
+        self._app.bridge.hurry()
+
+    async def discard(self, dead: Dead) -> None:
+        """Makes them cancelled, asked for first."""
+        selection = dead.selection
+        detail = "They become cancelled and cannot be tried again; their errors stay to be read."
+        if not await self._ask(f"Discard {dead} of job #{dead.job.id}?", detail):
+            return
+        count = await self._desk.controller.discard(dead.job.id, selection)
+        self._app.record("discard", str(dead.job.id), *(() if dead.options == ("--dead",) else dead.options), "--yes")
+        self._app.say(f"{figures.count(count)} dead {'item is' if count == 1 else 'items are'} discarded")
+        self._app.bridge.hurry()
+
+    async def edit(self, job: JobView, item_id: int) -> None:
+        """Opens the item's row in the editor, stores what was saved, and offers to try the item again."""
+        detail = await self._desk.store.items.detail(item_id)
+        if detail.row.state not in (ItemState.DEAD, ItemState.PENDING):
+            raise UserError(f"item {item_id} is {detail.row.state}: only dead and pending items can be edited")
+        edited = await edit_text(self._app, pretty(detail.data), ".json")
+        if edited is None:
+            self._app.say("nothing was changed")
+            return
+        await self._desk.controller.edit(item_id, parse_row(edited))
+        self._app.record("edit", str(job.id), "--item", str(item_id), "--row", "FILE")
+        if detail.row.state is ItemState.DEAD:
+            await self.retry(Dead(job, 1, (item_id,)))
+
+    async def open_text(self, job: JobView, item_id: int) -> None:
+        """Opens the answer in the editor, or the prompt where there is none; nothing is stored."""
+        detail = await self._desk.store.items.detail(item_id)
+        text = detail.text if detail.text else await self.prompt(job, detail)
+        await edit_text(self._app, text, ".md")
+
+    async def prompt(self, job: JobView, detail: ItemDetail) -> str:
+        """The prompt as it is sent: the messages under each other."""
+        sent = await asyncio.to_thread(as_sent, job.job.spec, detail)
+        if len(sent.messages) == 1:
+            return message_text(sent.messages[0])
+        return "\n\n".join(f"[{message.role}]\n{message_text(message)}" for message in sent.messages)
+
+    async def copy(self, job: JobView, item_id: int) -> None:
+        """Asks what to copy, and copies it."""
+        detail = await self._desk.store.items.detail(item_id)
+        entries = [
+            ("i", "id", detail.row.custom_id or str(item_id)),
+            ("p", "prompt", None),
+            ("a", "answer", detail.text or ""),
+            ("m", "error message", detail.message),
+            ("r", "row as JSON", detail.data.decode("utf-8", "replace")),
+            ("c", "request as a curl command, without the key", None),
+            ("l", "command line", self._desk.where.command("items", str(job.id), "--item", str(item_id))),
+        ]
+        offered = [Choice(key, label, label) for key, label, text in entries if text != ""]
+        chosen = await self._app.push_screen_wait(Menu(f"Copy of item {item_id}", offered))
+        if chosen is None:
+            return
+        text = next(text for _, label, text in entries if label == chosen)
+        if text is None:
+            curl = chosen.startswith("request")
+            sent = (await asyncio.to_thread(as_sent, job.job.spec, detail)).curl if curl else None
+            text = sent or await self.prompt(job, detail)
+        by = await copy(text, self._app.copy_to_clipboard)
+        self._app.say(f"copied by {by}: {figures.count(len(text))} characters")
+
+    async def _ask(self, question: str, detail: str) -> bool:
+        return await self._app.push_screen_wait(Confirm(question, detail))
+
+
+def likely_cost(job: JobView, count: int) -> str:
+    """What asking so many items again may cost, from what an item cost on average so far."""
+    counters = job.counters
+    answered = counters.done + counters.dead - counters.cached
+    if counters.unpriced or answered <= 0:
+        return "What it costs is not known."
+    return f"About {figures.dollars(round(counters.cost_nano / answered * count))} at what an item cost so far."
+
+
+def pretty(data: bytes) -> str:
+    """A row as JSON that a person can edit."""
+    return json.dumps(orjson.loads(data), ensure_ascii=False, indent=2) + "\n"
+
+
+def parse_row(text: str) -> dict[str, object]:
+    """An edited row. Raises UserError that names line and column."""
+    try:
+        row = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"the edited row is no JSON: line {error.lineno}, column {error.colno}: {error.msg}",
+            remedy="Nothing was changed. Edit it again: E.",
+        ) from None
+    if not isinstance(row, dict):
+        raise UserError("the edited row must be a JSON object with the columns as its names")
+    return row

@@ -1,0 +1,130 @@
+"""The line in which a filter is typed: completes as one types, says what is wrong, and never blocks the list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.suggester import Suggester
+from textual.timer import Timer
+from textual.widgets import Input
+
+from tui_batch.domain.item_filter import Choice, ItemFilter
+from tui_batch.tui.filters import FilterError, complete, parse_filter
+
+PAUSE_S = 0.2
+"""After the last key, before what was typed is looked for."""
+
+
+class _Completing(Suggester):
+    """Goes on with the first option that fits."""
+
+    def __init__(self, known: Mapping[Choice, Sequence[str]]) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._known = known
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """The whole line as it would be."""
+        found = complete(value, len(value), self._known)
+        if not found.options or found.start == len(value):
+            return None
+        return value[: found.start] + found.options[0]
+
+
+class FilterLine(Input):
+    """Hidden until it is opened. Tab takes the completion, enter and escape go back to the list."""
+
+    DEFAULT_CSS = """
+    FilterLine { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
+    FilterLine.open { display: block; }
+    FilterLine:focus { border: none; background: $primary 20%; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "cursor_right", "complete", show=False),
+        Binding("escape", "leave(False)", "back", show=False),
+        Binding("down", "leave(True)", "to the list", show=False),
+    ]
+
+    class Applied(Message):
+        """A filter is to be shown."""
+
+        def __init__(self, chosen: ItemFilter) -> None:
+            super().__init__()
+            self.chosen = chosen
+
+    class Refused(Message):
+        """What stands there means nothing."""
+
+        def __init__(self, error: FilterError) -> None:
+            super().__init__()
+            self.error = error
+
+    class Left(Message):
+        """Back to the list."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(
+            placeholder='state:dead model:gpt attempts>2 "free text" -word',
+            compact=True,
+            select_on_focus=False,
+            id=id,
+        )
+        self._wait: Timer | None = None
+        self._before = ""
+
+    def know(self, known: Mapping[Choice, Sequence[str]]) -> None:
+        """The values of this job's open choices, for completion."""
+        self.suggester = _Completing(known)
+
+    def open(self) -> None:
+        """Shows the line and takes the focus."""
+        self._before = self.value
+        self.add_class("open")
+        self.focus()
+
+    def put(self, text: str) -> None:
+        """Another filter, set from elsewhere; nothing is posted."""
+        with self.prevent(Input.Changed):
+            self.value = text
+        self.set_class(bool(text), "open")
+
+    def options(self) -> tuple[str, ...]:
+        """What the word at the cursor may become."""
+        known = self.suggester._known if isinstance(self.suggester, _Completing) else {}
+        return complete(self.value, self.cursor_position, known).options
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Looks for it once the keys rest."""
+        event.stop()
+        if self._wait is not None:
+            self._wait.stop()
+        self._wait = self.set_timer(PAUSE_S, self.apply)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter."""
+        event.stop()
+        self.action_leave(True)
+
+    def action_leave(self, keep: bool) -> None:
+        """Back to the list; escape takes what was typed since back."""
+        if not keep:
+            with self.prevent(Input.Changed):
+                self.value = self._before
+        if self.apply():
+            self.set_class(bool(self.value.strip()), "open")
+            self.post_message(self.Left())
+
+    def apply(self) -> bool:
+        """Posts the filter, or what is wrong with it; says whether it is one."""
+        if self._wait is not None:
+            self._wait.stop()
+            self._wait = None
+        try:
+            chosen = parse_filter(self.value)
+        except FilterError as error:
+            self.post_message(self.Refused(error))
+            return False
+        self.post_message(self.Applied(chosen))
+        return True
