@@ -91,14 +91,14 @@ JOBS = (
 NEW_JOB = (
     Action("new_job.try", "f5,ctrl+enter", "try ten", "Ask about ten rows first.", 1, "run INPUT --sample 10"),
     Action("new_job.run", "f6", "run all", "Make the job and start it.", 2, "run INPUT"),
-    Action("new_job.save", "f2", "save", "Save it as a job file.", 3),
-    Action("new_job.load", "f3", "load", "Load a job file.", 4),
-    Action("new_job.column", "f4", "column", "Insert a column into the prompt.", 5),
-    Action("new_job.back", "f7", "back", "The section before.", 6),
-    Action("new_job.next", "f8", "next", "The next section.", 7),
+    Action("new_job.save", "f2", "save", "Save it as a job file.", 5),
+    Action("new_job.load", "f3", "load", "Load a job file.", 6),
+    Action("new_job.column", "f4", "column", "Insert a column into the prompt.", 4),
+    Action("new_job.back", "f7", "back", "The section before."),
+    Action("new_job.next", "f8", "next", "The next section.", 3),
     Action("new_job.row_back", "f9", "row before", "Fill the row before into the prompt."),
     Action("new_job.row_next", "f10", "next row", "Fill the next row into the prompt."),
-    Action("new_job.leave", "escape", "leave", "Stop what is under way; else leave.", 8),
+    Action("new_job.leave", "escape", "leave", "Stop what is under way; else leave.", 7),
 )
 
 LOG = (
@@ -109,7 +109,65 @@ LOG = (
     Action("log.copy", "y", "copy", "Copy the line, or the marked ones.", 4),
 )
 
-REGISTRY: tuple[Action, ...] = (*PLACES, *APP, *JOB, *JOBS, *NEW_JOB, *LOG)
+ITEMS = (
+    Action("items.open", "enter", "open", "Show prompt, answer, attempts and raw response.", 1, command="items JOB"),
+    Action("items.filter", "slash", "filter", "Show only some: state:dead model:x words.", 2, command="items JOB"),
+    Action("items.mark", "space", "mark", "Mark the item, so that actions mean it.", 3),
+    Action("items.range", "v", "mark a range", "Mark all that the cursor passes, until v again."),
+    Action("items.mark_all", "a", "mark all", "Mark all that are listed."),
+    Action("items.unmark", "u", "unmark all", "Take all marks away."),
+    Action("items.sort", "o", "order", "Choose what the list is ordered by.", 8),
+    Action("items.columns", "w", "columns", "Show or hide a column."),
+    Action("items.retry", "r", "retry", "Try the marked dead items again.", 4, command="retry JOB --item ID"),
+    Action(
+        "items.edit", "E", "edit row", "Edit the item's row and try it again.", command="edit JOB --item ID --row FILE"
+    ),
+    Action("items.discard", "d", "discard", "Give up the marked dead items.", command="discard JOB --item ID"),
+    Action("items.copy", "y", "copy", "Copy id, prompt, answer, error, row, curl or command.", 7),
+    Action("items.editor", "e", "editor", "Open the answer in $EDITOR."),
+)
+
+ITEM = (
+    Action("item.next", "n,J", "next", "The next item of the list.", 1),
+    Action("item.previous", "p,K", "previous", "The item before.", 2),
+    Action("item.tab_next", "right_square_bracket,right,tab", "next part", "Show the next part.", 3),
+    Action("item.tab_previous", "left_square_bracket,left,shift+tab", "part before", "Show the part before."),
+    Action("item.search", "slash", "search", "Look for words in what is shown.", 4),
+    Action("item.search_next", "ctrl+n,f3", "next hit", "Go to the next place where the words stand."),
+    Action("item.retry", "r", "retry", "Try the dead item again.", 5, command="retry JOB --item ID"),
+    Action(
+        "item.edit", "E", "edit row", "Edit the row and try the item again.", command="edit JOB --item ID --row FILE"
+    ),
+    Action("item.discard", "d", "discard", "Give the dead item up.", command="discard JOB --item ID"),
+    Action("item.copy", "y", "copy", "Copy id, prompt, answer, error, row, curl or command.", 6),
+    Action("item.editor", "e", "editor", "Open what is shown in $EDITOR.", 7),
+    Action("item.close", "escape,q", "back", "Back to the list.", 8),
+)
+
+ERRORS = (
+    Action("errors.open", "enter", "show items", "List the items that failed so.", 1, command="items JOB --class CLASS"),
+    Action("errors.mark", "space", "mark", "Mark the group, so that actions mean it.", 2),
+    Action("errors.retry", "r", "retry", "Try the marked groups, or this one, again.", 3, command="retry JOB --class CLASS"),
+    Action("errors.retry_all", "A", "retry all", "Try all dead items again.", 4, command="retry JOB --dead"),
+    Action("errors.edit", "E", "edit row", "Edit the example's row and try it again.", 5,
+           command="edit JOB --item ID --row FILE"),
+    Action("errors.discard", "d", "discard", "Give the marked groups up.", 6, command="discard JOB --class CLASS"),
+    Action("errors.filter", "slash", "filter", "Show only some groups."),
+    Action("errors.example", "e", "example", "Open the first item that failed so.", 7),
+    Action("errors.copy", "y", "copy", "Copy the message, the class or the command."),
+)  # fmt: skip
+
+ENDPOINTS = (
+    Action("endpoints.test", "t,enter", "test", "Ask the endpoint for its models.", 1, "models --endpoint NAME"),
+    Action("endpoints.switch", "o", "on/off", "Send nothing there any more, or send again.", 2),
+    Action("endpoints.limits", "l", "limits", "Change RPM, TPM and requests in flight until the app closes.", 3),
+    Action("endpoints.all", "a", "all known", "Show known providers without a key too, or hide them.", 4),
+    Action("endpoints.look", "u", "look again", "Look for keys and local servers again.", 5, "endpoints"),
+)
+
+GPU = (Action("gpu.look", "u", "look again", "Look for graphics cards now.", 1, "doctor"),)
+
+REGISTRY: tuple[Action, ...] = (*PLACES, *APP, *JOB, *JOBS, *ITEMS, *ITEM, *ERRORS, *NEW_JOB, *LOG, *ENDPOINTS, *GPU)
 """All of them. Another context adds its own tuple here."""
 
 

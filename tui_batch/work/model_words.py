@@ -34,17 +34,21 @@ def models_line(choices: tuple[ModelChoice, ...]) -> str:
     return ", ".join(map(model_words, choices))
 
 
-def toggled(choices: tuple[ModelChoice, ...], chosen: ModelChoice) -> tuple[ModelChoice, ...]:
-    """The models without that one, where it is among them, else with it at the end. Its weight does not matter."""
-    rest = tuple(choice for choice in choices if not is_same(choice, chosen))
+def toggled(choices: tuple[ModelChoice, ...], chosen: ModelChoice, endpoint: str = "") -> tuple[ModelChoice, ...]:
+    """The models without that one, where it is among them, else with it at the end. Its weight does not matter.
+
+    `endpoint` is where models are asked that name none; empty: anywhere.
+    """
+    rest = tuple(choice for choice in choices if not is_same(choice, chosen, endpoint))
     return rest if len(rest) < len(choices) else (*choices, chosen)
 
 
-def is_same(one: ModelChoice, other: ModelChoice) -> bool:
-    """Whether both name one model in one place; one that names no endpoint is any endpoint's."""
+def is_same(one: ModelChoice, other: ModelChoice, endpoint: str = "") -> bool:
+    """Whether both name one model in one place; one that names no endpoint is that of `endpoint`, or any's."""
     if one.model != other.model:
         return False
-    return not one.endpoints or not other.endpoints or bool(set(one.endpoints) & set(other.endpoints))
+    mine, theirs = one.endpoints or (endpoint,), other.endpoints or (endpoint,)
+    return "" in (*mine, *theirs) or bool(set(mine) & set(theirs))
 
 
 def _read(part: str) -> ModelChoice:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,11 +81,49 @@ async def listing(endpoint: Endpoint, transport: Transport) -> Listing:
         return Listing(endpoint, trouble=str(error))
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What an endpoint said when it was asked for its models: nobody is paid for that."""
+
+    seconds: float
+    """From asking to the answer, or to giving up."""
+    models: tuple[str, ...] = ()
+    trouble: str = ""
+    """Why it did not say, in its own words where it has some; empty when it answered."""
+
+    def __str__(self) -> str:
+        """In words."""
+        if self.trouble:
+            return self.trouble
+        count = len(self.models)
+        served = f"serves {count} model{'' if count == 1 else 's'}" if count else "names no models"
+        return f"answered in {self.seconds:.2f} s, {served}"
+
+
+async def try_endpoint(
+    endpoint: Endpoint, transport: Transport, clock: Callable[[], float] = time.perf_counter
+) -> Trial:
+    """Asks an endpoint for its models, with its key. Never raises for what it says."""
+    started = clock()
+    told = await listing(endpoint, transport)
+    return Trial(clock() - started, tuple(model.id for model in told.models), told.trouble)
+
+
 async def all_endpoints(settings_file: Path | None) -> list[Reachable]:
     """Settings first, then the known providers."""
     settings = load_settings(settings_file)
     async with aclosing(make_transport(settings.ca_file, "")) as transport:
-        running = {server.endpoint.name for server in await find_local_servers(transport)}
+        return await reachable(settings, transport)
+
+
+async def reachable(settings: Settings, transport: Transport) -> list[Reachable]:
+    """Every endpoint there is: those of the settings first, then the known providers."""
+    running = {server.endpoint.name for server in await find_local_servers(transport)}
+    return await asyncio.to_thread(_with_status, settings, running)
+
+
+def _with_status(settings: Settings, running: set[str]) -> list[Reachable]:
+    """Looks for keys, which may block."""
     own = [Reachable(one, _key_status(one), "settings") for one in settings.endpoints]
     taken = {one.endpoint.name for one in own}
     for entry in CATALOG:

@@ -31,7 +31,7 @@ from tui_batch.tui.screens.new_job.sections import FileFacts, FileSection, Promp
 from tui_batch.tui.widgets.frame import Hints
 from tui_batch.work.drafting import Form, check, column_words, draft_of_form, preview_draft, with_schema
 from tui_batch.work.expecting import Expected, expect
-from tui_batch.work.model_words import models_line, read_models, toggled
+from tui_batch.work.model_words import models_line, toggled
 from tui_batch.work.new_job import Workshop, find_offers, show_row, survey
 
 PREVIEW_ROWS = 50
@@ -144,6 +144,7 @@ class FormScreen(ModalScreen[int | None]):
         self.form = replace(self.form, **changed)
         self._touched.add(field)
         self._found.pop(field, None)
+        self.say("")
         self._judge()
         if field in _FILE_FIELDS:
             self._later("look", self._look)
@@ -153,21 +154,14 @@ class FormScreen(ModalScreen[int | None]):
     @on(ModelsSection.Toggled)
     def _toggled(self, event: ModelsSection.Toggled) -> None:
         event.stop()
-        try:
-            choices = read_models(self.form.models)
-        except ValueError:
-            choices = ()
-        whole = tuple(choice for choice in choices if choice.endpoints or event.choice.model not in choice.model)
-        typed = self.query_one("#field-models", Field).text.rpartition(",")[2].strip().lower()
-        if whole and not whole[-1].endpoints and typed and typed in event.choice.model.lower():
-            whole = whole[:-1]  # what was typed to find the model in the list
-        self.query_one("#field-models", Field).text = models_line(toggled(whole, event.choice))
+        chosen = toggled(event.others, event.choice, self.form.endpoint.strip())
+        self.query_one("#field-models", Field).text = models_line(chosen)
 
     def _judge(self) -> None:
         """Shows what is wrong with the fields a person has been at, and the state of every section."""
         problems = self.problems
         tell(self, {field: words for field, words in problems.items() if field in self._touched})
-        self.query_one(ModelsSection).show_models(self.form.models)
+        self.query_one(ModelsSection).show_models(self.form.models, self.form.endpoint.strip())
         self.query_one(ModelsSection).show_mode(self.form.mode)
         for number, section in enumerate(self.SECTIONS, 1):
             mark = "" if not section.FIELDS else "✗" if problems.keys() & set(section.FIELDS) else "✓"

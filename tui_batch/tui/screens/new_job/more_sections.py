@@ -28,12 +28,12 @@ MOST_OFFERS = 500
 """Models that are listed at most; typing narrows them down."""
 TOLD_TROUBLES = 4
 _MODES = {
-    "": "one model: it alone; several: each answers every row",
+    "": "several models: each answers every row",
     Mode.SINGLE: "one model answers every row",
-    Mode.EACH: "every model answers every row: as many answers as models",
-    Mode.SPREAD: "the models share the rows, by weight (MODEL *2) and by how fast they are",
+    Mode.EACH: "every model answers every row",
+    Mode.SPREAD: "they share the rows; weights: MODEL *2",
     Mode.FALLBACK: "the next model is asked where one fails",
-    Mode.ROUTE: "rules of a job file send each row to a model",
+    Mode.ROUTE: "rules of a job file send rows to models",
 }
 
 
@@ -55,15 +55,18 @@ class ModelsSection(Section):
     class Toggled(Message):
         """An offered model is to be switched on or off."""
 
-        def __init__(self, choice: ModelChoice) -> None:
+        def __init__(self, choice: ModelChoice, others: tuple[ModelChoice, ...]) -> None:
             super().__init__()
             self.choice = choice
+            self.others = others
+            """The models that are named already, without what was typed to find this one."""
 
     def __init__(self) -> None:
         super().__init__()
         self._offers: Offers | None = None
         self._listed: tuple[Offer, ...] = ()
         self._text = ""
+        self._endpoint = ""
 
     def compose(self) -> ComposeResult:
         """Names typed or picked, mode, endpoint; the models there are and what the endpoints said."""
@@ -71,12 +74,12 @@ class ModelsSection(Section):
             yield Field(
                 "models",
                 "Models",
-                "MODEL @ ENDPOINT, MODEL … typing narrows the list, ↓ and enter pick",
+                "MODEL @ ENDPOINT, MODEL … typing narrows the list, ↓ enter picks",
                 classes="-wide",
             )
-            words = (("by the number of models", ""), *((mode.value, mode.value) for mode in Mode))
+            words = (("automatic", ""), *((mode.value, mode.value) for mode in Mode))
             yield ChoiceField("mode", "Sharing", words, _MODES[""])
-            yield Field("endpoint", "Endpoint", "name or address, for models that name none")
+            yield Field("endpoint", "Endpoint", "for models that name none; name or URL")
             yield OptionList(compact=True, markup=False)
         with VerticalScroll(classes="beside", can_focus=False):
             yield Static(id="told", markup=False)
@@ -99,23 +102,27 @@ class ModelsSection(Section):
     @on(OptionList.OptionSelected)
     def _picked(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.post_message(self.Toggled(self._listed[event.option_index].choice))
+        chosen, typed = _parted(self._text, self._offers)
+        self.post_message(self.Toggled(self._listed[event.option_index].choice, chosen[:-1] if typed else chosen))
 
     def show_offers(self, offers: Offers) -> None:
         """What the endpoints serve."""
         self._offers = offers
-        self.show_models(self._text)
+        self.show_models(self._text, self._endpoint)
 
-    def show_models(self, text: str) -> None:
-        """Marks what is chosen, and lists what fits the name that is being typed."""
-        self._text = text
+    def show_models(self, text: str, endpoint: str) -> None:
+        """Marks what is chosen, and lists what fits the name that is being typed.
+
+        `endpoint` is where models are asked that name none; empty: anywhere.
+        """
+        self._text, self._endpoint = text, endpoint
         chosen, typed = _parted(text, self._offers)
         models = () if self._offers is None else self._offers.models
         self._listed = tuple(offer for offer in models if typed in model_words(offer.choice).lower())[:MOST_OFFERS]
         listed = self.query_one(OptionList)
         at = listed.highlighted
         listed.clear_options()
-        listed.add_options(Option(_offer_line(offer, chosen)) for offer in self._listed)
+        listed.add_options(Option(_offer_line(offer, chosen, endpoint)) for offer in self._listed)
         if at is not None and self._listed:
             listed.highlighted = min(at, len(self._listed) - 1)
         self.query_one("#told", Static).update(_told(chosen, self._offers))
@@ -137,13 +144,12 @@ def _parted(text: str, offers: Offers | None) -> tuple[tuple[ModelChoice, ...], 
     return choices, "" if is_whole else last
 
 
-def _offer_line(offer: Offer, chosen: tuple[ModelChoice, ...]) -> Text:
-    mark = "✓" if any(is_same(offer.choice, one) for one in chosen) else "·"
-    text = Text(f"{mark} {safe_text(offer.choice.model)}", no_wrap=True, overflow="ellipsis")
-    if mark == "✓":
-        text.stylize("bold")
-    text.append(f"  {safe_text(', '.join(offer.choice.endpoints))}", "not bold")
-    return text.append(f"  {safe_text(offer.detail, 40)}" if offer.detail else "", "dim not bold")
+def _offer_line(offer: Offer, chosen: tuple[ModelChoice, ...], endpoint: str) -> Text:
+    mark = "✓" if any(is_same(one, offer.choice, endpoint) for one in chosen) else "·"
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(f"{mark} {safe_text(offer.choice.model)}", "bold" if mark == "✓" else "")
+    text.append(f"  @ {safe_text(', '.join(offer.choice.endpoints))}")
+    return text.append(f"  {safe_text(offer.detail, 40)}" if offer.detail else "", "dim")
 
 
 def _told(chosen: tuple[ModelChoice, ...], offers: Offers | None) -> Text:
@@ -153,7 +159,7 @@ def _told(chosen: tuple[ModelChoice, ...], offers: Offers | None) -> Text:
     if offers is None:
         return text.append("Asking the endpoints which models they serve …", "dim")
     endpoints = {name for offer in offers.models for name in offer.choice.endpoints}
-    text.append(f"{len(offers.models)} models on {len(endpoints)} endpoints: {safe_text(', '.join(sorted(endpoints)))}")
+    text.append(f"{len(offers.models)} models served by {safe_text(', '.join(sorted(endpoints)))}")
     for trouble in offers.troubles[:TOLD_TROUBLES]:
         text.append(f"\n! {safe_text(trouble, 200)}", "dim")
     return text
@@ -179,18 +185,18 @@ class LimitsSection(Section):
     def compose(self) -> ComposeResult:
         """Everything that has a good value when it is left empty."""
         with VerticalScroll(classes="form", can_focus=False):
-            yield Field("concurrency", "At once", "requests in flight; empty or auto: found while it runs")
-            yield Field("rpm", "RPM", "requests a minute at most; empty: as the server allows")
+            yield Field("concurrency", "At once", "requests in flight; empty or auto: found")
+            yield Field("rpm", "RPM", "requests a minute at most")
             yield Field("tpm", "TPM", "tokens a minute at most, in and out")
             yield Field("budget", "Budget $", "the job pauses before it passes this")
-            yield ChoiceField("cache", "Cache", _CACHE, "equal requests are answered from earlier runs")
-            yield Field("attempts", "Attempts", "requests for one row, the first included; empty: 5")
+            yield ChoiceField("cache", "Cache", _CACHE, "answers of equal earlier requests")
+            yield Field("attempts", "Attempts", "for one row, in all; empty: 5")
             yield Field("priority", "Priority", "higher runs first; empty: 0")
             yield Field("name", "Name", "empty: the file's", classes="apart")
             yield Field("temperature", "Temperature", "empty: the server's own")
             yield Field("max_tokens", "Max tokens", "of one answer; bounds what it can cost")
             yield Field("params", "Others", "name=value name=value, such as seed=1")
-            yield Field("schema", "Schema", "a JSON Schema file that answers must meet", classes="-last")
+            yield Field("schema", "Schema", "JSON Schema file that answers must meet", classes="-last")
         with VerticalScroll(classes="beside", can_focus=False):
             yield ExpectedView()
 
@@ -214,8 +220,8 @@ class ExpectedView(Static):
 def expected_text(expected: Expected) -> Text:
     """What a job will take, in a few lines."""
     about = "" if expected.is_exact else "~"
-    text = Text(f"{about}{figures.count(expected.rows)} rows", "bold")
-    text.append(f", {about}{figures.count(expected.requests)} requests\n", "not bold")
+    text = Text().append(f"{about}{figures.count(expected.rows)} rows", "bold")
+    text.append(f", {about}{figures.count(expected.requests)} requests\n")
     low, high = expected.answers
     text.append(f"~{figures.short_count(expected.tokens_in)} tokens in, answers of {low} to {high} tokens\n")
     text.append("cost ").append(cost_words(expected), "bold").append("\n")
@@ -288,7 +294,7 @@ _GLYPHS = {ItemState.DONE: "✓", ItemState.DEAD: "✗", ItemState.CANCELLED: "�
 def trial_text(trial: Trial) -> Text:
     """Prompts and answers, one under the other."""
     finished = sum(answer.state is not ItemState.PENDING for answer in trial.answers)
-    text = Text(f"{finished} of {len(trial.answers)} answered  job {trial.job_id}  {trial.state}\n", "dim")
+    text = Text().append(f"{finished} of {len(trial.answers)} answered  job {trial.job_id}  {trial.state}\n", "dim")
     for answer in trial.answers:
         text.append("\n").append_text(_answer_text(answer))
     return text
@@ -301,8 +307,8 @@ def _answer_text(answer: Answer) -> Text:
     about += [f"{answer.latency_s:.1f} s"] if answer.latency_s is not None else []
     about += [f"{figures.count(answer.tokens)} tokens"] if answer.tokens is not None else []
     about += ["from the cache"] if answer.is_cached else []
-    text = Text("  ".join(about) + "\n", "bold")
-    text.append(f"  {safe_text(answer.prompt, 200)}\n", "dim not bold")
+    text = Text().append("  ".join(about) + "\n", "bold")
+    text.append(f"  {safe_text(answer.prompt, 200)}\n", "dim")
     if answer.state is not ItemState.PENDING:
-        text.append_text(paragraphs(answer.text, "not bold", 2_000)).append("\n")
+        text.append_text(paragraphs(answer.text, "", 2_000)).append("\n")
     return text

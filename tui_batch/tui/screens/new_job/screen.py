@@ -6,11 +6,12 @@ import asyncio
 import os
 from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import on
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.widgets import Button
 from textual.worker import Worker
 
@@ -43,7 +44,11 @@ JOB_SUFFIX = ".yaml"
 class NewJobScreen(FormScreen):
     """Dismissed with the number of the job that was made and started, or None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("new_job")
+    # Before the text areas' own: in them F6 and F7 would select text. No letter is among them.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        replace(binding, priority=binding.key.startswith("f")) if isinstance(binding, Binding) else binding
+        for binding in bindings("new_job")
+    ]
 
     def __init__(self, desk: Desk, draft: JobDraft | None = None, *, endpoints: tuple[Endpoint, ...] = ()) -> None:
         """`draft` fills the form in; `endpoints` are those of the job that it was taken from."""

@@ -119,8 +119,8 @@ def _facts_text(facts: FileFacts) -> Text:
     rows = (
         "counting rows …" if counted is None else f"{'' if counted.is_exact else '~'}{figures.count(counted.rows)} rows"
     )
-    text = Text(f"{seen.format.value}  {rows}  {len(seen.columns)} columns: ", "bold")
-    text.append(safe_text(", ".join(seen.columns), 300), "not bold")
+    text = Text().append(f"{seen.format.value}  {rows}  {len(seen.columns)} columns: ", "bold")
+    text.append(safe_text(", ".join(seen.columns), 300))
     for note in seen.notes:
         text.append(f"\n! {safe_text(note, 200)}", "bold")
     return text
