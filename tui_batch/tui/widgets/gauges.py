@@ -11,6 +11,7 @@ from tui_batch import figures
 from tui_batch.engine.breaker import BreakerState
 from tui_batch.engine.snapshot import LaneSnapshot
 from tui_batch.safe_text import safe_text
+from tui_batch.tui.tones import Span, Tone
 from tui_batch.tui.widgets.charts import MUTED, Glyphs, bar
 
 NEARLY_FULL = 0.95
@@ -66,21 +67,32 @@ def gauges_of(lane: LaneSnapshot) -> tuple[Gauge, ...]:
     )
 
 
-def health(lane: LaneSnapshot) -> tuple[str, str]:
-    """Whether requests go there, in words with a glyph, and the style to say it in."""
+STYLES = {
+    Tone.GOOD: "$success",
+    Tone.WARN: "$warning",
+    Tone.BAD: "$error",
+    Tone.PRIMARY: "$primary",
+    Tone.MUTED: MUTED,
+    Tone.PLAIN: "",
+}
+"""Tones as styles of a Content."""
+
+
+def health(lane: LaneSnapshot) -> Span:
+    """Whether requests go there: a glyph with words, and their tone."""
     if lane.is_off:
-        return "– switched off", "$warning"
+        return "– switched off", Tone.WARN
     if lane.closed:
-        return "✗ not used", "$error"
+        return "✗ not used", Tone.BAD
     match lane.breaker:
         case BreakerState.OPEN:
             wait = "" if lane.breaker_s is None else f", probe in {lane.breaker_s:.0f} s"
-            return f"✗ fails{wait}", "$error"
+            return f"✗ fails{wait}", Tone.BAD
         case BreakerState.HALF_OPEN:
-            return "‖ probing", "$warning"
+            return "‖ probing", Tone.WARN
     if lane.hold is not None and lane.hold.seconds is not None:
-        return f"‖ {lane.hold.what}, {lane.hold.seconds:.0f} s", "$warning"
-    return ("● working", "$success") if lane.in_flight else ("○ idle", MUTED)
+        return f"‖ {lane.hold.what}, {lane.hold.seconds:.0f} s", Tone.WARN
+    return ("● working", Tone.GOOD) if lane.in_flight else ("○ idle", Tone.MUTED)
 
 
 def lane_name(lane: LaneSnapshot) -> str:
@@ -89,10 +101,10 @@ def lane_name(lane: LaneSnapshot) -> str:
 
 
 def gauge_line(
-    name: str, state: tuple[str, str] | None, gauges: Sequence[Gauge], width: int, glyphs: Glyphs = Glyphs.UNICODE
+    name: str, state: Span | None, gauges: Sequence[Gauge], width: int, glyphs: Glyphs = Glyphs.UNICODE
 ) -> Content:
     """One line: who, how it does where that matters, and the gauges, with bars as wide as the room allows."""
-    parts: list[tuple[str, str]] = [] if state is None else [(state[0] + "  ", state[1])]
+    parts: list[tuple[str, str]] = [] if state is None else [(state[0] + "  ", STYLES[state[1]])]
     named = min(max(14, width // 3), max(14, len(name)))
     head = Content.assemble(_fit(name, named), "  ", *parts)
     texts = sum(len(one.name) + len(one.words) + 2 for one in gauges)

@@ -144,15 +144,15 @@ def standing(job: JobView) -> Content:
     """Why a job does not run, and the key that is next."""
     begun, ended = job.job.started_at, job.job.finished_at
     if job.state is JobState.PAUSED and job.reason is not None:
-        return Content.assemble((REASONS[job.reason], "$warning"), key_hint("jobs.pause", "resumes it"))
+        return Content.assemble((REASONS[job.reason], "$warning"), key_hint("job.pause", "resumes it"))
     if job.state is JobState.DRAFT:
-        return Content.assemble("not started", key_hint("jobs.pause", "starts it"))
+        return Content.assemble("not started", key_hint("job.pause", "starts it"))
     if begun is None or ended is None:
         return Content(job.state.value)
     took = max(0.0, ended - begun)
     per_s = figures.rate((job.counters.done + job.counters.dead) / took) if took >= 1 else ""
     said = f"{job.state.value} in {figures.duration(took)}" + (f", {per_s}" if per_s else "")
-    return Content.assemble(said, key_hint("jobs.export", "exports it"), key_hint("jobs.open", "shows its items"))
+    return Content.assemble(said, key_hint("job.export", "exports it"), key_hint("jobs.open", "shows its items"))
 
 
 def key_hint(action_id: str, what: str) -> Content:
