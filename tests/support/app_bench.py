@@ -17,7 +17,7 @@ from tui_batch.engine.workplace import open_workplace
 from tui_batch.money.prices import OwnPrice, UnitPrices
 from tui_batch.settings import Settings
 from tui_batch.tui.app import BatchApp
-from tui_batch.tui.desk import Desk
+from tui_batch.tui.desk import Desk, Wish
 from tui_batch.work.place import Where
 from tui_batch.work.transports import make_transport
 
@@ -56,7 +56,7 @@ def _row(text: str) -> bytes:
     return orjson.dumps({"prompt": text})
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str = "") -> None:
+async def until(pilot: Pilot[Wish], condition: Callable[[], bool], what: str = "") -> None:
     """Lets the app go on until something holds; at most 20 s."""
     end = time.monotonic() + 20
     while not condition():
@@ -66,7 +66,7 @@ async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str = "
 
 
 @asynccontextmanager
-async def open_app(desk: Desk, size: tuple[int, int] = (120, 40)) -> AsyncIterator[tuple[BatchApp, Pilot[None]]]:
+async def open_app(desk: Desk, size: tuple[int, int] = (120, 40)) -> AsyncIterator[tuple[BatchApp, Pilot[Wish]]]:
     """The app as a person has it open."""
     app = BatchApp(desk)
     async with app.run_test(size=size, notifications=True) as pilot:

@@ -17,6 +17,7 @@ from tui_batch.cli.where import leave
 from tui_batch.work.place import PROGRAM, Where
 
 if TYPE_CHECKING:
+    from tui_batch.tui.desk import Wish
     from tui_batch.tui.start import Farewell, Signals
 
 NO_TERMINAL = f"""{PROGRAM} without a command opens the app, which needs a terminal. Without one:
@@ -40,9 +41,11 @@ def demo(
 def open_app(place: Where) -> None:
     """The app over a person's own jobs."""
     need_terminal()
+    from tui_batch.tui.desk import Wish
     from tui_batch.tui.start import run_app
 
-    _show(partial(run_app, place))
+    if _show(partial(run_app, place)) is Wish.DEMO:
+        demo()
 
 
 def need_terminal() -> None:
@@ -52,12 +55,14 @@ def need_terminal() -> None:
         raise leave(Exit.USAGE)
 
 
-def _show(app: Callable[[Signals], Awaitable[Farewell]]) -> None:
-    """Runs the app; what is left to be said is said once the terminal is back as it was."""
+def _show(app: Callable[[Signals], Awaitable[Farewell]]) -> Wish | None:
+    """Runs the app, then says what is left to be said; returns what the person wants next."""
 
     async def listened() -> Farewell:
         with listening() as interrupts:
             return await app(interrupts.handled_by)
 
-    for line in run(listened()).lines:
+    farewell = run(listened())
+    for line in farewell.lines:
         say(line)
+    return farewell.wish

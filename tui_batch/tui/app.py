@@ -17,7 +17,7 @@ from tui_batch.inputs.draft import JobDraft
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.actions import bindings
 from tui_batch.tui.bridge import Bridge
-from tui_batch.tui.desk import Desk
+from tui_batch.tui.desk import Desk, Wish
 from tui_batch.tui.job_verbs import JobVerbs
 from tui_batch.tui.place import Place
 from tui_batch.tui.places.endpoints import EndpointsPlace
@@ -38,7 +38,7 @@ BLURRED_TICK_S = 1.0
 PLACES: tuple[type[Place], ...] = (JobsPlace, ItemsPlace, ErrorsPlace, EndpointsPlace, GpuPlace, LogPlace)
 
 
-class BatchApp(App[None]):
+class BatchApp(App[Wish]):
     """The terminal app over an open desk."""
 
     CSS_PATH = "styles/app.tcss"
@@ -92,6 +92,8 @@ class BatchApp(App[None]):
             self._ticking = False
 
     def _draw(self, view: View) -> None:
+        if bool(view.jobs) != bool(self.view.jobs):
+            self.refresh_bindings()
         self.view = view
         with self.batch_update():
             self.query_one(TitleLine).right = summary(view)
@@ -201,6 +203,10 @@ class BatchApp(App[None]):
             self.select(job_id)
 
     # Actions; see actions.py
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without a job there is nothing to do to one, so no hint says there is."""
+        return action != "job" or bool(self.view.jobs)
 
     def action_place(self, name: str) -> None:
         """One of the six."""

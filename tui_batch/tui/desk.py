@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from tui_batch.engine.control import Controller
@@ -13,6 +14,12 @@ from tui_batch.settings import Settings
 from tui_batch.store.store import Store
 from tui_batch.work.place import Where
 from tui_batch.work.transports import RoutingTransport
+
+
+class Wish(Enum):
+    """What a person wants after the app."""
+
+    DEMO = "demo"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -40,6 +41,7 @@ class JobVerbs:
     def __init__(self, app: BatchApp) -> None:
         self._app = app
         self._desk = app.desk
+        self._stepping = asyncio.Lock()
 
     @cached_property
     def _by_name(self) -> Mapping[str, Verb]:
@@ -84,12 +86,12 @@ class JobVerbs:
 
     async def _step(self, jobs: Sequence[JobView], direction: int) -> None:
         for job in jobs:
-            now = job.knobs.concurrency or max(1, job.in_flight)
-            new = stepped(now, direction)
-            await self._desk.controller.turn(job.id, {"concurrency": new})
+            async with self._stepping:  # keys come quicker than views: each step begins where the last one ended
+                knobs = (await self._desk.store.jobs.get(job.id)).knobs
+                new = stepped(knobs.concurrency or max(1, job.in_flight), direction)
+                await self._desk.controller.turn(job.id, {"concurrency": new})
             self._app.record("set", str(job.id), f"concurrency={new}")
-            was = job.knobs.concurrency or "auto"
-            self._app.notify(f"#{job.id} concurrency {was} → {new}", timeout=2)
+            self._app.notify(f"#{job.id} concurrency {knobs.concurrency or 'auto'} → {new}", timeout=2)
         self._app.bridge.hurry()
 
     async def knobs(self, jobs: Sequence[JobView]) -> None:

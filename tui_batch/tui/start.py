@@ -14,7 +14,7 @@ from tui_batch.engine.workplace import open_workplace
 from tui_batch.safe_text import safe_text
 from tui_batch.settings import Settings, load_settings
 from tui_batch.tui.app import BatchApp
-from tui_batch.tui.desk import Desk
+from tui_batch.tui.desk import Desk, Wish
 from tui_batch.work.place import Where
 from tui_batch.work.transports import make_transport
 
@@ -38,6 +38,7 @@ class Farewell:
     """What is said once the terminal is back as it was."""
 
     lines: tuple[str, ...] = ()
+    wish: Wish | None = None
 
 
 @asynccontextmanager
@@ -66,7 +67,7 @@ async def show(desk: Desk, signals: Signals) -> Farewell:
         app.exit()
 
     with signals(end):
-        await app.run_async()
+        wish = await app.run_async()
         ran = {job.id for job in desk.engine.snapshot().jobs}
         await desk.engine.stop("the app was closed")
     jobs = await desk.store.jobs.list()

@@ -10,14 +10,14 @@ from textual.binding import BindingType
 from textual.widgets import Input
 
 from tui_batch import figures
-from tui_batch.domain.job import JobState
 from tui_batch.tui.actions import bindings
-from tui_batch.tui.desk import Desk
+from tui_batch.tui.desk import Desk, Wish
 from tui_batch.tui.place import Place
 from tui_batch.tui.tones import Spans, Tone, plain
 from tui_batch.tui.view import JobView, View
 from tui_batch.tui.widgets.live_panel import LivePanel
 from tui_batch.tui.widgets.table import Column, Table
+from tui_batch.tui.widgets.welcome import Welcome
 from tui_batch.tui.words import finished_share, progress_bar, state_span
 
 _BAR = 12
@@ -93,20 +93,26 @@ class JobsPlace(Place):
     JobsPlace { layout: vertical; }
     JobsPlace #jobs-filter { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
     JobsPlace #jobs-filter.open { display: block; }
-    JobsPlace #job-table { height: 2fr; min-height: 4; }
-    JobsPlace LivePanel { height: 3fr; }
+    JobsPlace #job-table { height: 4fr; min-height: 4; }
+    JobsPlace LivePanel { height: 6fr; }
+    JobsPlace Welcome { display: none; }
+    JobsPlace.empty Welcome { display: block; }
+    JobsPlace.empty #job-table, JobsPlace.empty LivePanel { display: none; }
     """
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._sort = "-id"
         self._words = ""
+        self._panel_part = 6
+        """Tenths of the height that the live panel has."""
 
     def compose(self) -> ComposeResult:
         """Filter, list, panel."""
         yield Input(placeholder="words: name, state, model, tag", id="jobs-filter", compact=True)
         yield Table[JobView](COLUMNS, lambda job: job.id, empty="No job matches.", id="job-table")
         yield LivePanel()
+        yield Welcome(self.desk)
 
     @property
     def table(self) -> Table[JobView]:
@@ -116,6 +122,7 @@ class JobsPlace(Place):
     def show(self, view: View) -> None:
         """The rows that match, in the order chosen; the panel of the selected one."""
         super().show(view)
+        self.set_class(not view.jobs, "empty")
         column, falling = self._sort.removeprefix("-"), self._sort.startswith("-")
         rows = [job for job in view.jobs if not self._words or matching(job, self._words)]
         self.table.sorted_by = self._sort
@@ -139,6 +146,32 @@ class JobsPlace(Place):
         """A title was clicked: by it, and turned round the second time."""
         self._sort = event.column if self._sort != event.column else f"-{event.column}"
         self.show(self.view)
+
+    def action_jobs_open(self) -> None:
+        """To the job's items."""
+        self.app.call_next(self.app.run_action, "app.place('items')")
+
+    def action_jobs_demo(self) -> None:
+        """Leaves for the demo, once nothing runs here that would be stopped by it."""
+        if self.desk.is_demo:
+            self.app.notify("This is the demo.")
+        elif self.view.engine.jobs:
+            self.app.notify("A job runs. Leave with q, then: llmbatch-tui demo")
+        else:
+            self.app.exit(Wish.DEMO)
+
+    def action_jobs_larger(self) -> None:
+        """More room for the panel."""
+        self._share(1)
+
+    def action_jobs_smaller(self) -> None:
+        """More room for the list."""
+        self._share(-1)
+
+    def _share(self, step: int) -> None:
+        self._panel_part = max(1, min(9, self._panel_part + step))
+        self.table.styles.height = f"{10 - self._panel_part}fr"
+        self.query_one(LivePanel).styles.height = f"{self._panel_part}fr"
 
     def action_jobs_filter(self) -> None:
         """Opens the filter line."""
@@ -164,8 +197,3 @@ class JobsPlace(Place):
             line.remove_class("open")
         self.table.focus()
         self.table.refresh()
-
-
-def is_startable(job: JobView) -> bool:
-    """Whether `pause/resume` means going on."""
-    return job.state in (JobState.PAUSED, JobState.DRAFT) or (not job.is_active and job.counters.pending > 0)

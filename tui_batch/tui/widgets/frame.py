@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from rich.style import Style
 from rich.text import Text
@@ -13,6 +14,10 @@ from textual.widget import Widget
 
 from tui_batch.tui.actions import HINTS, by_id
 from tui_batch.tui.tones import Spans, Tone, plain, styled, styles_of
+
+
+Hint: TypeAlias = tuple[str, str, str]
+"""(key, label, what a click does)"""
 
 
 class TitleLine(Widget):
@@ -77,7 +82,7 @@ class Hints(Widget):
         """Follows the focus."""
         self.screen.bindings_updated_signal.subscribe(self, lambda _screen: self.refresh())
 
-    def hints(self) -> list[tuple[str, str, str]]:
+    def hints(self) -> list[Hint]:
         """(key, label, what a click does) in order of rank; the general ones last."""
         found: dict[str, tuple[int, str, str, str]] = {}
         for active in self.screen.active_bindings.values():
@@ -93,13 +98,23 @@ class Hints(Widget):
         return [(key, label, action) for _, key, label, action in (*own, *general)]
 
     def render(self) -> Text:
-        """Keys strong, labels plain, as many as fit whole."""
+        """Keys strong, labels plain. Where the line is short the lesser ones of the place go, never help and quit."""
         styles = styles_of(self.app.theme_variables)
         line = Text(no_wrap=True, end="")
-        for key, label, action in self.hints():
-            if line.cell_len + len(key) + len(label) + 3 > self.size.width:
-                break
+        for key, label, action in fitting_hints(self.hints(), self.size.width):
             click = Style(meta={"@click": action})
             line.append(f" {key}", styles[Tone.ACCENT] + styles[Tone.STRONG] + click)
             line.append(f" {label} ", click)
         return line
+
+
+GENERAL = 3
+"""Help, palette, quit: the last of the hints."""
+
+
+def fitting_hints(hints: Sequence[Hint], width: int) -> list[Hint]:
+    """The hints that fit whole: the last before the general ones are left out first, then the palette."""
+    kept = list(hints)
+    while len(kept) > 1 and sum(len(key) + len(label) + 3 for key, label, _ in kept) > width:
+        kept.pop(max(0, len(kept) - GENERAL - 1) if len(kept) > GENERAL else len(kept) // 2)
+    return kept
