@@ -58,6 +58,11 @@ class GpuWatch:
         self._cards: dict[tuple[str, str], Card] = {}
 
     @property
+    def now(self) -> float:
+        """The clock that points are stamped by."""
+        return self._clock()
+
+    @property
     def cards(self) -> tuple[Card, ...]:
         """The cards that the last readings tell of: this machine's first, then by source, in order of their numbers."""
         last = [sample for source in self.sources if source.reading for sample in source.reading.samples]

@@ -208,6 +208,11 @@ def _spark(title: str, values: Values, room: int, newest: str, glyphs: Glyphs) -
     return Content.assemble((f"{title:<16}", MUTED), (drawn, "$primary"), f" {newest:>12}")
 
 
+def terminal_glyphs() -> Glyphs:
+    """What this process's terminal can show."""
+    return glyphs_for(getattr(sys.__stdout__, "encoding", None), os.environ.get("TERM", ""))
+
+
 class LivePanel(Widget):
     """Shows the selected job of each view it is given."""
 
@@ -217,7 +222,7 @@ class LivePanel(Widget):
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._glyphs = glyphs_for(getattr(sys.__stdout__, "encoding", None), os.environ.get("TERM", ""))
+        self._glyphs = terminal_glyphs()
         self._view = View(0.0)
         self._lines: list[Content] = []
         self._pictured: tuple[object, ...] = ()
