@@ -71,14 +71,8 @@ async def show(desk: Desk, signals: Signals) -> Farewell:
         ran = {job.id for job in desk.engine.snapshot().jobs}
         await desk.engine.stop("the app was closed")
     jobs = await desk.store.jobs.list()
-    return Farewell(
-        tuple(
-            line
-            for job in jobs
-            if job.id in ran or job.counters.pending != before.get(job.id)
-            for line in _of(job, desk)
-        )
-    )
+    told = [job for job in jobs if job.id in ran or job.counters.pending != before.get(job.id)]
+    return Farewell(tuple(line for job in told for line in _of(job, desk)), wish)
 
 
 def _of(job: Job, desk: Desk) -> list[str]:
