@@ -85,14 +85,19 @@ def check_target(target: Target, source: str = "-") -> None:
     path = target.path
     if path is None or _is_device(path):
         return
+    check_place(path)
+    if source != "-" and path.exists() and Path(source).exists() and path.samefile(source):
+        raise UserError(f"{path} is the input itself", remedy="Choose another file for the results.")
+
+
+def check_place(path: Path) -> None:
+    """Raises UserError when no file of that name can be written."""
     if path.is_dir():
         raise UserError(f"{path} is a directory", remedy="Name a file in it.")
     if not path.parent.is_dir():
         raise UserError(f"{path}: there is no directory {path.parent}", remedy=f"Make it first: mkdir -p {path.parent}")
     if not os.access(path.parent, os.W_OK):
         raise UserError(f"{path}: the directory {path.parent} cannot be written")
-    if source != "-" and path.exists() and Path(source).exists() and path.samefile(source):
-        raise UserError(f"{path} is the input itself", remedy="Choose another file for the results.")
 
 
 def _is_device(path: Path) -> bool:

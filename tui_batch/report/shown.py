@@ -1,0 +1,37 @@
+"""Foreign text as a report shows it: nothing in it can act, move or hide."""
+
+from __future__ import annotations
+
+from tui_batch.safe_text import safe_text
+
+CUT = 1_000
+"""Characters of a row or an answer that are shown."""
+
+
+def one_line(text: str, limit: int | None = None) -> str:
+    """On one line, with control and invisible characters made visible."""
+    return safe_text(text, limit)
+
+
+def block(text: str, limit: int | None = CUT) -> str:
+    """As one_line, but line ends stay line ends and tabs become four spaces."""
+    cut = text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
+    lines = cut.replace("\r\n", "\n").replace("\t", "    ").split("\n")
+    return "\n".join(safe_text(line) for line in lines)
+
+
+def share(part: float | None) -> str:
+    """A share in per cent, never rounded up to 100 or down to 0; unknown is `?`."""
+    if part is None:
+        return "?"
+    percent = 100 * part
+    if 99.9 < percent < 100:
+        return "> 99.9 %"
+    return "< 0.1 %" if 0 < percent < 0.1 else f"{percent:.1f} %"
+
+
+def milliseconds(value: float | None) -> str:
+    """A latency: `850 ms`, `2.4 s`; unknown is `?`."""
+    if value is None:
+        return "?"
+    return f"{value:.0f} ms" if value < 1_000 else f"{value / 1_000:.1f} s"
