@@ -12,7 +12,16 @@ from typing import Annotated
 import typer
 
 from tui_batch import __version__
-from tui_batch.cli import app_verbs, item_verbs, job_verbs, knob_verbs, place_verbs, run_verbs, simulate_verb
+from tui_batch.cli import (
+    app_verbs,
+    item_verbs,
+    job_verbs,
+    knob_verbs,
+    place_verbs,
+    report_verbs,
+    run_verbs,
+    simulate_verb,
+)
 from tui_batch.cli.console import put, say, show_error
 from tui_batch.cli.exits import Exit
 from tui_batch.cli.where import PROGRAM, DbOption, Globals, SettingsOption, leave, where
@@ -50,7 +59,7 @@ def build() -> typer.Typer:
         app_verbs.demo,
         *(run_verbs.run, run_verbs.add, run_verbs.resume, job_verbs.pause, job_verbs.cancel),
         *(job_verbs.ls, job_verbs.show, item_verbs.items, item_verbs.errors, job_verbs.retry),
-        *(job_verbs.clone, job_verbs.delete, item_verbs.export),
+        *(job_verbs.clone, job_verbs.delete, item_verbs.export, report_verbs.report, report_verbs.compare),
         *(place_verbs.models, place_verbs.endpoints, place_verbs.doctor, place_verbs.paths, simulate_verb.simulate),
     )
     for verb in verbs:

@@ -14,7 +14,7 @@ from tui_batch.report.shown import one_line
 # What could begin emphasis, code, a link, a tag, an entity or a cell, and what GitHub would make a link of.
 _MEANING = re.compile(r"([\\`*_\[\]<>|~&$@#]|(?<=www)\.|:(?=//))")
 # What could begin a list, a heading or a rule where it is first on a line.
-_START = re.compile(r"^(\s*(?:\d+)?)([-+=.)])")
+_START = re.compile(r"^(\s*(?:\d+)?)([-+=.)])(?=\s|$|[-=])")
 _FENCE = re.compile(r"`{3,}")
 
 
