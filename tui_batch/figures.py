@@ -51,9 +51,19 @@ def dollars(nano: int) -> str:
 
 def cost(counters: Counters) -> str:
     """What a job has cost; with a `?` when the price of a request is unknown."""
-    if not counters.unpriced:
-        return dollars(counters.cost_nano)
-    return f"{dollars(counters.cost_nano)} + ?" if counters.cost_nano else "$?"
+    return known_cost(counters.cost_nano, counters.unpriced)
+
+
+def known_cost(nano: int, unpriced: int) -> str:
+    """A sum of costs of which `unpriced` are unknown: $1.20, $1.20 + ?, $?."""
+    if not unpriced:
+        return dollars(nano)
+    return f"{dollars(nano)} + ?" if nano else "$?"
+
+
+def cost_range(low: int, likely: int, high: int) -> str:
+    """An estimate: ~$1.20 ($0.90 to $1.60)."""
+    return f"~{dollars(likely)}" + (f" ({dollars(low)} to {dollars(high)})" if low < high else "")
 
 
 def rate(per_second: float) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, ValidationError
 
 from tui_batch.domain.endpoint import Api, Endpoint, KeySource
+from tui_batch.domain.job import NANO
 from tui_batch.errors import UserError
 from tui_batch.gpu.exporters import exporter_url
 from tui_batch.inputs.job_problems import explain, refuse_secrets
@@ -28,6 +29,8 @@ class Settings:
     default_endpoint: str = ""
     default_model: str = ""
     prices: tuple[OwnPrice, ...] = ()
+    day_budget_nano: int | None = None
+    """Nano-dollars that all jobs together may spend on a day (UTC); None: no cap."""
     ca_file: Path | None = None
     """PEM certificates to trust besides the usual ones."""
     gpu_exporters: tuple[str, ...] = ()
@@ -66,9 +69,11 @@ class _Endpoint(_Part):
 class _Price(_Part):
     model: Annotated[str, Field(min_length=1)]
     endpoint: str | None = None
-    input: NonNegativeFloat
-    output: NonNegativeFloat
+    input: NonNegativeFloat = 0.0
+    output: NonNegativeFloat = 0.0
     cached: NonNegativeFloat | None = None
+    cache_write: NonNegativeFloat | None = None
+    gpu_hour: NonNegativeFloat | None = None
 
 
 class _File(_Part):
@@ -76,6 +81,7 @@ class _File(_Part):
     default_endpoint: str = ""
     default_model: str = ""
     prices: tuple[_Price, ...] = ()
+    day_budget_usd: NonNegativeFloat | None = None
     ca_file: str | None = None
     gpu_exporters: tuple[Annotated[str, AfterValidator(exporter_url)], ...] = ()
     db: str | None = None
@@ -147,7 +153,8 @@ def _settings(document: Document, parsed: _File, file: Path) -> Settings:
         endpoints=tuple(endpoints.values()),
         default_endpoint=parsed.default_endpoint,
         default_model=parsed.default_model,
-        prices=tuple(_price(price) for price in parsed.prices),
+        prices=tuple(_price(document, position, price) for position, price in enumerate(parsed.prices)),
+        day_budget_nano=None if parsed.day_budget_usd is None else round(parsed.day_budget_usd * NANO),
         ca_file=base / Path(parsed.ca_file).expanduser() if parsed.ca_file else None,
         gpu_exporters=parsed.gpu_exporters,
         db=base / Path(parsed.db).expanduser() if parsed.db else default_db(),
@@ -177,6 +184,16 @@ def _endpoint(document: Document, position: int, entry: _Endpoint) -> Endpoint:
     return replace(made, headers=tuple(entry.headers.items()), **changes)
 
 
-def _price(price: _Price) -> OwnPrice:
-    prices = UnitPrices.per_mtok(price.input, price.output, cached_usd=price.cached, source="settings")
+def _price(document: Document, position: int, price: _Price) -> OwnPrice:
+    if price.gpu_hour is None and not {"input", "output"} <= price.model_fields_set:
+        remedy = "Give dollars for a million tokens, input and output, or gpu_hour for a server of your own."
+        raise document.error(("prices", position), "is no price", remedy)
+    prices = UnitPrices.per_mtok(
+        price.input,
+        price.output,
+        cached_usd=price.cached,
+        cache_write_usd=price.cache_write,
+        gpu_hour_usd=price.gpu_hour or 0,
+        source="settings",
+    )
     return OwnPrice(price.model, prices, price.endpoint)

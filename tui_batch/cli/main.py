@@ -17,6 +17,7 @@ from tui_batch.cli import (
     item_verbs,
     job_verbs,
     knob_verbs,
+    money_verbs,
     place_verbs,
     report_verbs,
     run_verbs,
@@ -60,6 +61,7 @@ def build() -> typer.Typer:
         *(run_verbs.run, run_verbs.add, run_verbs.resume, job_verbs.pause, job_verbs.cancel),
         *(job_verbs.ls, job_verbs.show, item_verbs.items, item_verbs.errors, job_verbs.retry),
         *(job_verbs.clone, job_verbs.delete, item_verbs.export, report_verbs.report, report_verbs.compare),
+        *(money_verbs.estimate, money_verbs.cost, money_verbs.prices),
         *(place_verbs.models, place_verbs.endpoints, place_verbs.doctor, place_verbs.paths, simulate_verb.simulate),
     )
     for verb in verbs:

@@ -34,6 +34,8 @@ from tui_batch.safe_text import safe_text
 from tui_batch.settings import Settings, load_settings
 from tui_batch.store.store import Store
 from tui_batch.work.detach import detach
+from tui_batch.work.estimating import Estimate, known_about
+from tui_batch.work.estimating import estimate as estimated_job
 from tui_batch.work.preflight import check_reachable
 from tui_batch.work.row_models import with_row_model
 from tui_batch.work.simulated import lifted, simulated, with_simulator
@@ -91,7 +93,7 @@ async def create_and_run(order: Order, display: Display) -> Exit:
         async with _transport(order.settings, order.faults) as transport:
             with cancelling(interrupts):
                 composed = await _composed(order, transport)
-            async with open_workplace(order.place.db, transport, prices=order.settings.prices) as workplace:
+            async with _workplace(order.place, order.settings, transport) as workplace:
                 with cancelling(interrupts):
                     absent = await check_reachable(composed.spec.endpoints)
                     composed = replace(composed, notes=(*composed.notes, *absent))
@@ -105,6 +107,19 @@ async def create_and_run(order: Order, display: Display) -> Exit:
                     imported.first_reject,
                 )
                 return await _run(workplace, plan, display, interrupts, order.place)
+
+
+async def estimate(order: Order) -> Estimate:
+    """What the job would take. Makes nothing; the database is looked into for what earlier answers taught."""
+    with listening() as interrupts, cancelling(interrupts):
+        async with _transport(order.settings, order.faults) as transport:
+            composed = await _composed(order, transport)
+        if not order.place.db.exists():
+            known = await known_about(composed.spec, None, order.settings.prices)
+        else:
+            async with desk(order.place) as at:
+                known = await known_about(composed.spec, at.store, order.settings.prices)
+        return await estimated_job(composed.spec, composed.knobs, known)
 
 
 async def create_only(order: Order) -> int:
@@ -155,7 +170,7 @@ async def resume(order: Resumption, display: Display) -> Exit:
     with listening() as interrupts:
         async with (
             _transport(settings, order.faults) as transport,
-            open_workplace(order.place.db, transport, prices=settings.prices) as workplace,
+            _workplace(order.place, settings, transport) as workplace,
         ):
             job = await workplace.store.jobs.find(order.ref)
             if await workplace.controller.owned_elsewhere(job):
@@ -206,6 +221,10 @@ async def _settle(store: Store, job: Job, target: Target | None) -> Exit:
 
 def _transport(settings: Settings, faults: str) -> AbstractAsyncContextManager[RoutingTransport]:
     return aclosing(make_transport(settings.ca_file, faults))
+
+
+def _workplace(place: Where, settings: Settings, transport: RoutingTransport) -> AbstractAsyncContextManager[Workplace]:
+    return open_workplace(place.db, transport, prices=settings.prices, day_budget_nano=settings.day_budget_nano)
 
 
 async def _composed(order: Order, transport: RoutingTransport) -> Composed:

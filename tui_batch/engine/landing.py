@@ -174,12 +174,13 @@ class Landing:
         if call.wire.api is Api.OLLAMA and call.wire.operation is not Operation.EMBED:
             outcome = checked(outcome, item.tokens_in, item.window)
         lane = self._lanes[call.wire.deployment]
+        busy_s = lane.busy_seconds(self._loop.time()) - granted.busy_from
         lane.landed(self._loop.time(), granted.lane_ticket, outcome)
         if outcome.cls is OutcomeClass.RATE_LIMITED:
             run.limiter.cancel(granted.job_ticket)
         else:
             run.limiter.settle(granted.job_ticket, counted_tokens(outcome), self._loop.time())
-        price = price_of(lane, outcome)
+        price = price_of(lane, outcome, busy_s)
         presumed = granted.reserved_nano if price is None else 0
         run.budget.settle(granted.reserved_nano, price)
         examined = examine(run, item, outcome)
@@ -326,11 +327,12 @@ class Landing:
         self._record(record)
 
 
-def price_of(lane: Lane, outcome: Outcome) -> int | None:
-    """Nano-dollars that a request cost; None: unknown."""
-    if outcome.cls in UNBILLED:
+def price_of(lane: Lane, outcome: Outcome, busy_s: float = 0.0) -> int | None:
+    """Nano-dollars that a request cost; None: unknown. `busy_s`: its share of the time that its server was busy."""
+    prices = lane.prices
+    if outcome.cls in UNBILLED and (prices is None or not prices.is_by_time):
         return 0
-    return None if lane.prices is None else cost(outcome.usage, lane.prices)
+    return None if prices is None else cost(outcome.usage, prices, busy_s=busy_s)
 
 
 def answer_of(arrival: Arrival, key: bytes) -> CachedResponse | None:

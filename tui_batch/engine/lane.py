@@ -66,6 +66,8 @@ class Pass:
     lane_ticket: Ticket
     job_ticket: Ticket
     reserved_nano: int
+    busy_from: float = 0.0
+    """What `Lane.busy_seconds` said when it was given."""
 
 
 @dataclass(slots=True)
@@ -100,6 +102,8 @@ class Lane:
         self.prices = prices
         self.window = window
         """The model's context window in tokens; None: nobody publishes it."""
+        self._busy_s = 0.0
+        self._busy_at = 0.0
         self.breaker = Breaker()
         self.auto = AutoLimit()
         self.in_flight = 0
@@ -164,8 +168,19 @@ class Lane:
             return admitted.ticket
         return Wait(admitted.what, admitted.until)
 
+    def busy_seconds(self, now: float) -> float:
+        """The seconds in which something was in flight, each divided by how many requests were.
+
+        What a request adds to it is its share of the server's time; the shares of all add up to the time it was busy.
+        """
+        if self.in_flight:
+            self._busy_s += max(0.0, now - self._busy_at) / self.in_flight
+        self._busy_at = now
+        return self._busy_s
+
     def launched(self, now: float) -> None:
         """A request goes out."""
+        self.busy_seconds(now)
         self.in_flight += 1
         if self._silent_until == math.inf:
             self._silent_until = now + FIRST_S
@@ -174,6 +189,7 @@ class Lane:
     def landed(self, now: float, ticket: Ticket, outcome: Outcome) -> None:
         """A request is over: settles its tokens and learns from it."""
         in_flight = self.in_flight
+        self.busy_seconds(now)
         self.in_flight -= 1
         self._silent_until = now
         self._record.add(now, outcome)
@@ -204,6 +220,7 @@ class Lane:
 
     def withdrawn(self, now: float, ticket: Ticket) -> None:
         """A request was cancelled on its way: the server may have counted it, so its reservation stands."""
+        self.busy_seconds(now)
         self.in_flight -= 1
         self.limiter.settle(ticket, None)
         self.breaker.abandoned(now, ticket.at)

@@ -202,14 +202,14 @@ class Scheduler:
             lane.limiter.cancel(lane_ticket)
             claimed[run.id] = Wait(own.what, own.until)
             return claimed[run.id]
-        worst = None if lane.prices is None else worst_case(item.size, item.max_out or lane.window, lane.prices)
+        worst = worst_of(item, lane)
         fits = run.budget.fits(worst)
         unpaid = self._hold(run, worst or 0) if fits else self._over_budget(run, item, lane, worst)
         if unpaid is not None:
             lane.limiter.cancel(lane_ticket)
             run.limiter.cancel(own.ticket)
             return unpaid
-        return Pass(lane_ticket, own.ticket, run.budget.reserve(worst))
+        return Pass(lane_ticket, own.ticket, run.budget.reserve(worst), lane.busy_seconds(now))
 
     def _over_budget(self, run: JobRun, item: Prepared, lane: Lane, worst: int | None) -> Wait:
         """Pauses the job, unless calls in flight may still give back what they reserved."""
@@ -222,6 +222,14 @@ class Scheduler:
             words = "a budget is set but nothing bounds the answers; set the parameter max_tokens"
         self._halt(run, Halt(JobState.PAUSED, PauseReason.BUDGET, words))
         return Wait("budget")
+
+
+def worst_of(item: Prepared, lane: Lane) -> int | None:
+    """The most that an item's request can cost on a deployment; None: its price is unknown, or nothing bounds it."""
+    if lane.prices is None:
+        return None
+    seconds = max(call.wire.timeouts.connect_s + call.wire.timeouts.total_s for call in item.calls)
+    return worst_case(item.size, item.max_out or lane.window, lane.prices, seconds)
 
 
 def soonest(waits: list[Wait]) -> Wait:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tui_batch.domain.endpoint import SIMULATED, Api, Endpoint
+from tui_batch.domain.job import NANO
 from tui_batch.domain.outcome import Usage
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class UnitPrices:
     """What a provider batch costs as a share of this (half: OpenAI and Anthropic pricing pages)."""
     source: str = ""
     """Where the prices come from, for a person: `settings`, `genai-prices: openai`, `own server`."""
+    per_second: Fraction = Fraction(0)
+    """For a server of one's own: nano-dollars for a second in which it is busy, shared by the requests in flight."""
     above: tuple[Tier, ...] = ()
     """Prices for prompts above a size, in growing order of size."""
 
@@ -50,6 +53,7 @@ class UnitPrices:
         *,
         cached_usd: Decimal | float | str | None = None,
         cache_write_usd: Decimal | float | str | None = None,
+        gpu_hour_usd: Decimal | float | str = 0,
         source: str = "settings",
     ) -> UnitPrices:
         """From dollars per million tokens, as price lists state them. Raises ValueError for what is no price."""
@@ -58,8 +62,14 @@ class UnitPrices:
             output=_nano(output_usd),
             cached=None if cached_usd is None else _nano(cached_usd),
             cache_write=None if cache_write_usd is None else _nano(cache_write_usd),
+            per_second=Fraction(str(gpu_hour_usd)) * NANO / 3_600,
             source=source,
         )
+
+    @property
+    def is_by_time(self) -> bool:
+        """Whether the time that a server is busy is all that is paid for."""
+        return bool(self.per_second) and not self.input and not self.output
 
     def at(self, input_tokens: int) -> UnitPrices:
         """The prices that hold for a prompt of this size: above a step, all tokens cost what the step says."""
@@ -133,13 +143,16 @@ def is_private(host: str) -> bool:
         return "." not in host or host.endswith((".localhost", ".local", ".lan", ".internal"))
 
 
-def cost(usage: Usage, prices: UnitPrices, *, batch: bool = False) -> int | None:
+def cost(usage: Usage, prices: UnitPrices, *, batch: bool = False, busy_s: float = 0.0) -> int | None:
     """Nano-dollars for one request, rounded half up once at the end; None when the server gave no usage.
+
+    `busy_s`: its share of the seconds in which the server was busy, for servers that are paid by the hour.
 
     Cached and cache-write tokens are parts of the input (domain.Usage) and each token is billed at one price only.
     """
+    time = prices.per_second * Fraction(busy_s)
     if usage.input_tokens is None and usage.output_tokens is None:
-        return None
+        return _half_up(time) if prices.is_by_time else None
     given = max(0, usage.input_tokens or 0)
     held = prices.at(given)
     cached = min(given, max(0, usage.cached_tokens or 0))
@@ -150,16 +163,20 @@ def cost(usage: Usage, prices: UnitPrices, *, batch: bool = False) -> int | None
         + written * (held.input if held.cache_write is None else held.cache_write)
         + max(0, usage.output_tokens or 0) * held.output
     )
-    return _half_up(total * held.batch if batch else total)
+    return _half_up(time + (total * held.batch if batch else total))
 
 
-def worst_case(tokens_in: int, max_out: int | None, prices: UnitPrices) -> int | None:
-    """The most a request can cost, rounded up; None when nothing bounds its answer (unless answers are free)."""
+def worst_case(tokens_in: int, max_out: int | None, prices: UnitPrices, seconds: float = 0.0) -> int | None:
+    """The most a request can cost, rounded up; None when nothing bounds its answer (unless answers are free).
+
+    `seconds`: the longest that it may take.
+    """
     held = prices.at(tokens_in)
     if max_out is None and held.output:
         return None
     dearest = max(held.input, held.cached or held.input, held.cache_write or held.input)
-    return math.ceil(max(0, tokens_in) * dearest + max(0, max_out or 0) * held.output)
+    time = prices.per_second * Fraction(seconds)
+    return math.ceil(max(0, tokens_in) * dearest + max(0, max_out or 0) * held.output + time)
 
 
 def _half_up(value: Fraction) -> int:

@@ -47,7 +47,9 @@ async def open_desk(opening: Opening) -> AsyncIterator[Desk]:
     settings = opening.settings
     async with (
         aclosing(make_transport(settings.ca_file, opening.faults)) as transport,
-        open_workplace(opening.where.db, transport, prices=settings.prices) as workplace,
+        open_workplace(
+            opening.where.db, transport, prices=settings.prices, day_budget_nano=settings.day_budget_nano
+        ) as workplace,
     ):
         yield Desk(workplace, settings, opening.where, transport, paths.state_dir(), time.time, opening.is_demo)
 

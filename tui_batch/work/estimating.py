@@ -1,0 +1,279 @@
+"""What a job will take, before it runs: tokens, cost as a range, time under the limits, and which way to run it.
+
+Rows of the very file are rendered and measured, with what was learned from earlier answers. Nothing is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from tui_batch.domain.endpoint import DeploymentKey
+from tui_batch.domain.item import NewRow, PendingItem
+from tui_batch.domain.job import JobSpec, Knobs
+from tui_batch.domain.outcome import Usage
+from tui_batch.domain.spending import CostRange
+from tui_batch.engine.prepare import Preparer
+from tui_batch.engine.queue import Prepared
+from tui_batch.engine.router import variants
+from tui_batch.errors import UserError
+from tui_batch.inputs.byte_source import STDIN
+from tui_batch.inputs.reading import open_input
+from tui_batch.inputs.templates import compile_prompt
+from tui_batch.money.prices import OwnPrice, UnitPrices, cost, lookup
+from tui_batch.money.tokens import DEFAULT_OUTPUT, TokenEstimator
+from tui_batch.money.vocabulary import load_counter
+from tui_batch.providers.registry import provider_for
+from tui_batch.store.store import Store
+from tui_batch.work.strategies import Pace, Strategy, strategies
+
+READ_ROWS = 200_000
+"""Rows read at most, about a second's work; of a longer file the rest is reckoned from how far that is."""
+SAMPLE_ROWS = 400
+"""Rows rendered and measured, drawn from all that were read."""
+UNSEEN_S = 1.0
+"""Seconds of an answer before its first token, and"""
+UNSEEN_TOKENS_PER_S = 60.0
+"""tokens of it a second, for a model that never answered here."""
+INPUT_ERROR = {"exact": 0.02, "learned": 0.1, "rule": 0.4}
+"""By how much a count of prompt tokens may be off: with the vocabulary, after answers, by rule of thumb."""
+OUTPUT_ERROR = 0.3
+"""By how much the mean answer of another job of the same model may be off."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRange:
+    """Tokens of all requests together."""
+
+    low: int
+    likely: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelShare:
+    """The part of a job that one model on one endpoint answers."""
+
+    key: DeploymentKey
+    requests: int
+    tokens_in: TokenRange
+    tokens_out: TokenRange
+    cost: CostRange | None
+    """None: the price is unknown."""
+    prices: UnitPrices | None
+    basis: str
+    """Where the token figures come from, in words."""
+    latency_s: float
+    """Of one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a job will take."""
+
+    rows: int
+    counted: bool
+    """False: the file is longer than was read, and the rows are reckoned."""
+    requests: int
+    unsendable: int
+    """Rows that no request can be made of, as far as can be told from the sample."""
+    problem: str
+    """Why the first of these; empty when there is none."""
+    shares: tuple[ModelShare, ...]
+    strategies: tuple[Strategy, ...]
+
+    @property
+    def cost(self) -> CostRange | None:
+        """Of the whole job; None: the price of a model is unknown."""
+        costs = [share.cost for share in self.shares]
+        if any(one is None for one in costs):
+            return None
+        return sum((one for one in costs if one is not None), CostRange(0, 0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an estimate goes by besides the file."""
+
+    estimator: TokenEstimator
+    prices: dict[DeploymentKey, UnitPrices | None]
+
+
+async def estimate(spec: JobSpec, knobs: Knobs, known: Known) -> Estimate:
+    """Reads and measures in a worker thread. Raises UserError when the input cannot be read."""
+    return await asyncio.to_thread(estimated, spec, knobs, known)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Rows drawn from an input."""
+
+    spec: JobSpec
+    """With the format that was found."""
+    rows: tuple[NewRow, ...]
+    total: int
+    counted: bool
+
+
+def draw(spec: JobSpec, rng: random.Random, read: int = READ_ROWS, wanted: int = SAMPLE_ROWS) -> Drawn:
+    """Up to `wanted` rows, each of the first `read` with the same chance (reservoir sampling). Blocks."""
+    if spec.source.path == STDIN:
+        raise UserError("standard input can be read only once", remedy="Save it to a file to estimate it.")
+    kept: list[NewRow] = []
+    total = 0
+    with open_input(spec.source) as opened:
+        for one in opened:
+            if not isinstance(one, NewRow):
+                continue
+            total += 1
+            if len(kept) < wanted:
+                kept.append(one)
+            elif (place := rng.randrange(total)) < wanted:
+                kept[place] = one
+            if total >= read:
+                break
+        part = opened.progress or 1.0
+        whole = total < read
+        spec = replace(spec, source=opened.source)
+    if not kept:
+        raise UserError(f"{spec.source.path}: there is no usable row", remedy="Look at the file.")
+    return Drawn(spec, tuple(kept), total if whole else max(total, round(total / part)), whole)
+
+
+def estimated(spec: JobSpec, knobs: Knobs, known: Known) -> Estimate:
+    """As `estimate`. Blocks: a second for a long file."""
+    drawn = draw(spec, random.Random(0))
+    spec = drawn.spec
+    preparer = Preparer(spec, compile_prompt(spec), known.estimator, provider_for)
+    each = variants(spec)
+    items = [
+        PendingItem(n, n, variant, row.custom_id, row.priority, 0, 0, 0.0, row.data)
+        for n, row in enumerate(drawn.rows)
+        for variant in range(each)
+    ]
+    ready, dead = preparer.prepare(items)
+    scale = drawn.total / len(drawn.rows)
+    shares = tuple(_share(key, items, scale, known) for key, items in _by_place(ready).items())
+    requests = round(len(ready) * scale)
+    pace = Pace(
+        requests=requests,
+        tokens=sum(share.tokens_in.likely + share.tokens_out.likely for share in shares),
+        latency_s=_mean([(share.latency_s, share.requests) for share in shares]),
+    )
+    costs = [share.cost for share in shares]
+    whole = None if any(one is None for one in costs) else sum(filter(None, costs), CostRange(0, 0, 0))
+    used = [endpoint for endpoint in spec.endpoints if any(share.key.endpoint == endpoint.name for share in shares)]
+    ways = strategies(pace, whole, knobs, used or list(spec.endpoints), [share.prices for share in shares])
+    problem = dead[0].outcome.message if dead else ""
+    return Estimate(drawn.total, drawn.counted, requests, round(len(dead) * scale), problem, shares, ways)
+
+
+def _by_place(ready: Iterable[Prepared]) -> dict[DeploymentKey, list[Prepared]]:
+    """Items by the deployment that is asked first."""
+    found: dict[DeploymentKey, list[Prepared]] = {}
+    for item in ready:
+        found.setdefault(item.route[0], []).append(item)
+    return found
+
+
+def _share(key: DeploymentKey, items: Sequence[Prepared], scale: float, known: Known) -> ModelShare:
+    estimator, prices = known.estimator, known.prices.get(key)
+    learned = estimator.learned(key)
+    exact = all(item.prompt_size.exact for item in items)
+    how = "exact" if exact else "learned" if learned is not None else "rule"
+    error = INPUT_ERROR[how]
+    lengths = [_answer(item, known, key) for item in items]
+    low, likely, high = ([length[n] for length in lengths] for n in range(3))
+    requests = round(len(items) * scale)
+    tokens_in = _tokens([item.tokens_in for item in items], scale, error)
+    mean_out = fmean(likely)
+    latency = UNSEEN_S + mean_out / UNSEEN_TOKENS_PER_S
+    if learned is not None and learned.latency_s is not None:
+        latency = learned.latency_s
+    return ModelShare(
+        key,
+        requests,
+        tokens_in,
+        TokenRange(*(round(sum(part) * scale) for part in (low, likely, high))),
+        None if prices is None else _costs(items, lengths, error, scale, prices, latency),
+        prices,
+        _basis(how, learned.answers if learned is not None else 0),
+        latency,
+    )
+
+
+def _answer(item: Prepared, known: Known, key: DeploymentKey) -> tuple[float, float, float]:
+    """Tokens of an answer: low, likely, high."""
+    learned, limit = known.estimator.learned(key), item.max_out
+    if learned is not None and learned.tokens_out is not None:
+        mean = learned.tokens_out
+        # Of many answers the mean is sure for that job; another job's answers may be shorter or longer.
+        error = OUTPUT_ERROR * mean + learned.spread_out / math.sqrt(max(1, learned.answers))
+        found = (max(0.0, mean - error), mean, mean + error)
+    else:
+        likely = DEFAULT_OUTPUT / 2 if limit is None else limit / 2
+        found = (likely / 8, likely, float(4 * DEFAULT_OUTPUT if limit is None else limit))
+    if limit is None:
+        return found
+    return (min(found[0], limit), min(found[1], limit), min(found[2], limit))
+
+
+def _tokens(counts: Sequence[int], scale: float, error: float) -> TokenRange:
+    likely = sum(counts) * scale
+    return TokenRange(round(likely * (1 - error)), round(likely), round(likely * (1 + error)))
+
+
+def _costs(
+    items: Sequence[Prepared],
+    lengths: Sequence[tuple[float, float, float]],
+    error: float,
+    scale: float,
+    prices: UnitPrices,
+    latency_s: float,
+) -> CostRange:
+    """Row by row, because long prompts may have other prices."""
+    bounds = []
+    for n, factor in enumerate((1 - error, 1.0, 1 + error)):
+        usages = (
+            Usage(round(item.tokens_in * factor), round(answer[n])) for item, answer in zip(items, lengths, strict=True)
+        )
+        total = sum(cost(usage, prices, busy_s=latency_s) or 0 for usage in usages)
+        bounds.append(round(total * scale))
+    return CostRange(*bounds)
+
+
+def _basis(how: str, answers: int) -> str:
+    prompts = {
+        "exact": "prompts counted with the model's vocabulary",
+        "learned": "prompts by rule of thumb, corrected by what the server counted",
+        "rule": "prompts by rule of thumb",
+    }[how]
+    seen = f"answers as {answers:,} before" if answers else "no answer of this model was seen yet"
+    return f"{prompts}; {seen}"
+
+
+def _mean(weighted: Sequence[tuple[float, int]]) -> float:
+    weight = sum(count for _, count in weighted)
+    return sum(value * count for value, count in weighted) / weight if weight else UNSEEN_S
+
+
+async def known_about(spec: JobSpec, store: Store | None, own: Sequence[OwnPrice]) -> Known:
+    """What an estimate of a job goes by: experience from the database, prices, vocabularies that are there already."""
+    estimator = TokenEstimator(await store.calibration.load() if store is not None else {})
+    return await asyncio.to_thread(_looked_up, spec, estimator, own)
+
+
+def _looked_up(spec: JobSpec, estimator: TokenEstimator, own: Sequence[OwnPrice]) -> Known:
+    prices: dict[DeploymentKey, UnitPrices | None] = {}
+    for endpoint in spec.endpoints:
+        for ref in spec.models:
+            if endpoint.name in ref.endpoints:
+                prices[DeploymentKey(endpoint.name, ref.model)] = lookup(endpoint, ref.model, own)
+    for model in {ref.model for ref in spec.models}:
+        if (counter := load_counter(model)) is not None:
+            estimator.use_counter(model, counter)
+    return Known(estimator, prices)
