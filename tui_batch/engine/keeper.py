@@ -20,8 +20,10 @@ from tui_batch.errors import UserError
 from tui_batch.store.connection import StoreTrouble
 from tui_batch.store.store import Store
 
-POLL_S = 0.05
+POLL_S = 0.025
 """How often the database is asked for commands of running jobs: one indexed look, which takes no lock."""
+VERB_S = 0.05
+"""So long the outcomes' next commit waits for a verb to be obeyed and answered, which takes three small commits."""
 
 
 def this_process() -> Owner:
@@ -92,11 +94,15 @@ class Keeper:
             await asyncio.sleep(POLL_S)
 
     async def _take(self) -> None:
-        for command in await self._store.commands.take(self._engine.job_ids):
+        commands = self._store.commands
+        if not await commands.are_waiting(self._engine.job_ids):
+            return
+        self._store.writer.give_way(VERB_S)
+        for command in await commands.take(self._engine.job_ids):
             if command.job_id is None:  # the job was deleted meanwhile
                 continue
             result = await self._do(command, command.job_id)
-            await self._store.commands.finish(command.id, ok=result.ok, message=result.message)
+            await commands.finish(command.id, ok=result.ok, message=result.message)
 
     async def _do(self, command: Command, job_id: int) -> CommandResult:
         try:

@@ -15,7 +15,7 @@ from tui_batch.store.connection import Connection, transaction
 _KEPT_S = 7 * 86_400.0
 """Answered commands are forgotten after a week."""
 
-_POLL_S = 0.02
+_POLL_S = 0.01
 """How often a waiting process looks for its answer. Processes that share a file have nothing to wake one another."""
 
 
@@ -45,8 +45,14 @@ class Commands:
         except sqlite3.IntegrityError as error:
             raise UserError(f"There is no job {job_id}.", remedy="See the jobs there are: llmbatch-tui ls") from error
 
+    async def are_waiting(self, job_ids: Collection[int]) -> bool:
+        """Whether any command waits for these jobs. Takes no lock and costs microseconds."""
+        sql = "SELECT 1 FROM command WHERE state = 'pending' AND job_id IN (SELECT value FROM json_each(?)) LIMIT 1"
+        wanted = (json.dumps(sorted(job_ids)),)
+        return await self._read.read(lambda conn: conn.execute(sql, wanted).fetchone()) is not None
+
     async def take(self, job_ids: Collection[int]) -> list[Command]:
-        """The commands waiting for these jobs, oldest first. Each is handed out once. Cheap when there are none."""
+        """The commands waiting for these jobs, oldest first. Each is handed out once."""
         wanted = json.dumps(sorted(job_ids))
         sql = """SELECT id, job_id, verb, args, created_at FROM command
             WHERE state = 'pending' AND job_id IN (SELECT value FROM json_each(?)) ORDER BY id"""
@@ -57,9 +63,6 @@ class Commands:
                 conn.executemany("UPDATE command SET state = 'taken' WHERE id = ?", [row[:1] for row in rows])
             return [Command(row[0], row[1], row[2], json.loads(row[3]), row[4]) for row in rows]
 
-        # The look costs no write lock; most of the time there is nothing.
-        if not await self._read.read(lambda conn: conn.execute(sql, (wanted,)).fetchall()):
-            return []
         return await self._write.run(take)
 
     async def finish(self, command_id: int, ok: bool, message: str = "") -> None:

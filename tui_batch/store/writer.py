@@ -48,6 +48,7 @@ class Writer:
         self._waiting: list[ItemRecord] = []
         self._committing = 0
         self._first_at = 0.0
+        self._not_before = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._flush: asyncio.Task[None] | None = None
         self._trouble: str | None = None
@@ -68,11 +69,17 @@ class Writer:
         if self._flush is not None:
             return
         if len(self._waiting) == 1:
-            loop = asyncio.get_running_loop()
-            self._first_at = loop.time()
-            self._timer = loop.call_later(self._policy.delay_s, self._start)
+            self._first_at = asyncio.get_running_loop().time()
+            self._wake_at(self._first_at + self._policy.delay_s)
         elif len(self._waiting) >= self._policy.batch:
-            self._start()
+            self._wake_at(0.0)
+
+    def give_way(self, seconds: float) -> None:
+        """Begins no commit for so long, unless someone drains: a person's verb goes to the disk before the outcomes.
+
+        A commit under way goes on. Outcomes wait in memory meanwhile, as they do for their company.
+        """
+        self._not_before = asyncio.get_running_loop().time() + seconds
 
     async def drain(self) -> None:
         """Commits everything recorded so far and returns when the disk has it.
@@ -95,9 +102,7 @@ class Writer:
         return self.backlog
 
     def _start(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
         if self._flush is None and self._waiting:
             self._flush = asyncio.get_running_loop().create_task(self._commit_next(), name="store-commit")
 
@@ -135,10 +140,28 @@ class Writer:
     def _arm(self) -> None:
         """Prepares the next commit: at once for a full batch, else when the first outcome has waited its time."""
         if len(self._waiting) >= self._policy.batch:
-            self._start()
+            self._wake_at(0.0)
         elif self._waiting:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(self._first_at + self._policy.delay_s, self._start)
+            self._wake_at(self._first_at + self._policy.delay_s)
+
+    def _wake_at(self, at: float) -> None:
+        """Commits at that time, or when it has given way for long enough."""
+        loop = asyncio.get_running_loop()
+        at = max(at, self._not_before)
+        if at <= loop.time():
+            self._start()
+        elif self._timer is None or self._timer.when() > at:
+            self._stop_timer()
+            self._timer = loop.call_at(at, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._wake_at(self._not_before)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _say(self, words: str | None) -> None:
         if words == self._trouble:
