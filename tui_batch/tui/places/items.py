@@ -267,10 +267,13 @@ class ItemsPlace(Place):
 
             self.app.push_screen(ItemDetailScreen(job, row.id, self.step))
 
-    def step(self, by: int) -> int | None:
+    async def step(self, by: int) -> int | None:
         """Moves the cursor, and says the id of the item it is on then; for the detail screen's next and previous."""
+        if self._list is None:
+            return None
         self.table.go(self.table.cursor + by)
-        return self._list.id_at(self.table.cursor) if self._list is not None else None
+        await self._list.read(self.table.cursor, self.table.cursor + 1)
+        return self._list.id_at(self.table.cursor)
 
     def action_items_filter(self) -> None:
         """Opens the filter."""
