@@ -157,6 +157,19 @@ def test_a_deployment_tells_its_last_trouble_and_its_breakers_end(tmp_path: Path
     virtually(scenario())
 
 
+def test_a_found_concurrency_is_shown_only_where_it_bounds_a_job(tmp_path: Path, virtually: Virtually) -> None:
+    async def scenario(knobs: Knobs, name: str) -> int | None:
+        async with open_bench(tmp_path / name) as bench:
+            done = await bench.controller.start(await bench.add(rows(40), knobs))
+            await until(bench, 20)
+            (lane,) = bench.engine.snapshot().lanes
+            await done
+            return lane.limit
+
+    assert virtually(scenario(Knobs(concurrency=16), "fixed")) is None
+    assert virtually(scenario(Knobs(concurrency=None), "auto")) is not None
+
+
 def test_recent_latencies_forget_what_is_a_minute_old(tmp_path: Path, virtually: Virtually) -> None:
     def slow_then_quick(prompt: str, before: int) -> tuple[float, Outcome]:
         _, outcome = echo(prompt, before)

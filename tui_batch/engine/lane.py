@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from tui_batch.domain.endpoint import Deployment
@@ -11,6 +10,7 @@ from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.engine.breaker import Blocked, Breaker
 from tui_batch.engine.concurrency import AutoLimit
 from tui_batch.engine.histogram import Histogram, WindowedRate
+from tui_batch.engine.opening import Opening
 from tui_batch.engine.ratelimit import Admitted, RateLimiter, Ticket
 from tui_batch.engine.router import LaneLoad
 from tui_batch.engine.snapshot import Hold, LaneLimits, LaneSnapshot, Latency
@@ -30,10 +30,6 @@ REFUSED_UNREAD = frozenset(
 """Refused before any token was worked on. The request itself still counts (OpenAI, rate limits guide)."""
 ANSWERED = frozenset({OutcomeClass.OK, OutcomeClass.TRUNCATED})
 """The server gave an answer, and took the time that it takes."""
-FIRST_IN_FLIGHT = 8
-"""Requests to a server of which no limit is known, until it has said something: its headers may state limits,"""
-FIRST_S = 1.0
-"""but for no longer than this: a slow answer must not hold up the rest."""
 SMOOTHING = 0.2
 """Weight of the newest latency in the running mean that routing uses."""
 FASTER = 0.5
@@ -114,8 +110,9 @@ class Lane:
         endpoint = deployment.endpoint
         self._own = LaneLimits(endpoint.rpm, endpoint.tpm, endpoint.max_in_flight)
         self._record = LaneRecord()
-        self._silent_until = math.inf
-        """Until then the server has said nothing yet; infinite: it was sent nothing yet."""
+        self._is_auto = False
+        """Whether the last request was of a job without a concurrency of its own."""
+        self._opening = Opening()
         self._latency = Histogram()
         self._tokens = WindowedRate(10.0)
         self._mean_latency: float | None = None
@@ -144,16 +141,21 @@ class Lane:
         return 1.0 if self._mean_latency is None else self._mean_latency
 
     def hold(self, now: float, *, auto: bool) -> Wait | None:
-        """Why no request may go now, limits apart; None when one may."""
+        """Why no request may go now, limits apart; None when one may. `auto`: the job leaves the concurrency to us."""
+        self._is_auto = auto
+        return self._held(now, auto=auto)
+
+    def _held(self, now: float, *, auto: bool) -> Wait | None:
         allowed = self.breaker.allow(now)
         if isinstance(allowed, Blocked):
             return Wait(BREAKER, allowed.until)
         limit = self._limit(auto=auto)
         if limit is not None and self.in_flight >= limit:
             return Wait("concurrency")
-        if now < self._silent_until and self.in_flight >= FIRST_IN_FLIGHT and not self.limiter.knows_limits:
-            return Wait("the first answer", self._silent_until)
-        return None
+        if self._opening.is_over or self.limiter.knows_limits:
+            return None
+        until = self._opening.wait_until(now, self.in_flight)
+        return None if until is None else Wait("the first answer", until)
 
     def _limit(self, *, auto: bool) -> int | None:
         fixed = self._own.max_in_flight
@@ -182,8 +184,7 @@ class Lane:
         """A request goes out."""
         self.busy_seconds(now)
         self.in_flight += 1
-        if self._silent_until == math.inf:
-            self._silent_until = now + FIRST_S
+        self._opening.launched(now)
         self.breaker.started(now)
 
     def landed(self, now: float, ticket: Ticket, outcome: Outcome) -> None:
@@ -191,13 +192,13 @@ class Lane:
         in_flight = self.in_flight
         self.busy_seconds(now)
         self.in_flight -= 1
-        self._silent_until = now
         self._record.add(now, outcome)
         cls, by_chance = outcome.cls, self.limiter.refuses_by_chance
         if outcome.limits is not None:
             self.limiter.learn(outcome.limits, now, ticket)
         if cls is OutcomeClass.RATE_LIMITED:
             self.limiter.refused(now, outcome.retry_after_s, ticket)
+            self._opening.refused()
         else:
             self.limiter.settle(ticket, counted_tokens(outcome), now)
         if cls is OutcomeClass.OVERLOADED and outcome.retry_after_s is not None:
@@ -208,6 +209,7 @@ class Lane:
         if cls is not OutcomeClass.RATE_LIMITED or not self.limiter.refuses_by_chance:
             self.auto.on_outcome(now, cls, outcome.latency_s, in_flight, outcome.usage.output_tokens or 0)
         if cls in ANSWERED:
+            self._opening.answered(now)
             self._measure(now, outcome)
 
     def _measure(self, now: float, outcome: Outcome) -> None:
@@ -228,7 +230,7 @@ class Lane:
     def snapshot(self, now: float) -> LaneSnapshot:
         """Figures for a screen."""
         limits = self.limiter.snapshot(now)
-        held = self.hold(now, auto=False)
+        held = self._held(now, auto=self._is_auto)
         until = limits.blocked_until
         hold = None
         if held is not None:
@@ -240,7 +242,7 @@ class Lane:
             endpoint=self.key.endpoint,
             model=self.key.model,
             in_flight=self.in_flight,
-            limit=self._limit(auto=True),
+            limit=self._limit(auto=self._is_auto),
             breaker=breaker.state,
             rpm=limits.rpm,
             rpm_used=limits.rpm_used,

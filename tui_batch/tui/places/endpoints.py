@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -266,19 +266,24 @@ class EndpointsPlace(Place):
             self._app.say(f"{lane.model} @ {lane.endpoint}: {limits}, until the app closes")
 
 
+def _gauge_lines(lane: LaneSnapshot, bar_width: int) -> list[Content]:
+    """A line for each limit, under each other."""
+    gauges = gauges_of(lane)
+    width = max(len(one.name) for one in gauges)
+    lines = []
+    for one in gauges:
+        remark = one.remark if one.limit is not None else "no limit known"
+        lines.append(gauge(replace(one, name=f"{one.name:<{width}}", remark=remark), bar_width))
+    return lines
+
+
 def _measured(lane: LaneSnapshot, width: int) -> list[Content]:
     """Gauges, latency and troubles of a deployment."""
-    room = max(8, min(40, width - 40))
-    lines = [gauge(one, room) for one in gauges_of(lane)]
-    name = max(len(one.name) for one in gauges_of(lane))
-    lines = [
-        Content.assemble(" " * (name - len(one.name)), line) for one, line in zip(gauges_of(lane), lines, strict=True)
-    ]
-    pieces = [Content(f"{figures.count(lane.requests)} requests, {figures.count(lane.failed)} failed")]
-    if lane.latency.p50 is not None:
-        pieces.insert(0, latencies(lane.latency))
+    lines = _gauge_lines(lane, max(8, min(40, width - 40)))
+    pieces = [latencies(lane.latency)] if lane.latency.p50 is not None else []
     if lane.tokens_per_s:
-        pieces.insert(1, Content(f"{figures.short_count(round(lane.tokens_per_s))} tokens/s"))
+        pieces.append(Content(f"{figures.short_count(round(lane.tokens_per_s))} tokens/s"))
+    pieces.append(Content(f"{figures.count(lane.requests)} requests, {figures.count(lane.failed)} failed"))
     if lane.pace_per_s is not None:
         pieces.append(Content.styled(f"spread to {figures.rate(lane.pace_per_s)}, as it refuses bursts", MUTED))
     lines.append(joined(pieces, width))

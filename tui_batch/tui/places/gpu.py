@@ -39,11 +39,13 @@ UNKNOWN = "n/a"
 SPAN_S = 300.0
 """The charts show the last five minutes."""
 CHART_LINES = 7
+LEAST_LINES = 6
+"""With less room than this a card has one line in a list."""
 TWO_CHARTS = 100
-"""Cells from which on a card has two charts side by side."""
+THREE_CHARTS = 150
+"""Cells from which on a card has so many charts side by side."""
 HOT_C = 85.0
 """About where data-centre cards begin to slow down."""
-FULL = 95.0
 NONE_YET = "Looking for graphics cards …"
 HELP = "Cards of other machines: name their exporters in the settings, as gpu_exporters: [http://gpu-box:9400/metrics]"
 
@@ -70,12 +72,11 @@ def _bridged(values: list[float | None], gap: int) -> Values:
 
 
 def meter(name: str, share: float | None, words: str, width: int, glyphs: Glyphs) -> Content:
-    """`GPU   ██████──── 64 %`; a sensor that is missing has no bar and says n/a."""
+    """`GPU    ██████──── 64 %`; a sensor that is missing has no bar and says n/a."""
     head = (f"{name:<6} ", MUTED)
     if share is None:
         return Content.assemble(head, (words, "" if words != UNKNOWN else MUTED))
-    style = "$warning" if share >= FULL else "$primary"
-    return Content.assemble(head, bar(share / 100.0, width, style, glyphs), f" {words}")
+    return Content.assemble(head, bar(share / 100.0, width, "$primary", glyphs), f" {words}")
 
 
 def percent(value: float | None) -> str:
@@ -99,24 +100,20 @@ def power(sample: GpuSample) -> str:
     return f"{sample.power_w:.0f}{limit} W"
 
 
-def temperature(sample: GpuSample) -> tuple[str, str]:
-    """Degrees, and the style to say them in."""
+def temperature(sample: GpuSample) -> str:
+    """Degrees."""
     if sample.temperature_c is None:
-        return UNKNOWN, MUTED
-    hot = sample.temperature_c >= HOT_C
-    return f"{sample.temperature_c:.0f} °C" + (" hot" if hot else ""), "bold $warning" if hot else ""
+        return UNKNOWN
+    return f"{sample.temperature_c:.0f} °C" + (" hot" if sample.temperature_c >= HOT_C else "")
 
 
 def title(sample: GpuSample) -> Content:
-    """Number, name, machine, temperature, processes."""
+    """Number, name, machine, processes."""
     where = f"  {sample.where}" if sample.where else ""
     count = sample.processes
     busy = "" if count is None else f"  {count} process{'' if count == 1 else 'es'}"
-    words, style = temperature(sample)
-    return Content.assemble(
-        (f"{sample.index}  {safe_text(sample.name, 60)}", "bold"), (safe_text(where, 60), MUTED), "  ", (words, style),
-        (busy, MUTED),
-    )  # fmt: skip
+    name = f"{sample.index}  {safe_text(sample.name, 60)}"
+    return Content.assemble((name, "bold"), (safe_text(where, 60), MUTED), (busy, MUTED))
 
 
 def power_share(sample: GpuSample) -> float | None:
@@ -127,72 +124,103 @@ def power_share(sample: GpuSample) -> float | None:
 
 
 def card_lines(card: Card, now: float, width: int, height: int, glyphs: Glyphs) -> list[Content]:
-    """One card: meters, and charts where `height` allows; in a long list one line each."""
-    sample = card.last
-    if height < 5:
-        return [_row(card, now, width, glyphs)]
-    room = max(8, min(40, width - 32))
-    lines = [
-        title(sample),
-        meter("GPU", sample.utilisation, percent(sample.utilisation), room, glyphs),
-        meter("memory", sample.memory_percent, memory(sample), room, glyphs),
-        meter("power", power_share(sample), power(sample), room, glyphs),
-    ]
-    if height >= len(lines) + CHART_LINES + 1:
-        return [*lines, *_charts(card, now, width, min(CHART_LINES + 3, height - len(lines) - 1), glyphs), Content("")]
-    spark = sparkline(level(card.points, now, _utilisation, room), room, 100.0, glyphs)
-    return [*lines, Content.assemble(("5 min  ", MUTED), (spark, "$primary")), Content("")][:height]
+    """One card in at most so many lines: a line for each sensor with its history, and charts where there is room."""
+    lines = [title(card.last), *_meters(card, now, width, glyphs)]
+    if height > len(lines) + CHART_LINES:
+        tall = min(CHART_LINES + 3, height - len(lines) - 1)
+        lines += _charts(card, now, width, tall, glyphs)
+    return [*lines, Content("")]
+
+
+def _meters(card: Card, now: float, width: int, glyphs: Glyphs) -> list[Content]:
+    """Load, memory, power and temperature, each as a bar, in words, and over time."""
+    one = card.last
+    room = max(8, min(40, (width - 30) // 2))
+    told = (
+        ("GPU", one.utilisation, percent(one.utilisation), _utilisation, 100.0),
+        ("memory", one.memory_percent, memory(one), _memory, 100.0),
+        ("power", power_share(one), power(one), _power, one.power_limit_w),
+        ("heat", one.temperature_c, temperature(one), _temperature, 100.0),
+    )
+    lines = []
+    for name, share, words, figure, top in told:
+        line = meter(name, share, words, room, glyphs)
+        line = line.pad_right(max(0, room + 26 - line.cell_length))
+        left = width - line.cell_length
+        spark = sparkline(level(card.points, now, figure, left), left, top, glyphs) if left >= 8 else ""
+        lines.append(Content.assemble(line, (spark, "$primary")))
+    return lines
+
+
+def rows_of(cards: Sequence[Card], now: float, width: int, glyphs: Glyphs) -> list[Content]:
+    """Many cards, one line each, under a line that names the columns."""
+    header = f"{'card':<20} {'GPU':<14}{'memory':<14}{'power':>12} {'heat':>8}  load over time"
+    return [Content.styled(header[:width], MUTED), *(_row(card, now, width, glyphs) for card in cards)]
 
 
 def _row(card: Card, now: float, width: int, glyphs: Glyphs) -> Content:
-    """A card in one line, for many of them: name, load, memory, power, temperature, load over time."""
-    sample = card.last
-    words, style = temperature(sample)
-    name = f"{sample.index} {sample.name}" + (f" {sample.where}" if sample.where else "")
+    one = card.last
+    name = f"{one.index} {one.where} {one.name}" if one.where else f"{one.index} {one.name}"
     fixed = Content.assemble(
         f"{safe_text(name, 20):<20} ",
-        _short_meter(sample.utilisation, glyphs),
-        f" {percent(sample.utilisation):>5}  ",
-        _short_meter(sample.memory_percent, glyphs),
-        f" {percent(sample.memory_percent):>5}  ",
-        f"{power(sample):>12} ",
-        (f"{words:>7}", style),
+        _short_meter(one.utilisation, glyphs),
+        f" {percent(one.utilisation):>5}  ",
+        _short_meter(one.memory_percent, glyphs),
+        f" {percent(one.memory_percent):>5}  ",
+        f"{power(one):>12} ",
+        f"{temperature(one):>8}  ",
     )
-    room = width - fixed.cell_length - 2
-    if room < 8:
-        return fixed
-    spark = sparkline(level(card.points, now, _utilisation, room), room, 100.0, glyphs)
-    return Content.assemble(fixed, "  ", (spark, "$primary"))
+    room = width - fixed.cell_length
+    spark = sparkline(level(card.points, now, _utilisation, room), room, 100.0, glyphs) if room >= 8 else ""
+    return Content.assemble(fixed, (spark, "$primary"))
 
 
 def _short_meter(share: float | None, glyphs: Glyphs) -> Content:
-    width = 6
-    return Content(" " * width) if share is None else bar(share / 100.0, width, "$primary", glyphs)
+    return Content(" " * 6) if share is None else bar(share / 100.0, 6, "$primary", glyphs)
 
 
 def _utilisation(point: GpuPoint) -> float | None:
     return point.utilisation
 
 
+def _memory(point: GpuPoint) -> float | None:
+    return point.memory
+
+
+def _power(point: GpuPoint) -> float | None:
+    return point.power_w
+
+
+def _temperature(point: GpuPoint) -> float | None:
+    return point.temperature_c
+
+
 def _charts(card: Card, now: float, width: int, height: int, glyphs: Glyphs) -> list[Content]:
-    """Load and memory in percent; at the right, where there is room, watts and degrees."""
-    each = (width - 3) // 2 if width >= TWO_CHARTS else width
+    """Load and memory; beside them, where there is room, watts; and degrees where there is more."""
+    across = 3 if width >= THREE_CHARTS else 2 if width >= TWO_CHARTS else 1
+    each = (width - 3 * (across - 1)) // across
     count = min(dots_wide(each, glyphs), 150)
 
-    def values(figure: Callable[[GpuPoint], float | None]) -> Values:
-        return level(card.points, now, figure, count)
+    def line(figure: Callable[[GpuPoint], float | None], style: str, kind: Kind = Kind.LINE) -> Line:
+        return Line(level(card.points, now, figure, count), style, kind)
 
-    load = (Line(values(lambda one: one.memory), "$accent"), Line(values(_utilisation), "$primary"))
-    axes = Axes(lambda value: f"{value:.0f}", figures.duration(SPAN_S), 100.0)
-    key = Content.assemble(("GPU %", "$primary"), "  ", ("memory %", "$accent"))
-    left = [key, *line_chart(load, each, height - 1, axes, glyphs)]
-    if each == width:
-        return left
-    heat = (Line(values(lambda one: one.power_w), "$warning", Kind.AREA), Line(values(lambda one: one.temperature_c)))
-    key = Content.assemble(("power W", "$warning"), "  ", ("temperature °C", "$primary"))
-    right = [key, *line_chart(heat, each, height - 1, Axes(axes.label, axes.span), glyphs)]
-    padded = [one.pad_right(max(0, each - one.cell_length)) for one in left]
-    return [Content.assemble(one, "   ", other) for one, other in zip(padded, right, strict=True)]
+    blocks = [
+        (
+            Content.assemble(("GPU %", "$primary"), "  ", ("memory %", "$accent")),
+            (line(_memory, "$accent"), line(_utilisation, "$primary")),
+            100.0,
+        ),
+        (Content("power W"), (line(_power, "$warning", Kind.AREA),), card.last.power_limit_w),
+        (Content("heat °C"), (line(_temperature, "$error"),), 100.0),
+    ]
+    drawn = []
+    for key, lines, top in blocks[:across]:
+        axes = Axes(lambda value: f"{value:.0f}", figures.duration(SPAN_S), top)
+        drawn.append([key, *line_chart(lines, each, height - 1, axes, glyphs)])
+    return [
+        Content("   ").join([piece.pad_right(max(0, each - piece.cell_length)) for piece in pieces])
+        for pieces in zip(*drawn, strict=True)
+    ]
 
 
 def draw(watch: GpuWatch, now: float, width: int, height: int, glyphs: Glyphs) -> list[Content]:
@@ -203,7 +231,10 @@ def draw(watch: GpuWatch, now: float, width: int, height: int, glyphs: Glyphs) -
         told = [*quiet, Content(""), Content.styled(HELP, MUTED)] if quiet else [Content.styled(NONE_YET, MUTED)]
         return [Content(""), *told]
     each = (height - len(quiet)) // len(cards)
-    lines = [line for card in cards for line in card_lines(card, now, width, each, glyphs)]
+    if each < LEAST_LINES:
+        lines = rows_of(cards, now, width, glyphs)
+    else:
+        lines = [line for card in cards for line in card_lines(card, now, width, each, glyphs)]
     return [line.truncate(width, ellipsis=True) for line in (*lines, *quiet)]
 
 

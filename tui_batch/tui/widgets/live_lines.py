@@ -22,7 +22,7 @@ USUAL_HOLDS = frozenset({"concurrency", "length bucket", "a faster server", "the
 """What a job waits for while all is well."""
 REASONS = {
     PauseReason.USER: "paused",
-    PauseReason.BUDGET: "paused: the budget is used up",
+    PauseReason.BUDGET: "paused for the budget",
     PauseReason.QUOTA: "paused: the provider says that money or quota is used up",
     PauseReason.AUTH: "paused: the key was refused",
     PauseReason.NOT_FOUND: "paused: the model or address is not there",
