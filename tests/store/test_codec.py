@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tui_batch.domain.endpoint import Api, Endpoint, KeyKind, KeySource, Operation
 from tui_batch.domain.job import CacheMode, InputSource, JobSpec, Knobs, Mode, ModelRef, OnTruncated
+from tui_batch.domain.quality import Check, DriftRule, OnDrift, OnInvalid
 from tui_batch.errors import UserError
 from tui_batch.store.codec import dump_knobs, dump_spec, load_knobs, load_spec
 
@@ -53,6 +54,13 @@ specs = st.builds(
     timeout_base_s=number,
     stream=st.booleans(),
     stall_s=number,
+    checks=st.lists(st.builds(Check, text, json_values, text, st.none() | st.floats(0, 1), number), max_size=3).map(
+        tuple
+    ),
+    on_invalid=st.sampled_from(OnInvalid),
+    max_invalid=maybe_int,
+    drift=st.builds(DriftRule, st.integers(20, 999), st.floats(0, 1), st.floats(0, 1)),
+    on_drift=st.none() | st.sampled_from(OnDrift),
 )
 knobs = st.builds(
     Knobs, maybe_int, maybe_int, maybe_int, maybe_int, st.integers(-9, 9), st.dictionaries(text, text, max_size=3)

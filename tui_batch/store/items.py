@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.item import Attempt, ItemFlag, ItemState, PendingItem
 from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.domain.request import Json
 from tui_batch.domain.stored import (
     ErrorGroup,
     ExportRow,
@@ -18,6 +19,7 @@ from tui_batch.domain.stored import (
     RecentRequests,
 )
 from tui_batch.errors import UserError
+from tui_batch.quality.answers import parsed_answer
 from tui_batch.store.connection import Connection, snapshot
 from tui_batch.store.likeness import normalise
 from tui_batch.store.recent import recent_requests
@@ -27,6 +29,9 @@ Row: TypeAlias = tuple[Any, ...]
 
 EXCERPT = 200
 """Characters of an answer or message that a list shows."""
+
+LONGEST_PARSED = 64 * 1024
+"""Characters of an answer that a list still reads for its fields."""
 
 GROUPS = 1_000
 """Error groups kept apart at most; the rest of a class is counted under one message."""
@@ -46,6 +51,9 @@ _EXPORT = f"""item.id, seq, variant, line, custom_id, state, outcome, CAST(paylo
   coalesce(result.message, ''), result.finish_reason, endpoint, model, tokens_in, tokens_out, {_COST}, latency_ms,
   cached, flags, attempts, score, result.request_id, finished_at"""
 
+_SELECT_EXPORT = f"""SELECT {_EXPORT} FROM item JOIN payload ON payload.id = item.payload_id
+  LEFT JOIN result ON result.item_id = item.id WHERE item.job_id = ?"""
+
 
 class Items:
     """Reads items. The feeder has a connection of its own, and so has what reads many: neither keeps lists waiting."""
@@ -56,12 +64,21 @@ class Items:
         self._search = search
 
     async def pending_page(
-        self, job_id: int, *, after: tuple[int, int, int] | None = None, limit: int, max_bytes: int = 16 << 20
+        self,
+        job_id: int,
+        *,
+        after: tuple[int, int, int] | None = None,
+        among: Sequence[int] = (),
+        limit: int,
+        max_bytes: int = 16 << 20,
     ) -> list[PendingItem]:
         """The next pending items in the order of sending: priority (high first), seq, variant.
 
         `after` is the (priority, seq, variant) of the last one had. The page ends early once its rows hold max_bytes.
+        `among`: only rows with these numbers; empty: all.
         """
+        if among:
+            return await self._feed.read(partial(_pending_among, job_id=job_id, after=after, among=among, limit=limit))
         return await self._feed.read(partial(_pending, job_id=job_id, after=after, limit=limit, max_bytes=max_bytes))
 
     async def count_pending(self, job_id: int) -> int:
@@ -116,6 +133,15 @@ class Items:
         found = await self._view.read(lambda conn: conn.execute(sql, ids).fetchall())
         return {row[0]: _item_row(row) for row in found}
 
+    async def answers(self, ids: Sequence[int]) -> dict[int, Mapping[str, Json]]:
+        """The fields of those items' answers that are JSON objects, by item. For what a screen shows: few at a time.
+
+        Answers longer than LONGEST_PARSED are left out.
+        """
+        if not ids:
+            return {}
+        return await self._view.read(partial(_answers, ids=tuple(ids)))
+
     async def detail(self, item_id: int) -> ItemDetail:
         """Everything about one item. Raises UserError when there is none."""
         return await self._view.read(partial(_detail, item_id=item_id))
@@ -138,27 +164,28 @@ class Items:
 
         An item that changes between two batches is delivered once, as it is when its batch is read.
         """
-        select = f"""SELECT {_EXPORT} FROM item JOIN payload ON payload.id = item.payload_id
-            LEFT JOIN result ON result.item_id = item.id WHERE item.job_id = ?"""
         if ids is not None:
-            async for chunk in _by_ids(self._search, select, job_id, ids, batch):
+            async for chunk in _by_ids(self._search, job_id, ids, batch):
                 yield chunk
             return
-        sql = f"{select} AND (seq, variant) > (?, ?) ORDER BY seq, variant LIMIT ?"
         after = (-1, -1)
-        while rows := await self._search.read(partial(_export_page, sql=sql, given=(job_id, *after, batch))):
+        while rows := await self._search.read(partial(export_page, job_id=job_id, after=after, limit=batch)):
             yield rows
             after = (rows[-1].seq, rows[-1].variant)
 
 
-async def _by_ids(
-    view: Connection, select: str, job_id: int, ids: Collection[int], batch: int
-) -> AsyncIterator[list[ExportRow]]:
+def _answers(conn: sqlite3.Connection, ids: tuple[int, ...]) -> dict[int, Mapping[str, Json]]:
+    sql = f"SELECT item_id, text FROM result WHERE item_id IN ({marks(ids)}) AND length(text) <= {LONGEST_PARSED}"
+    found = ((int(item_id), parsed_answer(text)) for item_id, text in conn.execute(sql, ids))
+    return {item_id: fields for item_id, fields in found if fields is not None}
+
+
+async def _by_ids(view: Connection, job_id: int, ids: Collection[int], batch: int) -> AsyncIterator[list[ExportRow]]:
     # Rows get rising ids as they are read in, whatever else is written meanwhile: the order of ids is that of rows.
     ordered = sorted(ids)
     for start in range(0, len(ordered), batch):
         chunk = ordered[start : start + batch]
-        sql = f"{select} AND item.id IN ({marks(chunk)}) ORDER BY seq, variant"
+        sql = f"{_SELECT_EXPORT} AND item.id IN ({marks(chunk)}) ORDER BY seq, variant"
         if rows := await view.read(partial(_export_page, sql=sql, given=(job_id, *chunk))):
             yield rows
 
@@ -179,6 +206,17 @@ def _pending(
     if len(items) < limit and room > 0:
         items += _up_to(conn.execute(lower, (job_id, after[0], limit - len(items))), room)[0]
     return items
+
+
+def _pending_among(
+    conn: sqlite3.Connection, job_id: int, after: tuple[int, int, int] | None, among: Sequence[int], limit: int
+) -> list[PendingItem]:
+    priority, seq, variant = after or (2**62, -1, -1)
+    sql = f"""SELECT {_PENDING} FROM item WHERE job_id = ? AND state = 'pending'
+        AND seq IN (SELECT value FROM json_each(?)) AND (-priority, seq, variant) > (?, ?, ?)
+        ORDER BY priority DESC, seq, variant LIMIT ?"""
+    given = (job_id, json.dumps(list(among)), -priority, seq, variant, limit)
+    return [PendingItem(*row) for row in conn.execute(sql, given).fetchall()]
 
 
 def _up_to(cursor: sqlite3.Cursor, max_bytes: int) -> tuple[list[PendingItem], int]:
@@ -218,6 +256,12 @@ def _item_row(row: Row) -> ItemRow:
     values[10] = bool(values[10])
     values[11] = ItemFlag(values[11])
     return ItemRow(*values)
+
+
+def export_page(conn: sqlite3.Connection, job_id: int, after: tuple[int, int], limit: int) -> list[ExportRow]:
+    """A job's items in input order, from behind the (seq, variant) of the last one had. Blocks."""
+    sql = f"{_SELECT_EXPORT} AND (seq, variant) > (?, ?) ORDER BY seq, variant LIMIT ?"
+    return _export_page(conn, sql, (job_id, *after, limit))
 
 
 def _export_page(conn: sqlite3.Connection, sql: str, given: Row) -> list[ExportRow]:
@@ -264,7 +308,7 @@ def _attempt(item_id: int, row: Row) -> Attempt:
     )
 
 
-_OTHERS = "other messages"
+OTHERS = "other messages"
 
 
 def _errors(conn: sqlite3.Connection, job_id: int) -> list[ErrorGroup]:
@@ -283,7 +327,7 @@ def group_errors(rows: Iterable[tuple[str, str, int]]) -> list[ErrorGroup]:
     for cls, message, item_id in rows:
         key = (cls, normalise(message))
         if key not in found and len(found) >= GROUPS:
-            key = (cls, _OTHERS)
+            key = (cls, OTHERS)
         entry = found.setdefault(key, [0, item_id, message])
         entry[0] += 1
     groups = [ErrorGroup(OutcomeClass(cls), message, *entry) for (cls, message), entry in found.items()]
