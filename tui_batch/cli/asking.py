@@ -29,7 +29,7 @@ JOB_FILES = (".yaml", ".yml")
 
 def asked(flags: JobFlags) -> JobDraft:
     """What the options and, when INPUT is one, the job file ask for. Raises UserError."""
-    return over(_base(flags.input), flags)
+    return over(_base(flags), flags)
 
 
 def over(draft: JobDraft, flags: JobFlags) -> JobDraft:
@@ -47,8 +47,30 @@ def over(draft: JobDraft, flags: JobFlags) -> JobDraft:
     return with_pairs(draft, flags)
 
 
-def _base(text: str) -> JobDraft:
-    """The job file, or a bare data file."""
+def _base(flags: JobFlags) -> JobDraft:
+    """The job file, a bare data file, or the answers of a job."""
+    if flags.from_job is not None:
+        if flags.format is not None:
+            raise UserError("--format is for files, and --from-job reads the database", remedy="Leave --format out.")
+        return _chained(flags.from_job, flags.input)
+    if not flags.input:
+        raise UserError("INPUT is missing", remedy="Name a file of prompts or a job file, or use --from-job N.")
+    return _of_file(flags.input)
+
+
+def _chained(job_id: int, text: str) -> JobDraft:
+    """What a job file asks for, over the answers of a job; without one, the answers are the prompts."""
+    from tui_batch.engine.chaining import chained_source
+
+    if not text:
+        return JobDraft(chained_source(job_id), f"from job {job_id}", prompt="{{ response }}")
+    draft = _of_file(text)
+    if draft.origin is None:
+        raise UserError(f"{text} and --from-job say two things", remedy="Beside --from-job, INPUT may be a job file.")
+    return replace(draft, source=chained_source(job_id), prompt=draft.prompt or "{{ response }}")
+
+
+def _of_file(text: str) -> JobDraft:
     text = resolved(text)
     if text.lower().endswith(JOB_FILES):
         from tui_batch.inputs.job_file import load_job_draft

@@ -21,7 +21,15 @@ def _option(*names: str, help_: str, metavar: str | None = None, least: float | 
 class JobFlags:
     """What a person asks for. None and empty: not said."""
 
-    input: Annotated[str, typer.Argument(metavar="INPUT", help="A data file, a job file (.yaml), or - .")]
+    input: Annotated[
+        str, typer.Argument(metavar="INPUT", help="A data file, a job file (.yaml), or - .", show_default=False)
+    ] = ""
+    from_job: Annotated[
+        int | None,
+        _option(
+            "--from-job", metavar="N", help_="The answers of job N are the input; INPUT may be a job file.", least=1
+        ),
+    ] = None
     model: Annotated[list[str] | None, _option("--model", "-m", metavar="MODEL", help_="May be given again.")] = None
     output: Annotated[
         str | None,
@@ -62,7 +70,7 @@ class JobFlags:
     budget: Annotated[str | None, _option("--budget", metavar="USD", help_="Dollars that may be spent in all.")] = None
     sample: Annotated[
         int | None,
-        _option("--sample", metavar="N", help_="Only N rows, spread over the file, as a job of its own.", least=1),
+        _option("--sample", metavar="N", help_="First N rows, spread over the file; asks before the rest.", least=1),
     ] = None
     max_attempts: Annotated[
         int | None, _option("--max-attempts", metavar="N", help_="Requests that count for one row.", least=1)
@@ -126,7 +134,7 @@ def taking(
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters = [inspect.Parameter("ctx", kind, annotation=typer.Context)]
         for field in offered:
-            default = inspect.Parameter.empty if field.name == "input" else field.default
+            default = inspect.Parameter.empty if field.name in (instead or {}) else field.default
             parameters.append(inspect.Parameter(field.name, kind, annotation=hints[field.name], default=default))
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {one.name: one.annotation for one in parameters}

@@ -244,7 +244,7 @@ def parse_class(name: str) -> OutcomeClass:
 
 _NOT_FOR_CLONE = frozenset(
     {
-        *("output", "sample", "format", "custom_id_column", "priority_column", "strict"),
+        *("output", "from_job", "sample", "format", "custom_id_column", "priority_column", "strict"),
         *("simulate", "simulate_faults", "as_json", "detach", "yes"),
     }
 )

@@ -17,6 +17,7 @@ from tui_batch.cli.flags import JobFlags
 from tui_batch.cli.interrupts import Interrupts, cancelling, listening
 from tui_batch.cli.opening import desk, need_database
 from tui_batch.cli.running import RunPlan, run_job
+from tui_batch.cli.sampling import Trial
 from tui_batch.cli.where import Where
 from tui_batch.domain.job import TERMINAL, Job, JobSpec, JobState, Knobs
 from tui_batch.engine.compose import Composed, compose
@@ -53,7 +54,7 @@ class Order:
     settings: Settings
     place: Where
     strict: bool = False
-    sample: int | None = None
+    trial: Trial | None = None
     simulate: bool = False
     faults: str = ""
 
@@ -79,7 +80,8 @@ def ordered(flags: JobFlags, place: Where) -> Order:
         draft, settings = simulated(draft, settings)
     if flags.simulate_faults and not flags.simulate:
         raise UserError("--simulate-faults is for the simulator", remedy="Add --simulate.")
-    return Order(draft, target, settings, place, flags.strict, flags.sample, flags.simulate, flags.simulate_faults)
+    trial = None if flags.sample is None else Trial(flags.sample, flags.yes)
+    return Order(draft, target, settings, place, flags.strict, trial, flags.simulate, flags.simulate_faults)
 
 
 def _target(flags: JobFlags, draft: JobDraft) -> Target | None:
@@ -105,6 +107,7 @@ async def create_and_run(order: Order, display: Display) -> Exit:
                     imported.rejects_path,
                     imported.rejected,
                     imported.first_reject,
+                    order.trial,
                 )
                 return await _run(workplace, plan, display, interrupts, order.place)
 
@@ -142,6 +145,8 @@ async def _create(order: Order) -> int:
 
 async def create_detached(order: Order) -> None:
     """Makes the job here and runs it in a process of its own."""
+    if order.trial is not None:
+        raise UserError("--sample shows answers and asks: not in the background", remedy="Leave out --detach.")
     if order.target is not None and order.target.is_stdout:
         raise UserError("a run in the background has no standard output", remedy="Give -o a file.")
     job_id = await _create(order)
@@ -251,7 +256,6 @@ async def _imported(store: Store, order: Order, composed: Composed) -> Imported:
         knobs=composed.knobs,
         rejects_path=rejects_path(_beside(order)),
         strict=order.strict,
-        sample=order.sample,
     )
     return await create_job(store, plan, now=time.time(), progress=progress)
 
@@ -261,14 +265,15 @@ def _beside(order: Order) -> Path:
     if order.target is not None and order.target.path is not None:
         return order.target.path
     source = order.draft.source.path
-    return order.place.db.parent / ("stdin" if source == "-" else Path(source).name)
+    return order.place.db.parent / ("stdin" if source == "-" else Path(source).name.replace(":", "-"))
 
 
 def _notes(order: Order, composed: Composed, imported: Imported) -> tuple[str, ...]:
     """What is going to happen, in a few lines."""
     spec = composed.spec
-    sample = f" (a sample of {safe_text(spec.source.path)})" if order.sample is not None else ""
-    head = f"Job {imported.job_id} {safe_text(spec.name)}: {figures.count(imported.rows)} rows{sample}, "
+    rows = figures.count(imported.rows)
+    sample = "" if order.trial is None else f" ({figures.count(order.trial.rows)} of them first)"
+    head = f"Job {imported.job_id} {safe_text(spec.name)}: {rows} rows{sample}, "
     return (head + _what(spec, composed.knobs), *(safe_text(note) for note in composed.notes))
 
 

@@ -11,11 +11,12 @@ import orjson
 
 from tui_batch.domain.item import Duplicate, NewRow
 from tui_batch.domain.job import InputSource, JobSpec, Knobs
+from tui_batch.engine.chaining import FORMAT, ChainedRows, open_source
 from tui_batch.engine.router import variants
 from tui_batch.engine.sampling import count_rows, spread
 from tui_batch.errors import InputError
 from tui_batch.inputs.importing import Batch, RejectsFile, batches
-from tui_batch.inputs.reading import Rows, open_input
+from tui_batch.inputs.reading import Rows
 from tui_batch.inputs.rows import Reject
 from tui_batch.inputs.templates import MissingColumn, RowError, compile_prompt
 from tui_batch.quality.kinds import columns_of
@@ -68,8 +69,8 @@ async def create_job(
     progress: Callable[[ImportProgress], None] = lambda _: None,
 ) -> Imported:
     """Creates a draft job and reads its input. Raises UserError; then, and on cancellation, nothing is left behind."""
-    total = None if plan.sample is None else await asyncio.to_thread(count_rows, plan.spec.source)
-    rows = await asyncio.to_thread(open_input, plan.spec.source)
+    total = None if plan.sample is None else await _count(store, plan.spec.source)
+    rows = await open_source(store, plan.spec.source)
     # The format that was found is part of the spec: it decides how a row becomes a request.
     job_id = await store.jobs.create(replace(plan.spec, source=rows.source), plan.knobs, now=now)
     try:
@@ -83,11 +84,22 @@ async def create_job(
     return imported
 
 
+async def _count(store: Store, source: InputSource) -> int:
+    """Good rows of an input, which is read for it."""
+    if source.format != FORMAT:
+        return await asyncio.to_thread(count_rows, source)
+    rows = await open_source(store, source)
+    try:
+        return await asyncio.to_thread(lambda: sum(isinstance(read, NewRow) for read in rows))
+    finally:
+        await asyncio.to_thread(rows.close)
+
+
 async def _read_in(
     importer: Importer,
     plan: ImportPlan,
     job_id: int,
-    rows: Rows,
+    rows: Rows | ChainedRows,
     total: int | None,
     progress: Callable[[ImportProgress], None],
 ) -> Imported:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import orjson
 
+from tui_batch.domain.columns import own_columns
 from tui_batch.domain.job import NANO, Job, Mode
 from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ExportRow
 from tui_batch.errors import UserError
 from tui_batch.report.comparing import Comparer, Comparison, Contender, alike
 from tui_batch.report.files import in_thread, opened
-from tui_batch.report.results import cost_nano, own_columns
+from tui_batch.report.results import cost_nano
 from tui_batch.report.targets import Target
 from tui_batch.report.writers import make_writer
 from tui_batch.store.store import Store
@@ -71,11 +72,12 @@ async def compare_jobs(
     """
     contenders = contenders_of(jobs)
     comparer = Comparer(contenders)
+    added = _added(contenders)
     names: dict[str, None] = {}
     passes = 1 if target is None else 2
     total = max(1, jobs[0].counters.total)
     async for sides in _sides(store, jobs):
-        names.update(await in_thread(_take, comparer, sides))
+        names.update(await in_thread(_take, comparer, sides, added))
         progress(min(1.0, (sides[-1].items[0].seq + 1) / total) / passes)
     result = comparer.result()
     if not result.rows:
@@ -89,14 +91,14 @@ async def compare_jobs(
     return result
 
 
-def _take(comparer: Comparer, sides: Sequence[_Side]) -> dict[str, None]:
+def _take(comparer: Comparer, sides: Sequence[_Side], added: Sequence[str]) -> dict[str, None]:
     """Takes rows in, and returns their own columns."""
     names: dict[str, None] = {}
     for side in sides:
         if side.complete:
             comparer.add(side.items)
             first = side.items[0]
-            names.update(dict.fromkeys(own_columns(orjson.loads(first.data), first.custom_id)))
+            names.update(dict.fromkeys(own_columns(orjson.loads(first.data), None, added)))
         else:
             comparer.skip()
     return names
@@ -173,7 +175,7 @@ def _key(item: ExportRow) -> int:
 async def _write(
     store: Store, jobs: Sequence[Job], contenders: Sequence[Contender], target: Target, own: Sequence[str]
 ) -> None:
-    columns = tuple(dict.fromkeys((*own, "same", *(name for one in contenders for name in _columns(one)))))
+    columns = (*own, *_added(contenders))
     async with opened(target.path, packed=target.gzip) as stream:
         writer = await in_thread(make_writer, target.format, stream, columns)
         async for sides in _sides(store, jobs):
@@ -185,6 +187,11 @@ def _lines(contenders: Sequence[Contender], sides: Sequence[_Side]) -> list[dict
     return [_line(contenders, side.items) for side in sides if side.complete]
 
 
+def _added(contenders: Sequence[Contender]) -> tuple[str, ...]:
+    """The columns beside the row's own."""
+    return ("same", *(name for one in contenders for name in _columns(one)))
+
+
 def _columns(contender: Contender) -> tuple[str, ...]:
     return tuple(
         f"{name}: {contender.label}" for name in ("response", "status", "score", "cost_usd", "latency_ms", "tokens_out")
@@ -193,7 +200,7 @@ def _columns(contender: Contender) -> tuple[str, ...]:
 
 def _line(contenders: Sequence[Contender], items: Sequence[ExportRow]) -> dict[str, Json]:
     """The row's own columns, whether all answers are the same, and what each contender made of it."""
-    line = own_columns(orjson.loads(items[0].data), items[0].custom_id)
+    line = own_columns(orjson.loads(items[0].data), None, _added(contenders))
     line["same"] = alike(items)
     for contender, item in zip(contenders, items, strict=True):
         cost = cost_nano(item)

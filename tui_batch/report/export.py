@@ -8,6 +8,7 @@ from enum import Enum
 
 import orjson
 
+from tui_batch.domain.columns import own_columns
 from tui_batch.domain.endpoint import Operation
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.item_scope import EVERYTHING, ItemScope
@@ -19,7 +20,7 @@ from tui_batch.inputs.request_rows import body_operation
 from tui_batch.report.batch_lines import batch_line
 from tui_batch.report.files import in_thread, opened
 from tui_batch.report.flatten import PARTS, WIDEST, flattened
-from tui_batch.report.results import RESULT_FIELDS, own_columns, result_line
+from tui_batch.report.results import RESULT_FIELDS, result_line
 from tui_batch.report.targets import ResultFormat, Target
 from tui_batch.report.writers import ResultWriter, make_writer, needs_columns
 from tui_batch.store.item_view import ItemQuery
@@ -145,7 +146,9 @@ class _Lines:
         """The columns of some items, but for those that every line has."""
         if self.shape is Shape.FLAT:
             return {name: None for line in self.of(batch) for name in line if name not in RESULT_FIELDS}
-        return {name: None for row in batch for name in own_columns(orjson.loads(row.data), row.custom_id)}
+        return {
+            name: None for row in batch for name in own_columns(orjson.loads(row.data), row.custom_id, RESULT_FIELDS)
+        }
 
 
 def _write(writer: ResultWriter, lines: _Lines, batch: list[ExportRow]) -> int:

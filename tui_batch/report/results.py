@@ -5,10 +5,9 @@ A line has the row's own columns first, then RESULT_FIELDS. These names are publ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import orjson
 
+from tui_batch.domain.columns import own_columns
 from tui_batch.domain.endpoint import Operation
 from tui_batch.domain.item import ItemFlag, ItemState
 from tui_batch.domain.job import NANO
@@ -31,8 +30,6 @@ RESULT_FIELDS = (
 )
 """Added to the row's own columns, always all of them and in this order."""
 
-_RENAMED = "input_"
-
 
 def result_line(row: ExportRow, operation: Operation) -> dict[str, Json]:
     """One line of a result file.
@@ -46,31 +43,9 @@ def result_line(row: ExportRow, operation: Operation) -> dict[str, Json]:
     An own column that has the name of one of RESULT_FIELDS is kept as `input_<name>`, but for a `custom_id` that says
     the same.
     """
-    line = own_columns(orjson.loads(row.data), row.custom_id)
+    line = own_columns(orjson.loads(row.data), row.custom_id, RESULT_FIELDS)
     line.update(_outcome(row, operation))
     return line
-
-
-def own_columns(data: Mapping[str, Json], custom_id: str | None) -> dict[str, Json]:
-    """The row's own columns under names that no result field has."""
-    if data.keys().isdisjoint(RESULT_FIELDS):
-        return dict(data)
-    taken = set(data) | set(RESULT_FIELDS)
-    columns: dict[str, Json] = {}
-    for name, value in data.items():
-        if name not in RESULT_FIELDS:
-            columns[name] = value
-        elif name != "custom_id" or custom_id is None or str(value) != custom_id:
-            columns[_free_name(name, taken)] = value
-    return columns
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    new = _RENAMED + name
-    while new in taken:
-        new = _RENAMED + new
-    taken.add(new)
-    return new
 
 
 def _outcome(row: ExportRow, operation: Operation) -> dict[str, Json]:

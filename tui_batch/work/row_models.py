@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tui_batch.domain.job import InputSource
+from tui_batch.engine.chaining import FORMAT
 from tui_batch.inputs.byte_source import STDIN
 from tui_batch.inputs.draft import JobDraft, ModelChoice
 from tui_batch.inputs.readers.registry import InputFormat
@@ -16,9 +17,10 @@ from tui_batch.inputs.reading import Preview, preview
 def with_row_model(draft: JobDraft) -> JobDraft:
     """The draft with the model that its first row names, where the draft names none. Blocks.
 
-    Standard input can be read only once, so it is not looked at. Raises UserError when the input cannot be opened.
+    Standard input can be read only once, and answers of a job name no model for the next: they are not looked at.
+    Raises UserError when the input cannot be opened.
     """
-    if draft.models or draft.source.path == STDIN:
+    if draft.models or draft.source.path == STDIN or draft.source.format == FORMAT:
         return draft
     seen = preview(draft.source, 1)
     model = _model(seen, draft.source) if seen.rows else None
