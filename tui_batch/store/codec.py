@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -74,8 +75,14 @@ def _build_dataclass(kind: type[T], plain: Mapping[str, Any]) -> T:
     known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(plain) - set(known)):
         raise UserError(f"This job was stored by a newer llmbatch-tui ({', '.join(unknown)}).", remedy="Upgrade it.")
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     return kind(**{name: _build(hints[name], plain[name]) for name, item in known.items() if _given(item, plain)})
+
+
+@cache
+def _hints(kind: type[Any]) -> Mapping[str, Any]:
+    """A list of a thousand jobs asks for the same few, and working them out costs a millisecond each time."""
+    return get_type_hints(kind)
 
 
 def _given(item: Field[Any], plain: Mapping[str, Any]) -> bool:

@@ -53,10 +53,9 @@ def _job(row: Row, known: JobSpec | None = None) -> Job:
 
 
 def _overview(conn: sqlite3.Connection, known: Mapping[int, Job]) -> tuple[Job, ...]:
-    frozen = [job_id for job_id, job in known.items() if job.started_at is not None]
     spec = "CASE WHEN id IN (SELECT value FROM json_each(?)) THEN NULL ELSE spec END AS spec"
     sql = f"SELECT {_COLUMNS.replace('spec', spec, 1)} FROM job ORDER BY id DESC"
-    rows = conn.execute(sql, (json.dumps(frozen),)).fetchall()
+    rows = conn.execute(sql, (json.dumps(list(known)),)).fetchall()
     return tuple(_job(row) if row[1] is not None else _job(row, known[row[0]].spec) for row in rows)
 
 
@@ -105,10 +104,7 @@ class Jobs:
         return [_job(row) for row in rows]
 
     async def overview(self, known: Mapping[int, Job]) -> tuple[Job, ...]:
-        """All jobs, newest first, quicker than `list`: specs of jobs in `known` are taken from there.
-
-        A draft's spec may still change, so it is always read.
-        """
+        """All jobs, newest first, quicker than `list`: specs of jobs in `known` are taken from there, as none changes."""
         return await self._read.read(partial(_overview, known=known))
 
     async def find(self, ref: str) -> Job:
