@@ -14,6 +14,7 @@ import typer
 from tui_batch import __version__
 from tui_batch.cli import (
     app_verbs,
+    dead_letter_verbs,
     item_verbs,
     job_verbs,
     knob_verbs,
@@ -61,6 +62,7 @@ def build() -> typer.Typer:
         *(run_verbs.run, run_verbs.add, run_verbs.resume, job_verbs.pause, job_verbs.cancel),
         *(job_verbs.ls, job_verbs.show, item_verbs.items, item_verbs.errors, job_verbs.retry),
         *(job_verbs.clone, job_verbs.delete, item_verbs.export, report_verbs.report, report_verbs.compare),
+        *(dead_letter_verbs.item, dead_letter_verbs.edit, dead_letter_verbs.discard),
         *(money_verbs.estimate, money_verbs.cost, money_verbs.prices),
         *(place_verbs.models, place_verbs.endpoints, place_verbs.doctor, place_verbs.paths, simulate_verb.simulate),
     )

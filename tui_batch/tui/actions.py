@@ -111,7 +111,7 @@ LOG = (
 )
 
 ITEMS = (
-    Action("items.open", "enter", "open", "Show prompt, answer, attempts and raw response.", 1, command="items JOB"),
+    Action("items.open", "enter", "open", "Show prompt, answer, attempts and raw response.", 1, command="item ITEM"),
     Action("items.filter", "slash", "filter", "Show only some: state:dead model:x words.", 2, command="items JOB"),
     Action("items.mark", "space", "mark", "Mark the item, so that actions mean it.", 3),
     Action("items.range", "v", "mark a range", "Mark all that the cursor passes, until v again."),
@@ -121,7 +121,7 @@ ITEMS = (
     Action("items.columns", "w", "columns", "Show or hide a column."),
     Action("items.retry", "r", "retry", "Try the marked dead items again.", 4, command="retry JOB --item ID"),
     Action(
-        "items.edit", "E", "edit row", "Edit the item's row and try it again.", command="edit JOB --item ID --row FILE"
+        "items.edit", "E", "edit row", "Edit the item's row and try it again.", command="edit ITEM --row FILE"
     ),
     Action("items.discard", "d", "discard", "Give up the marked dead items.", command="discard JOB --item ID"),
     Action("items.copy", "y", "copy", "Copy id, prompt, answer, error, row, curl or command.", 7),
@@ -137,7 +137,7 @@ ITEM = (
     Action("item.search_next", "ctrl+n,f3", "next hit", "Go to the next place where the words stand."),
     Action("item.retry", "r", "retry", "Try the dead item again.", 5, command="retry JOB --item ID"),
     Action(
-        "item.edit", "E", "edit row", "Edit the row and try the item again.", command="edit JOB --item ID --row FILE"
+        "item.edit", "E", "edit row", "Edit the row and try the item again.", command="edit ITEM --row FILE"
     ),
     Action("item.discard", "d", "discard", "Give the dead item up.", command="discard JOB --item ID"),
     Action("item.copy", "y", "copy", "Copy id, prompt, answer, error, row, curl or command.", 6),
@@ -151,7 +151,7 @@ ERRORS = (
     Action("errors.retry", "r", "retry", "Try the marked groups, or this one, again.", 3, command="retry JOB --class CLASS"),
     Action("errors.retry_all", "A", "retry all", "Try all dead items again.", 4, command="retry JOB --dead"),
     Action("errors.edit", "E", "edit row", "Edit the example's row and try it again.", 5,
-           command="edit JOB --item ID --row FILE"),
+           command="edit ITEM --row FILE"),
     Action("errors.discard", "d", "discard", "Give the marked groups up.", 6, command="discard JOB --class CLASS"),
     Action("errors.filter", "slash", "filter", "Show only some groups."),
     Action("errors.example", "e", "example", "Open the first item that failed so.", 7),

@@ -101,7 +101,7 @@ class ItemVerbs:
             self._app.say("nothing was changed")
             return
         await self._desk.controller.edit(item_id, parse_row(edited))
-        self._app.record("edit", str(job.id), "--item", str(item_id), "--row", "FILE")
+        self._app.record("edit", str(item_id), "--row", "FILE")
         if detail.row.state is ItemState.DEAD:
             await self.retry(Dead(job, 1, (item_id,)))
 
@@ -128,7 +128,7 @@ class ItemVerbs:
             ("m", "error message", detail.message),
             ("r", "row as JSON", detail.data.decode("utf-8", "replace")),
             ("c", "request as a curl command, without the key", None),
-            ("l", "command line", self._desk.where.command("items", str(job.id), "--item", str(item_id))),
+            ("l", "command line", self._desk.where.command("item", str(item_id))),
         ]
         offered = [Choice(key, label, label) for key, label, text in entries if text != ""]
         chosen = await self._app.push_screen_wait(Menu(f"Copy of item {item_id}", offered))

@@ -1,12 +1,363 @@
-"""Place: Errors."""
+"""Place 3: why items failed, grouped, and what to do with the dead ones: retry, edit, discard, export."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Input, Static
+
+from tui_batch import figures
+from tui_batch.domain.item import ItemState
+from tui_batch.domain.item_filter import Choice, ItemFilter, OneOf
+from tui_batch.domain.outcome import FREE_RETRY, JOB_WIDE, RETRYABLE, OutcomeClass
+from tui_batch.domain.stored import ErrorGroup
+from tui_batch.errors import UserError
+from tui_batch.store.items import OTHERS
+from tui_batch.tui.actions import bindings
+from tui_batch.tui.clipboard import copy
+from tui_batch.tui.desk import Desk
+from tui_batch.tui.filters import matcher, text_of
+from tui_batch.tui.item_verbs import Dead, ItemVerbs, likely_cost
 from tui_batch.tui.place import Place
+from tui_batch.tui.screens import menu
+from tui_batch.tui.screens.item_detail import ItemDetailScreen
+from tui_batch.tui.tones import Span, Tone, plain, styled, styles_of
+from tui_batch.tui.view import JobView, View
+from tui_batch.tui.widgets.table import Column, Table
+
+if TYPE_CHECKING:
+    from tui_batch.tui.app import BatchApp
+
+LEAST_PAUSE_S = 1.0
+_PAUSES = 8.0
+"""Groups of a running job are made again after so many times the time that it took."""
+
+ADVICE = {
+    OutcomeClass.CONTEXT_LENGTH: "The prompt does not fit the model: shorten the row (E), or clone with another model.",
+    OutcomeClass.BAD_REQUEST: "The server refuses the request as it is: read its words, then edit the row (E).",
+    OutcomeClass.REFUSED: "The provider's filter refused; its answer is kept. Edit the row (E) or discard it (d).",
+    OutcomeClass.TRUNCATED: "The answer was cut: clone the job with a larger max_tokens.",
+    OutcomeClass.INVALID: "The answers failed the schema or a check: see one (e), then retry or edit.",
+    OutcomeClass.MALFORMED: "The server's answer was no answer in its own format: retry later.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An error group, with its share of the dead items."""
+
+    group: ErrorGroup
+    share: float
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Class and message."""
+        return self.group.cls.value, self.group.message
+
+
+def advice(cls: OutcomeClass) -> str:
+    """What usually helps against a class of errors, in a sentence."""
+    if cls in ADVICE:
+        return ADVICE[cls]
+    if cls in JOB_WIDE:
+        return "Every item would meet it: mend key, model or account first, then retry (r)."
+    if cls in FREE_RETRY:
+        return "The server was busy: retry (r) with a lower concurrency."
+    return (
+        "It may pass by itself: retry (r)." if cls in RETRYABLE else "Read the message, then retry (r) or discard (d)."
+    )
+
+
+COLUMNS: tuple[Column[Group], ...] = (
+    Column("count", "count", lambda one: plain(figures.count(one.group.count), Tone.STRONG), 8, right=True,
+           sort=lambda one: -one.group.count),
+    Column("share", "share", lambda one: plain(f"{one.share:.0%}", Tone.MUTED), 5, right=True, drop=1),
+    Column("class", "class", lambda one: plain(f"✗ {one.group.cls.value}", Tone.BAD), 16,
+           sort=lambda one: one.group.cls.value),
+    Column("message", "message, with what varies as …", lambda one: plain(one.group.message or "(no message)"), 20,
+           stretches=True, sort=lambda one: one.group.message),
+)  # fmt: skip
 
 
 class ErrorsPlace(Place):
-    """Errors."""
+    """The groups above, the selected one's words below."""
 
     NAME = "errors"
     TITLE = "Errors"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("errors"),
+        Binding("escape", "back", "back", show=False),
+    ]
+    DEFAULT_CSS = """
+    ErrorsPlace #errors-filter { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
+    ErrorsPlace #errors-filter.open { display: block; }
+    ErrorsPlace #error-table { height: 1fr; min-height: 4; }
+    ErrorsPlace #error-words { height: auto; max-height: 8; padding: 0 1; border-top: solid $panel; }
+    ErrorsPlace #errors-line { height: 1; padding: 0 1; background: $panel; }
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._groups: tuple[Group, ...] = ()
+        self._of: tuple[int, int, int] | None = None
+        """Job, dead items and done ones that the groups were made of."""
+        self._reading = False
+        self._read_at = float("-inf")
+        self._took = 0.0
+        self._words = ""
+        self._sort = "count"
+        self._trouble = ""
+        self._said: tuple[object, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """Filter, groups, words, line."""
+        yield Input(placeholder="words in class or message", id="errors-filter", compact=True)
+        yield Table[Group](COLUMNS, lambda one: one.key, id="error-table")
+        yield Static(id="error-words", markup=False)
+        yield Static(id="errors-line", markup=False)
+
+    @property
+    def table(self) -> Table[Group]:
+        """The groups."""
+        return self.query_one("#error-table", Table)
+
+    @property
+    def _app(self) -> BatchApp:
+        return cast("BatchApp", self.app)
+
+    @property
+    def job(self) -> JobView | None:
+        """The job whose errors these are."""
+        return self.view.job
+
+    # What is shown
+
+    def show(self, view: View) -> None:
+        """Groups anew when there are more or fewer dead items, not oftener than that is cheap."""
+        super().show(view)
+        job = view.job
+        now = None if job is None else (job.id, job.counters.dead, job.counters.requests)
+        other_job = self._of is None or now is None or now[0] != self._of[0]
+        if other_job:
+            self._groups, self._trouble = (), ""
+        rested = time.monotonic() - self._read_at >= max(LEAST_PAUSE_S, _PAUSES * self._took)
+        if now != self._of and not self._reading and (rested or other_job):
+            self._of = now
+            if job is not None:
+                self._reading = True
+                self.run_worker(self._read(job), group="errors-read")
+        self._draw()
+
+    def entered(self) -> None:
+        """The groups have the focus."""
+        self.table.focus()
+
+    async def _read(self, job: JobView) -> None:
+        begun = time.monotonic()
+        try:
+            found = await self.desk.store.items.errors(job.id)
+            self._trouble = ""
+        except UserError as error:
+            found, self._trouble = [], error.message
+        finally:
+            self._reading = False
+            self._read_at, self._took = time.monotonic(), time.monotonic() - begun
+        if self.job is not None and self.job.id == job.id:
+            total = max(1, sum(group.count for group in found))
+            self._groups = tuple(Group(group, group.count / total) for group in found)
+        self._draw()
+
+    def _draw(self) -> None:
+        fits = matcher(self._words)
+        rows = [one for one in self._groups if fits(f"{one.group.cls.value} {one.group.message}".casefold())]
+        column = next(one for one in COLUMNS if one.id == self._sort.removeprefix("-"))
+        if column.sort is not None:
+            rows.sort(key=column.sort, reverse=self._sort.startswith("-"))
+        self.table.sorted_by = self._sort
+        self.table.empty = self._nothing()
+        self.table.set_rows(rows)
+        self._say()
+
+    def _nothing(self) -> str:
+        if self.job is None:
+            return "No job yet. n makes one from a file."
+        return "No group has these words. Escape takes them away." if self._words else "No dead items. All is well."
+
+    def _say(self) -> None:
+        row, line = self.table.cursor_row, self._line()
+        if (said := (row, line)) == self._said:
+            return
+        self._said = said
+        styles = styles_of(self.app.theme_variables)
+        words = self.query_one("#error-words", Static)
+        words.display = row is not None
+        if row is not None:
+            first = styled((("for example  ", Tone.MUTED), (row.group.example[:1_000], Tone.PLAIN)), styles)
+            first.no_wrap = False
+            last = styled(((advice(row.group.cls), Tone.ACCENT),), styles)
+            words.update(first.append("\n").append_text(last))
+        self.query_one("#errors-line", Static).update(styled(line, styles))
+
+    def _line(self) -> tuple[Span, ...]:
+        job = self.job
+        if self._trouble:
+            return ((f"✗ {self._trouble}", Tone.BAD),)
+        if job is None:
+            return (("no job", Tone.MUTED),)
+        dead = job.counters.dead
+        parts: list[Span] = [(f"#{job.id} {job.name}: ", Tone.MUTED)]
+        parts.append((f"{figures.count(dead)} dead", Tone.BAD if dead else Tone.GOOD))
+        parts.append((f" in {figures.count(len(self._groups))} groups", Tone.MUTED))
+        if marked := [one for one in self._groups if one.key in self.table.marks]:
+            parts.append((f", {figures.count(sum(one.group.count for one in marked))} marked", Tone.ACCENT))
+        if dead:
+            parts.append((f"  retrying all: {likely_cost(job, dead)}", Tone.MUTED))
+        return tuple(parts)
+
+    @on(Table.Moved, "#error-table")
+    def _moved(self, event: Table.Moved) -> None:
+        event.stop()
+        self._say()
+
+    @on(Table.Opened, "#error-table")
+    def _opened(self, event: Table.Opened) -> None:
+        event.stop()
+        self.action_errors_open()
+
+    @on(Table.Sorted, "#error-table")
+    def _sorted(self, event: Table.Sorted) -> None:
+        event.stop()
+        self._sort = event.column if self._sort != event.column else f"-{event.column}"
+        self._draw()
+
+    @on(Input.Changed, "#errors-filter")
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._words = event.value
+        self._draw()
+
+    @on(Input.Submitted, "#errors-filter")
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.table.focus()
+
+    # Actions; see actions.py
+
+    def action_errors_filter(self) -> None:
+        """Opens the line for words."""
+        line = self.query_one("#errors-filter", Input)
+        line.add_class("open")
+        line.focus()
+
+    def action_back(self) -> None:
+        """Leaves the filter, and takes marks away."""
+        line = self.query_one("#errors-filter", Input)
+        line.value = ""
+        line.remove_class("open")
+        self.table.marks.clear()
+        self.table.focus()
+        self.table.refresh()
+        self._draw()
+
+    def action_errors_open(self) -> None:
+        """Lists the items that failed so."""
+        row = self.table.cursor_row
+        if row is not None:
+            from tui_batch.tui.places.items import ItemsPlace
+
+            place = self._app.go_to(ItemsPlace.NAME)
+            assert isinstance(place, ItemsPlace)
+            place.show_filter(text_of(filter_of(row.group)))
+
+    def action_errors_example(self) -> None:
+        """Everything about the first item that failed so."""
+        row, job = self.table.cursor_row, self.job
+        if row is not None and job is not None:
+            self.app.push_screen(ItemDetailScreen(job, row.group.example_id, self._step))
+
+    async def _step(self, by: int) -> int | None:
+        """The example of the next group."""
+        self.table.action_cursor(by)
+        row = self.table.cursor_row
+        return None if row is None else row.group.example_id
+
+    def action_errors_mark(self) -> None:
+        """Marks the group, or takes its mark away."""
+        self.table.toggle_mark()
+        self._say()
+
+    def action_errors_retry(self) -> None:
+        """Tries the items of the marked groups again."""
+        self._verb(self._retry())
+
+    async def _retry(self) -> None:
+        await ItemVerbs(self._app).retry(await self._chosen())
+
+    def action_errors_retry_all(self) -> None:
+        """Tries all dead items again."""
+        if (job := self.job) is not None:
+            self._verb(ItemVerbs(self._app).retry(Dead(job, job.counters.dead)))
+
+    def action_errors_discard(self) -> None:
+        """Gives up the items of the marked groups."""
+        self._verb(self._discard())
+
+    async def _discard(self) -> None:
+        await ItemVerbs(self._app).discard(await self._chosen())
+
+    def action_errors_edit(self) -> None:
+        """Edits the row of the group's first item."""
+        row, job = self.table.cursor_row, self.job
+        if row is not None and job is not None:
+            self._verb(ItemVerbs(self._app).edit(job, row.group.example_id))
+
+    def action_errors_copy(self) -> None:
+        """Copies the message, the class or the command."""
+        row, job = self.table.cursor_row, self.job
+        if row is not None and job is not None:
+            self._verb(self._copy(row.group, job))
+
+    async def _copy(self, group: ErrorGroup, job: JobView) -> None:
+        command = self.desk.where.command("retry", str(job.id), "--class", group.cls.value)
+        texts = [("m", "message", group.example), ("c", "class", group.cls.value), ("l", "command line", command)]
+        chosen = await self.app.push_screen_wait(
+            menu.Menu("Copy", [menu.Choice(key, label, text, text[:60]) for key, label, text in texts])
+        )
+        if chosen is not None:
+            self._app.say(f"copied by {await copy(chosen, self.app.copy_to_clipboard)}")
+
+    async def _chosen(self) -> Dead:
+        """The dead items of the marked groups or of the one under the cursor; by class where that is all of it."""
+        job, rows = self.job, self.table.chosen()
+        if job is None or not rows:
+            raise UserError("there are no dead items")
+        count = sum(one.group.count for one in rows)
+        classes = {one.group.cls for one in rows}
+        if len(classes) == 1 and count == sum(one.group.count for one in self._groups if one.group.cls in classes):
+            return Dead(job, count, cls=rows[0].group.cls)
+        return Dead(job, count, await self._ids(job, rows))
+
+    async def _ids(self, job: JobView, rows: Sequence[Group]) -> tuple[int, ...]:
+        from tui_batch.store.item_view import ItemQuery
+
+        ids: set[int] = set()
+        for one in rows:
+            async for piece in self.desk.store.search.find(ItemQuery(job.id, filter_of(one.group))):
+                ids.update(piece.ids)
+        return tuple(sorted(ids))
+
+    def _verb(self, work: Coroutine[Any, Any, None]) -> None:
+        self.app.run_worker(self._app.guarded(work), group="verbs")
+
+
+def filter_of(group: ErrorGroup) -> ItemFilter:
+    """The items of an error group. What was left over from too many groups is told by its class alone."""
+    if group.message == OTHERS:
+        return ItemFilter((OneOf(Choice.STATE, (ItemState.DEAD.value,)), OneOf(Choice.CLASS, (group.cls.value,))))
+    return ItemFilter((OneOf(Choice.LIKE, (str(group.example_id),)),))

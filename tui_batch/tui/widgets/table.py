@@ -112,7 +112,8 @@ class Table(ScrollView, Generic[T], can_focus=True):
         super().__init__(id=id)
         self.columns = tuple(columns)
         self._key = key
-        self._empty = empty
+        self.empty = empty
+        """What is said where there are no rows."""
         self._rows: tuple[T, ...] = ()
         self._index: dict[object, int] = {}
         self._cursor = 0
@@ -221,7 +222,7 @@ class Table(ScrollView, Generic[T], can_focus=True):
             return self._strip(self._header(), base + self.get_component_rich_style("table--header"))
         position = y - 1 + round(self.scroll_offset.y)
         if position >= len(self._rows):
-            empty = self._empty if not self._rows and y == 2 else ""
+            empty = self.empty if not self._rows and y == 2 else ""
             return self._strip(Text(f"  {empty}"), base + styles[Tone.MUTED])
         row = self._rows[position]
         style = base

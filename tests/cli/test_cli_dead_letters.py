@@ -1,0 +1,71 @@
+"""Single items and dead ones on the command line: shown, edited, discarded."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Cli
+
+
+@pytest.fixture
+def failed(cli: Cli) -> Cli:
+    """A job of four items, of which two are dead."""
+    path = cli.folder / "letters.csv"
+    path.write_text("custom_id,prompt\n" + "".join(f"c{n},Letter {n}\n" for n in range(4)))
+    assert cli("run", path, "--simulate", "--system", "Be kind.").code == 0
+    with closing(sqlite3.connect(cli.db)) as conn, conn:
+        conn.execute("UPDATE item SET state = 'dead', outcome = 'refused' WHERE seq = 1")
+        conn.execute("UPDATE item SET state = 'dead', outcome = 'bad_request' WHERE seq = 3")
+        conn.execute("UPDATE result SET message = 'blocked' WHERE item_id IN (2, 4)")
+        conn.execute("UPDATE job SET done = 2, dead = 2")
+    return cli
+
+
+def test_an_item_is_shown_with_its_prompt_as_sent(failed: Cli) -> None:
+    shown = failed("item", "2", "--json").json
+    assert [message["role"] for message in shown["messages"]] == ["system", "user"]
+    assert shown["messages"][1]["content"] == "Letter 1"
+    assert (shown["state"], shown["message"], shown["row"]["custom_id"]) == ("dead", "blocked", "c1")
+    text = failed("item", "1")
+    assert "[system]\nBe kind." in text.out
+    assert "[answer]" in text.out
+    assert failed("item", "99").code == 2
+
+
+def test_an_edited_item_is_asked_anew(failed: Cli) -> None:
+    row = failed.folder / "row.json"
+    row.write_text(json.dumps({"custom_id": "c1", "prompt": "A nicer letter"}))
+    edited = failed("edit", "2", "--row", row)
+    assert edited.code == 0
+    assert "retry 1 --item 2" in edited.err
+    assert failed("retry", "1", "--item", "2").code == 0
+    assert failed("item", "2", "--json").json["messages"][1]["content"] == "A nicer letter"
+    assert failed("item", "3", "--json").json["messages"][1]["content"] == "Letter 2"
+
+
+@pytest.mark.parametrize(("text", "words"), [("{", "no JSON"), ("[1]", "JSON object")])
+def test_a_bad_row_is_refused_with_its_place(failed: Cli, text: str, words: str) -> None:
+    row = failed.folder / "row.json"
+    row.write_text(text)
+    result = failed("edit", "2", "--row", row)
+    assert result.code == 2
+    assert words in result.err
+    assert "row.json" in result.err
+    assert failed("edit", "1", "--row", row).code == 2
+
+
+def test_dead_items_are_discarded_by_class_and_only_when_told_to(failed: Cli) -> None:
+    asked = failed("discard", "1", "--class", "refused")
+    assert asked.code == 2  # nobody is there to say yes
+    assert failed("discard", "1", "--class", "timeout", "--yes").code == 2
+    assert failed("discard", "1", "--class", "refused", "--yes").code == 0
+    shown = failed("show", "1", "--json").json
+    assert (shown["dead"], shown["cancelled"], shown["done"]) == (1, 1, 2)
+    assert "1 dead items discarded" in failed("discard", "1", "--yes").err
+    assert failed("show", "1", "--json").json["dead"] == 0

@@ -1,0 +1,192 @@
+"""Verbs over single items and dead ones: item, edit, discard."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tui_batch import figures
+from tui_batch.cli.console import confirm, put, put_json, put_pairs, say
+from tui_batch.cli.job_verbs import JobArgument, JsonOption, YesOption, parse_class
+from tui_batch.cli.opening import desk, need_database, run
+from tui_batch.cli.where import DbOption, Where, where
+from tui_batch.domain.item import ItemState
+from tui_batch.domain.job import Job
+from tui_batch.domain.stored import ItemDetail
+from tui_batch.errors import UserError
+from tui_batch.safe_text import safe_text
+
+if TYPE_CHECKING:
+    from tui_batch.engine.control import Selection
+    from tui_batch.work.item_request import AsSent
+
+ItemArgument = Annotated[int, typer.Argument(metavar="ITEM", help="An item's id, as `items` shows it.")]
+STDIN = "-"
+
+
+def item(ctx: typer.Context, item_id: ItemArgument, as_json: JsonOption = False, db: DbOption = None) -> None:
+    """Show one item: its prompt as sent, its answer, its failed attempts."""
+    place = where(ctx, db, None)
+    detail, sent = run(_item(place, item_id))
+    if as_json:
+        put_json(_as_json(detail, sent))
+        return
+    row = detail.row
+    put_pairs(
+        [
+            ("item", f"{row.id} of job {detail.job_id}, row {row.seq + 1}"),
+            ("custom_id", row.custom_id or ""),
+            ("state", row.state.value + (f" ({row.cls.value})" if row.cls is not None else "")),
+            ("sent to", str(sent.deployment) if sent is not None else ""),
+            ("why", detail.message),
+        ]
+    )
+    for one in detail.attempts:
+        say(f"attempt {one.number}: {one.cls.value} at {one.deployment}: {safe_text(one.message, 300)}")
+    for message in sent.messages if sent is not None else ():
+        put(f"\n[{message.role}]\n{_text(message.content)}")
+    if detail.text is not None:
+        put(f"\n[answer]\n{_text(detail.text)}")
+
+
+def _text(content: object) -> str:
+    """Lines without anything that could act on a terminal."""
+    text = content if isinstance(content, str) else str(content)
+    return "\n".join(safe_text(line) for line in text.split("\n"))
+
+
+async def _item(place: Where, item_id: int) -> tuple[ItemDetail, AsSent | None]:
+    import asyncio
+
+    from tui_batch.work.item_request import as_sent
+
+    need_database(place)
+    async with desk(place) as at:
+        detail = await at.store.items.detail(item_id)
+        spec = (await at.store.jobs.get(detail.job_id)).spec
+        try:
+            return detail, await asyncio.to_thread(as_sent, spec, detail)
+        except UserError:  # a row that no request can be made of: its own words are the item's message
+            return detail, None
+
+
+def _as_json(detail: ItemDetail, sent: AsSent | None) -> dict[str, object]:
+    import json
+
+    from tui_batch.report.job_json import item_json
+
+    return {
+        **item_json(detail.row),
+        "row": json.loads(detail.data),
+        "messages": [{"role": one.role, "content": one.content} for one in sent.messages] if sent else None,
+        "response": detail.text,
+        "message": detail.message,
+        "attempts_failed": [
+            {
+                "number": one.number,
+                "at": figures.utc(one.at),
+                "class": one.cls.value,
+                "status": one.status,
+                "model": one.deployment.model,
+                "endpoint": one.deployment.endpoint,
+                "message": one.message,
+            }
+            for one in detail.attempts
+        ],
+    }
+
+
+def edit(
+    ctx: typer.Context,
+    item_id: ItemArgument,
+    row: Annotated[str, typer.Option("--row", metavar="FILE", help="The new row, a JSON object; - reads it here.")],
+    db: DbOption = None,
+) -> None:
+    """Give one dead or pending item another row.
+
+    Other items that had the same row keep it. Retry sends it.
+    """
+    place = where(ctx, db, None)
+    job = run(_edit(place, item_id, _read_row(row)))
+    say(f"item {item_id} has a new row. Send it: {place.command('retry', str(job), '--item', str(item_id))}")
+
+
+def _read_row(source: str) -> dict[str, object]:
+    import json
+
+    try:
+        text = sys.stdin.read() if source == STDIN else Path(source).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{source}: cannot be read: {error}") from error
+    try:
+        row = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{source}:{error.lineno}: is no JSON: {error.msg}") from None
+    if not isinstance(row, dict):
+        raise UserError(f"{source}: must be a JSON object", remedy='Such as {"prompt": "..."}')
+    return row
+
+
+async def _edit(place: Where, item_id: int, row: dict[str, object]) -> int:
+    need_database(place)
+    async with desk(place) as at:
+        detail = await at.store.items.detail(item_id)
+        await at.controller.edit(item_id, row)
+        return detail.job_id
+
+
+def discard(
+    ctx: typer.Context,
+    job: JobArgument,
+    cls: Annotated[
+        list[str] | None, typer.Option("--class", metavar="CLASS", help="Dead items of this error class.")
+    ] = None,
+    item: Annotated[list[int] | None, typer.Option("--item", metavar="ID", help="A dead item, by its id.")] = None,
+    custom_id: Annotated[
+        list[str] | None, typer.Option("--custom-id", metavar="ID", help="A dead item, by its custom_id.")
+    ] = None,
+    yes: YesOption = False,
+    db: DbOption = None,
+) -> None:
+    """Give dead items up: they become cancelled.
+
+    All dead items of the job when nothing is named. Their errors stay to be read.
+    """
+    from tui_batch.engine.control import Selection
+
+    place = where(ctx, db, None)
+    chosen = Selection(frozenset(parse_class(name) for name in cls or []), tuple(item or []), tuple(custom_id or []))
+    found, count = run(_dead(place, job, chosen))
+    ref = str(found.id)
+    if not count:
+        raise UserError(f"job {ref} has no such dead item", remedy=f"See them: {place.command('errors', ref)}")
+    confirm(f"Discard {figures.count(count)} dead items of job {ref} {safe_text(found.spec.name, 60)}?", yes=yes)
+    gone = run(_discard(place, found.id, chosen))
+    say(f"job {ref}: {figures.count(gone)} dead items discarded")
+
+
+async def _dead(place: Where, ref: str, chosen: Selection) -> tuple[Job, int]:
+    """The job, and how many dead items are meant."""
+    need_database(place)
+    async with desk(place) as at:
+        found = await at.store.jobs.find(ref)
+        if not (chosen.classes or chosen.item_ids or chosen.custom_ids):
+            return found, found.counters.dead
+        count, after = 0, None
+        while page := await at.store.items.page(found.id, state=ItemState.DEAD, after=after, limit=1_000):
+            after = (page[-1].seq, page[-1].variant)
+            count += sum(
+                (not chosen.classes or row.cls in chosen.classes)
+                and (not chosen.item_ids or row.id in chosen.item_ids)
+                and (not chosen.custom_ids or row.custom_id in chosen.custom_ids)
+                for row in page
+            )
+        return found, count
+
+
+async def _discard(place: Where, job_id: int, chosen: Selection) -> int:
+    async with desk(place) as at:
+        return await at.controller.discard(job_id, chosen)
