@@ -208,9 +208,23 @@ def test_a_job_file_runs_and_options_win_over_it(cli: Cli) -> None:
 
 def test_a_sample_is_spread_over_the_file(cli: Cli) -> None:
     result = cli("run", cli.rows(100), "--simulate", "--sample", "4", "-o", cli.folder / "out.jsonl")
-    assert result.code == 0, result.err
-    assert [line["id"] for line in cli.lines("out.jsonl")] == [24, 49, 74, 99]
-    assert "a sample of" in result.err
+    assert result.code == 4, result.err
+    assert [line["id"] for line in cli.lines("out.jsonl") if line["status"] == "done"] == [12, 37, 62, 87]
+    assert "All 100: cost" in result.err
+    assert "resume 1" in result.err
+
+
+def test_the_rest_of_a_sample_is_asked_with_a_yes_or_by_resume(cli: Cli) -> None:
+    rows = cli.rows(30)
+    assert cli("run", rows, "--simulate", "--sample", "4", "--yes", "-o", cli.folder / "one.jsonl").code == 0
+    assert cli("run", rows, "--simulate", "--no-cache", "--sample", "4").code == 4
+    assert cli("resume", "2", "-o", cli.folder / "two.jsonl").code == 0
+    for name in ("one.jsonl", "two.jsonl"):
+        assert {line["status"] for line in cli.lines(name)} == {"done"}
+
+
+def test_a_sample_as_large_as_the_file_is_the_whole_job(cli: Cli) -> None:
+    assert cli("run", cli.rows(3), "--simulate", "--sample", "9").code == 0
 
 
 def test_embeddings_are_lists_of_numbers(cli: Cli) -> None:

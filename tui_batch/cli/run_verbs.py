@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tui_batch.headless import Display
     from tui_batch.report.targets import Target
 
-_NOT_FOR_ADD = frozenset({"as_json", "detach", "yes", "output"})
+_NOT_FOR_ADD = frozenset({"as_json", "detach", "yes", "output", "sample"})
 
 
 @taking(JobFlags)

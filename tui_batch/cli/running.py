@@ -13,12 +13,13 @@ from tui_batch import figures
 from tui_batch.cli.exits import Exit, exit_of
 from tui_batch.cli.interrupts import Interrupts, cancelling
 from tui_batch.cli.job_verbs import state_words
+from tui_batch.cli.sampling import Trial, findings, goes_on
 from tui_batch.cli.where import Where
 from tui_batch.domain.item import ItemFlag
 from tui_batch.domain.job import Job, JobState
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.stored import ErrorGroup
-from tui_batch.engine.engine import Engine
+from tui_batch.engine.engine import TRIED, Engine
 from tui_batch.engine.workplace import Workplace
 from tui_batch.errors import UserError
 from tui_batch.headless import Display, Ending
@@ -42,6 +43,8 @@ class RunPlan:
     rejects: Path | None = None
     rejected: int = 0
     first_reject: str = ""
+    trial: Trial | None = None
+    """Rows to be asked first; None: all at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,7 @@ async def run_job(workplace: Workplace, plan: RunPlan, display: Display, interru
     """Runs the job to its end, or to where it is stopped; prints through `display` and returns the exit code."""
     before = await workplace.store.jobs.get(plan.job_id)
     started = time.monotonic()
-    finished = await workplace.controller.start(plan.job_id)
-    display.start(before, plan.notes)
-    with interrupts.handled_by(_stopper(workplace.engine, display)):
-        job = await _watch(workplace.engine, plan.job_id, finished, display)
+    job = await _run_parts(workplace, plan, before, display, interrupts)
     elapsed = time.monotonic() - started
     exported, trouble = await _write_results(workplace, job, plan, interrupts)
     groups = await workplace.store.items.errors(job.id) if job.counters.dead else []
@@ -83,6 +83,35 @@ async def run_job(workplace: Workplace, plan: RunPlan, display: Display, interru
     )
     display.end(_ending(plan, outcome, where))
     return outcome.exit
+
+
+async def _run_parts(workplace: Workplace, plan: RunPlan, before: Job, display: Display, interrupts: Interrupts) -> Job:
+    """The whole job; or a trial, and the rest when a person wants it."""
+    numbers = () if plan.trial is None else plan.trial.numbers(before)
+    job = await _run_part(workplace, before, numbers, plan.notes, display, interrupts)
+    tried = numbers and job.message == TRIED.message and not interrupts.count
+    if plan.trial is None or not tried:
+        return job
+    display.close()
+    for line in await findings(workplace.store.items, job, numbers):
+        display.note(line)
+    with cancelling(interrupts):
+        further = await goes_on(plan.trial)
+    return await _run_part(workplace, job, (), (), display, interrupts) if further else job
+
+
+async def _run_part(
+    workplace: Workplace,
+    job: Job,
+    numbers: tuple[int, ...],
+    notes: tuple[str, ...],
+    display: Display,
+    interrupts: Interrupts,
+) -> Job:
+    finished = await workplace.controller.start(job.id, numbers)
+    display.start(job, notes)
+    with interrupts.handled_by(_stopper(workplace.engine, display)):
+        return await _watch(workplace.engine, job.id, finished, display)
 
 
 def _stopper(engine: Engine, display: Display) -> Callable[[int], None]:

@@ -101,18 +101,21 @@ class Controller:
         self._lease_s = lease_s
         self._starting: set[int] = set()
 
-    async def start(self, job_id: int) -> asyncio.Future[Job]:
-        """Takes the job's lease and runs it here. Raises UserError when it runs elsewhere or cannot run."""
+    async def start(self, job_id: int, trial: tuple[int, ...] = ()) -> asyncio.Future[Job]:
+        """Takes the job's lease and runs it here. Raises UserError when it runs elsewhere or cannot run.
+
+        `trial`: asks these rows only, by their numbers from 0, then pauses the job.
+        """
         engine = self._own_engine()
         if job_id in self._starting or engine.find(job_id) is not None:
             raise UserError(f"job {job_id} runs already")
         self._starting.add(job_id)
         try:
-            return await self._start(engine, job_id)
+            return await self._start(engine, job_id, trial)
         finally:
             self._starting.discard(job_id)
 
-    async def _start(self, engine: Engine, job_id: int) -> asyncio.Future[Job]:
+    async def _start(self, engine: Engine, job_id: int, trial: tuple[int, ...]) -> asyncio.Future[Job]:
         await engine.ended(job_id)
         job = await self._store.jobs.get(job_id)
         check_startable(job)
@@ -125,7 +128,7 @@ class Controller:
             )
         try:
             await self._store.jobs.set_state(job_id, JobState.RUNNING, now=self._clock())
-            return await engine.start(await self._store.jobs.get(job_id))
+            return await engine.start(await self._store.jobs.get(job_id), trial)
         except BaseException:
             await self._store.jobs.set_state(
                 job_id, job.state, reason=job.reason, message=job.message, now=self._clock(), by=engine.owner

@@ -53,6 +53,10 @@ LOST = Halt(JobState.PAUSED, PauseReason.OWNER_LOST, "another process took this 
 """Stops a run whose lease is gone; the job's state is the new owner's business."""
 
 
+TRIED = Halt(JobState.PAUSED, PauseReason.USER, "the rows to be tried first are answered")
+"""Ends a trial while there are other rows."""
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What the engine is given from outside, so that tests can give something else."""
@@ -160,8 +164,10 @@ class Engine:
         """The jobs that this process runs."""
         return tuple(self._runs)
 
-    async def start(self, job: Job) -> asyncio.Future[Job]:
+    async def start(self, job: Job, trial: tuple[int, ...] = ()) -> asyncio.Future[Job]:
         """Runs a job whose lease this process holds. The result is the job as it ended: completed, paused, ...
+
+        `trial`: asks these rows only, by their numbers from 0, then pauses the job.
 
         Raises UserError when a template does not compile or a key is missing.
         """
@@ -176,6 +182,7 @@ class Engine:
         run = JobRun(job, preparer, checks, scored)
         await self._recall(run.limiter, job.id)
         await self._purse.open(run)
+        run.trial = trial
         if not self._runs:
             self._beat_at = self._around.clock() if job.heartbeat_at is None else job.heartbeat_at
         run.served = min((other.served for other in self._runs.values()), default=0.0)
@@ -270,6 +277,9 @@ class Engine:
         self._scheduler.kick()
         running = self._running.get(run.id)
         over = run.in_flight == 0 and (run.halt is not None or (run.exhausted and run.idle))
+        if over and run.trial and run.halt is None and running is not None:
+            self.halt(run, TRIED)
+            return
         if running is not None and over and running.ending is None:
             running.ending = self._loop.create_task(self._end(running), name=f"end job {run.id}")
             self._ends.add(running.ending)

@@ -80,7 +80,7 @@ class Feeder:
         rewinds = self._rewinds
         try:
             page = await self._store.items.pending_page(
-                run.id, after=self._after, limit=PAGE_ITEMS, max_bytes=PAGE_BYTES
+                run.id, after=self._after, among=run.trial, limit=PAGE_ITEMS, max_bytes=PAGE_BYTES
             )
         finally:
             self._reading = False

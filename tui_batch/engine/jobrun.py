@@ -53,6 +53,8 @@ class JobRun:
         """Items that wait for an equal request in flight."""
         self.served = 0.0
         """Requests sent, for fair shares; starts at the least of the jobs already running."""
+        self.trial: tuple[int, ...] = ()
+        """The only rows to be asked in this run, by their number from 0; empty: all."""
         self.halt: Halt | None = None
         self.over = False
         """It has left the engine: nothing may be recorded for it any more."""
@@ -134,6 +136,7 @@ class JobRun:
             hold=None if wait is None or halt is not None else Hold(wait.what, seconds),
             score_mean=self.stats.scored.mean,
             drift=() if self.drift is None else self.drift.alerts,
+            projected=self.stats.projected,
         )
 
 

@@ -12,6 +12,12 @@ from tui_batch.inputs.reading import open_rows
 from tui_batch.inputs.rows import Read
 
 
+def spread_numbers(total: int, wanted: int) -> tuple[int, ...]:
+    """The numbers, from 0, of `wanted` of `total` rows at equal distances; all when there are no more."""
+    wanted = min(wanted, total)
+    return tuple((2 * place + 1) * total // (2 * wanted) for place in range(wanted))
+
+
 def count_rows(source: InputSource) -> int:
     """Good rows of an input. Reads all of it: call it from a worker thread. Raises UserError."""
     if source.path == STDIN:

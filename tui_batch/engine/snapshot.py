@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from tui_batch.domain.job import Counters, JobState, Knobs, PauseReason
 from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.domain.spending import CostRange
 from tui_batch.quality.drift import Alert
 
 LONG_S = 120.0
@@ -77,6 +78,8 @@ class JobSnapshot:
     """Mean score of the job's answers so far, 0 to 1; None: no check gives one."""
     drift: tuple[Alert, ...] = ()
     """In what way answers got worse in this run, as far as it still holds."""
+    projected: CostRange | None = None
+    """What it will have cost at its end; None: nothing ended yet, or the price of a request is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from tui_batch.domain.item import ItemRecord, ItemState
 from tui_batch.domain.job import Counters
 from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.domain.spending import CostRange
 from tui_batch.engine.histogram import Histogram, RecentHistogram, WindowedRate
 from tui_batch.engine.lane import latency_of
+from tui_batch.engine.projection import CostTally, project
 from tui_batch.engine.snapshot import Latency
 
 
@@ -58,6 +60,7 @@ class JobStats:
         self.counters = counters
         self.scored = scored
         self.failures: Counter[OutcomeClass] = Counter()
+        self._costs = CostTally.of(counters)
         self._finished = WindowedRate(10.0)
         self._latency = Histogram()
         self._recent = RecentHistogram()
@@ -65,6 +68,7 @@ class JobStats:
     def add(self, now: float, record: ItemRecord) -> None:
         """Counts one outcome; `now` is the loop's clock."""
         self.counters = counted(self.counters, record)
+        self._costs.add(record.cost_nano or 0, ended=record.state is not ItemState.PENDING)
         if record.attempt is not None:
             self.failures[record.outcome.cls] += 1
         if record.state is ItemState.PENDING:
@@ -84,6 +88,11 @@ class JobStats:
         """Seconds to the end at the present rate."""
         rate = self.rate(now)
         return self.counters.pending / rate if rate > 0 else None
+
+    @property
+    def projected(self) -> CostRange | None:
+        """What the job will have cost at its end."""
+        return project(self._costs, self.counters)
 
     @property
     def latency(self) -> Latency:

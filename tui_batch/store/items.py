@@ -280,8 +280,8 @@ def _export_row(row: Row) -> ExportRow:
 
 def _detail(conn: sqlite3.Connection, item_id: int) -> ItemDetail:
     item = f"""SELECT {_ROW}, {_EXCERPT}, score, job_id, CAST(payload.data AS BLOB), result.text,
-        coalesce(result.message, ''), finish_reason, request_id, raw FROM item JOIN payload ON payload.id = item.payload_id
-        LEFT JOIN result ON result.item_id = item.id WHERE item.id = ?"""
+        coalesce(result.message, ''), finish_reason, request_id, raw FROM item
+        JOIN payload ON payload.id = item.payload_id LEFT JOIN result ON result.item_id = item.id WHERE item.id = ?"""
     failed = """SELECT number, at, endpoint, model, class, status, message, latency_ms, tokens_in, tokens_out,
         cost_nano FROM attempt WHERE item_id = ? ORDER BY id"""
     with snapshot(conn):
