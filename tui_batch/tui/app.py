@@ -12,6 +12,7 @@ from textual.binding import BindingType
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher
 
+from tui_batch.domain.endpoint import Endpoint
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import JobDraft
 from tui_batch.safe_text import safe_text
@@ -191,11 +192,11 @@ class BatchApp(App[Wish]):
         finally:
             title.left = before
 
-    async def new_job(self, draft: JobDraft | None) -> None:
-        """Opens the new-job screen and selects what came of it."""
+    async def new_job(self, draft: JobDraft | None, endpoints: tuple[Endpoint, ...] = ()) -> None:
+        """Opens the new-job screen and selects what came of it; `endpoints` are those of the job it is taken from."""
         from tui_batch.tui.screens.new_job import NewJobScreen
 
-        job_id = await self.push_screen_wait(NewJobScreen(self.desk, draft))
+        job_id = await self.push_screen_wait(NewJobScreen(self.desk, draft, endpoints=endpoints))
         self.bridge.hurry()
         if job_id is not None:
             await self._tick()

@@ -136,7 +136,7 @@ class JobVerbs:
 
     async def edit(self, jobs: Sequence[JobView]) -> None:
         """Opens the new-job screen with what this job says."""
-        await self._app.new_job(draft_of(jobs[0].job))
+        await self._app.new_job(draft_of(jobs[0].job), jobs[0].job.spec.endpoints)
 
     async def cancel(self, jobs: Sequence[JobView]) -> None:
         """Ends jobs, asked for first."""

@@ -146,7 +146,11 @@ def draw(spec: JobSpec, rng: random.Random, read: int = READ_ROWS, wanted: int =
 
 def estimated(spec: JobSpec, knobs: Knobs, known: Known) -> Estimate:
     """As `estimate`. Blocks: a second for a long file."""
-    drawn = draw(spec, random.Random(0))
+    return measured(draw(spec, random.Random(0)), knobs, known)
+
+
+def measured(drawn: Drawn, knobs: Knobs, known: Known) -> Estimate:
+    """What `drawn.spec` will take, by rows that were drawn before. Raises UserError for a bad template. Blocks."""
     spec = drawn.spec
     preparer = Preparer(spec, compile_prompt(spec), known.estimator, provider_for)
     each = variants(spec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,30 +13,25 @@ from typing import Any
 import orjson
 
 from tui_batch.domain.endpoint import Endpoint, Operation
-from tui_batch.domain.item import ItemState, NewRow
-from tui_batch.domain.job import InputSource, JobSpec, Mode
+from tui_batch.domain.item import ItemState
+from tui_batch.domain.job import InputSource, JobSpec
 from tui_batch.engine.compose import Composed, compose
 from tui_batch.engine.importing import Imported, ImportPlan, ImportProgress, create_job
-from tui_batch.engine.prepare import max_output
 from tui_batch.engine.router import variants
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import JobDraft, ModelChoice
 from tui_batch.inputs.importing import rejects_path
-from tui_batch.inputs.reading import open_input
 from tui_batch.inputs.templates import DEFAULT_PROMPT, Renderer, RowError, compile_prompt
 from tui_batch.money.tokens import OVERHEAD, estimate
 from tui_batch.providers.base import Transport
 from tui_batch.settings import Settings
 from tui_batch.store.store import Store
+from tui_batch.work.estimating import Drawn, Estimate, draw, known_about, measured
 from tui_batch.work.preflight import check_reachable
 from tui_batch.work.reach import Listing, list_everything, listing
 from tui_batch.work.row_models import with_row_model
-from tui_batch.work.simulated import simulator_endpoint, with_simulator
+from tui_batch.work.simulated import NAME, simulator_endpoint, with_simulator
 
-SURVEY_S = 2.0
-"""How long an input is counted before the rest is extrapolated."""
-SURVEY_SAMPLE = 200
-"""Rows whose tokens stand for all rows."""
 TRY_ROWS = 10
 
 
@@ -48,19 +43,6 @@ class Shown:
     prompt: str
     tokens: int
     """By estimate, both texts and the chat's own framing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """How large an input is, and a sample of it."""
-
-    source: InputSource
-    """With the format that was found."""
-    rows: int
-    is_exact: bool
-    """False: extrapolated from the part that was read in time."""
-    sample: tuple[bytes, ...]
-    """Rows as JSON, drawn evenly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,69 +130,44 @@ def _words(content: Any) -> str:
     return content if isinstance(content, str) else orjson.dumps(content).decode()
 
 
-def survey(source: InputSource, *, patience_s: float = SURVEY_S, clock: Callable[[], float] = time.monotonic) -> Survey:
-    """Counts an input's good rows and draws a sample of them. Blocks for little more than `patience_s` seconds.
+def drawn(draft: JobDraft, source: InputSource) -> Drawn:
+    """The rows that stand for the whole input, and how many there are. Blocks: about a second for a long file.
 
-    Raises UserError when the input cannot be opened, and when reading stops before any good row.
+    Raises UserError when the input cannot be read or has no usable row.
     """
-    chance = random.Random(0)
-    until = clock() + patience_s
-    sample: list[bytes] = []
-    count = 0
-    with open_input(source) as rows:
-        for read in rows:
-            if not isinstance(read, NewRow):
-                continue
-            count += 1
-            if len(sample) < SURVEY_SAMPLE:
-                sample.append(read.data)
-            elif (place := chance.randrange(count)) < SURVEY_SAMPLE:
-                sample[place] = read.data
-            if count % 512 == 0 and clock() > until and (part := rows.progress):
-                return Survey(rows.source, max(count, round(count / part)), part >= 1.0, tuple(sample))
-        return Survey(rows.source, count, True, tuple(sample))
+    return draw(as_spec(draft, source), random.Random(0))
 
 
-@dataclass(frozen=True, slots=True)
-class Lengths:
-    """What a sample says about the prompts of all rows."""
-
-    tokens_in: float
-    """Mean prompt tokens of a row, by estimate."""
-    max_out: int | None
-    """The bound on an answer's tokens that the first row sets; None: none."""
-    unusable: int
-    """Rows of the sample that no prompt can be made of."""
-    seen: int
+async def expect(workshop: Workshop, draft: JobDraft, rows: Drawn) -> Estimate:
+    """What a draft will take, by rows that were drawn before. Raises UserError. No model is asked anything."""
+    made = await compose(draft, workshop.known, workshop.transport)
+    known = await known_about(made.spec, workshop.store, workshop.settings.prices)
+    spec = replace(made.spec, source=rows.spec.source)
+    return await asyncio.to_thread(measured, replace(rows, spec=spec), made.knobs, known)
 
 
-def lengths(draft: JobDraft, seen: Survey) -> Lengths:
-    """Tokens of a survey's sample. Raises UserError for a template that cannot be used. Blocks."""
-    renderer = compile_prompt(as_spec(draft, seen.source))
-    total, usable, limit = 0, 0, None
-    for data in seen.sample:
-        try:
-            total += _shown(renderer, data).tokens
-        except RowError:
-            continue
-        if usable == 0:
-            limit = max_output(renderer.render(data).request)
-        usable += 1
-    return Lengths(total / usable if usable else 0.0, limit, len(seen.sample) - usable, len(seen.sample))
+Listings = Callable[[], Awaitable[list[Listing]]]
+"""Asks endpoints for their models."""
 
 
-async def find_offers(workshop: Workshop, settings_file: Path | None) -> Offers:
+async def find_offers(workshop: Workshop, elsewhere: Listings) -> Offers:
     """What the endpoints really serve, the simulator last. Servers that do not answer are named with the reason."""
-    simulator = simulator_endpoint()
-    found, own = await asyncio.gather(_everywhere(settings_file), listing(simulator, workshop.transport))
-    return offers_of([*found, own])
+    simulator = workshop.known.endpoint(NAME) or simulator_endpoint()
+    found, own = await asyncio.gather(elsewhere(), listing(simulator, workshop.transport))
+    return offers_of([*(one for one in found if one.endpoint.name != NAME), own])
 
 
-async def _everywhere(settings_file: Path | None) -> list[Listing]:
+async def everywhere(settings_file: Path | None) -> list[Listing]:
+    """All endpoints that have a key or run on this machine; none when the settings cannot be read."""
     try:
         return await list_everything(settings_file, None, None)
-    except UserError:  # the settings are told to be bad when the app starts; here the simulator is still of use
+    except UserError:  # bad settings are told when the app starts; here the simulator is still of use
         return []
+
+
+async def nowhere() -> list[Listing]:
+    """No endpoint: where only the simulator may be asked."""
+    return []
 
 
 def offers_of(listings: list[Listing]) -> Offers:
@@ -278,12 +235,3 @@ def _prompt(renderer: Renderer, data: bytes) -> str:
         return _shown(renderer, data).prompt
     except RowError as error:
         return error.reason
-
-
-def mode_of(draft: JobDraft) -> Mode:
-    """The mode that a draft will run in, as `compose` decides it."""
-    if draft.mode is not None:
-        return draft.mode
-    if draft.routes:
-        return Mode.ROUTE
-    return Mode.SINGLE if len(draft.models) <= 1 else Mode.EACH

@@ -12,6 +12,8 @@ from tui_batch.domain.job import Knobs
 from tui_batch.domain.spending import CostRange
 from tui_batch.money.prices import UnitPrices
 
+CONCURRENT = "concurrent"
+"""The name of the way that `run` takes."""
 AUTO_IN_FLIGHT = 32
 """What `auto` is reckoned to find on a server of which nothing is known."""
 BATCH_HOURS = 24
@@ -116,9 +118,9 @@ def _concurrent(pace: Pace, cost: CostRange | None, knobs: Knobs, limits: Limits
     else:
         reason = f"{in_flight} in flight{' (auto, reckoned)' if limits.in_flight is None else ''} decide"
     if limits.are_known:
-        return Strategy("concurrent", cost, max(work, floor + pace.latency_s), 0, reason)
+        return Strategy(CONCURRENT, cost, max(work, floor + pace.latency_s), 0, reason)
     # The limit is found by its first refusals; the server's headers often say it before that.
-    return Strategy("concurrent", cost, work, None, f"{reason}; no limit is known, headers or a 429 will say it")
+    return Strategy(CONCURRENT, cost, work, None, f"{reason}; no limit is known, headers or a 429 will say it")
 
 
 def _batch(cost: CostRange | None, endpoints: Sequence[Endpoint], prices: Sequence[UnitPrices | None]) -> Strategy:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,9 +31,9 @@ from tui_batch.tui.screens.new_job.more_sections import ExpectedView, LimitsSect
 from tui_batch.tui.screens.new_job.sections import FileFacts, FileSection, PromptSection, RowView, Section, rows_of
 from tui_batch.tui.widgets.frame import Hints
 from tui_batch.work.drafting import Form, check, column_words, draft_of_form, preview_draft, with_schema
-from tui_batch.work.expecting import Expected, expect
+from tui_batch.work.estimating import Estimate
 from tui_batch.work.model_words import models_line, toggled
-from tui_batch.work.new_job import Workshop, find_offers, show_row, survey
+from tui_batch.work.new_job import Workshop, drawn, everywhere, expect, find_offers, nowhere, show_row
 
 PREVIEW_ROWS = 50
 PAUSE_S = 0.2
@@ -74,7 +75,7 @@ class FormScreen(ModalScreen[int | None]):
         self.begun = form
         """What stood there before anything was typed."""
         self.facts = FileFacts()
-        self.expected: Expected | None = None
+        self.expected: Estimate | None = None
         self.row = 0
         """The row that is previewed, from 0."""
         self._touched: set[str] = set()
@@ -243,7 +244,8 @@ class FormScreen(ModalScreen[int | None]):
         return await asyncio.to_thread(recent_files, await self.desk.store.jobs.list())
 
     async def _ask_servers(self) -> None:
-        offers = await find_offers(self.workshop, self.desk.where.settings)
+        elsewhere = nowhere if self.desk.is_demo else partial(everywhere, self.desk.where.settings)
+        offers = await find_offers(self.workshop, elsewhere)
         self.query_one(ModelsSection).show_offers(offers)
 
     def source(self) -> InputSource | None:
@@ -290,12 +292,12 @@ class FormScreen(ModalScreen[int | None]):
 
     async def _count(self, source: InputSource) -> None:
         try:
-            counted = await asyncio.to_thread(survey, source)
+            counted = await asyncio.to_thread(drawn, self.form.rest, source)
         except UserError as error:
             self._found["path"] = error.message
             self._judge()
             return
-        self.facts = replace(self.facts, survey=counted)
+        self.facts = replace(self.facts, drawn=counted)
         await self._show_facts()
         await self._reckon()
 
@@ -323,15 +325,15 @@ class FormScreen(ModalScreen[int | None]):
             return RowView(self.row, len(rows), trouble=str(error))
         return RowView(self.row, len(rows), shown)
 
-    async def _expected(self) -> tuple[Expected | None, str]:
+    async def _expected(self) -> tuple[Estimate | None, str]:
         """The figures, or why there are none."""
-        if self.facts.survey is None:
+        if self.facts.drawn is None:
             return None, "Rows, tokens, cost and time are shown here once a file is chosen and counted."
         if problems := self.problems:
             return None, "Cost and time are shown here once nothing is wrong: " + ", ".join(problems)
         try:
             draft = await self.draft()
-            return await asyncio.to_thread(expect, draft, self.facts.survey, self.workshop.known), ""
+            return await expect(self.workshop, draft, self.facts.drawn), ""
         except UserError as error:
             return None, str(error)
 

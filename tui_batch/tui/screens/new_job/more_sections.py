@@ -20,9 +20,10 @@ from tui_batch.safe_text import safe_text
 from tui_batch.tui.screens.new_job.fields import ChoiceField, Field
 from tui_batch.tui.screens.new_job.sections import Section
 from tui_batch.tui.screens.new_job.text import paragraphs
-from tui_batch.work.expecting import Expected
+from tui_batch.work.estimating import Estimate
 from tui_batch.work.model_words import is_same, model_words, read_models
 from tui_batch.work.new_job import Answer, Offer, Offers
+from tui_batch.work.strategies import CONCURRENT, Strategy
 
 MOST_OFFERS = 500
 """Models that are listed at most; typing narrows them down."""
@@ -212,34 +213,43 @@ class ExpectedView(Static):
     def __init__(self) -> None:
         super().__init__("", markup=False)
 
-    def show(self, expected: Expected | None, why: str) -> None:
+    def show(self, expected: Estimate | None, why: str) -> None:
         """The figures, or why there are none yet."""
         self.update(Text(safe_text(why), "dim") if expected is None else expected_text(expected))
 
 
-def expected_text(expected: Expected) -> Text:
+def expected_text(expected: Estimate) -> Text:
     """What a job will take, in a few lines."""
-    about = "" if expected.is_exact else "~"
+    about = "" if expected.counted else "~"
     text = Text().append(f"{about}{figures.count(expected.rows)} rows", "bold")
     text.append(f", {about}{figures.count(expected.requests)} requests\n")
-    low, high = expected.answers
-    text.append(f"~{figures.short_count(expected.tokens_in)} tokens in, answers of {low} to {high} tokens\n")
+    read, made = (sum(getattr(share, part).likely for share in expected.shares) for part in ("tokens_in", "tokens_out"))
+    text.append(f"~{figures.short_count(read)} tokens in, ~{figures.short_count(made)} out\n")
     text.append("cost ").append(cost_words(expected), "bold").append("\n")
-    if expected.least_s is not None:
-        text.append(f"at least {figures.duration(expected.least_s)} within these limits\n")
-    if expected.unusable:
-        text.append(f"! no prompt can be made of {expected.unusable} of {expected.sampled} rows looked at", "bold")
+    if (way := _way(expected)) is not None and way.seconds is not None:
+        text.append("time ").append(f"~{figures.duration(way.seconds)}", "bold").append(f"  {safe_text(way.reason)}\n")
+    if expected.unsendable:
+        words = f"! ~{figures.count(expected.unsendable)} rows cannot be sent: {safe_text(expected.problem, 200)}\n"
+        text.append(words, "bold")
+    for basis in dict.fromkeys(share.basis for share in expected.shares):
+        text.append(f"{safe_text(basis)}\n", "dim")
+    text.right_crop(1)
     return text
 
 
-def cost_words(expected: Expected) -> str:
+def _way(expected: Estimate) -> Strategy | None:
+    """How the job will run: many at once."""
+    return next((way for way in expected.strategies if way.name == CONCURRENT), None)
+
+
+def cost_words(expected: Estimate) -> str:
     """The cost as a range; unknown is said, never 0."""
-    if expected.cost_nano is None:
+    cost = expected.cost
+    if cost is None:
         return "not known: a model here has no known price"
-    low, high = expected.cost_nano
-    if high == 0:
+    if cost.high == 0:
         return "nothing: your own server, or the simulator"
-    return f"~{figures.dollars(low)} to {figures.dollars(high)}"
+    return figures.cost_range(cost.low, cost.likely, cost.high)
 
 
 @dataclass(frozen=True, slots=True)

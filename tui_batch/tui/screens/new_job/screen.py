@@ -154,9 +154,9 @@ class NewJobScreen(FormScreen):
     async def _may_try(self) -> bool:
         """Only where ten rows are dear."""
         expected = self.expected
-        if expected is None or expected.cost_nano is None or not expected.rows:
+        if expected is None or expected.cost is None or not expected.rows:
             return True
-        dear = expected.cost_nano[1] * TRY_ROWS // expected.rows
+        dear = expected.cost.high * TRY_ROWS // expected.rows
         if dear <= FREE_TO_TRY_NANO:
             return True
         return await self._ask(f"Try {TRY_ROWS} rows?", f"They may cost up to {figures.dollars(dear)}.", "Try")
@@ -166,9 +166,9 @@ class NewJobScreen(FormScreen):
         expected = self.expected
         if expected is None:
             return await self._ask("Run all rows?", "What they will cost could not be reckoned.", "Run")
-        if expected.cost_nano is not None and expected.cost_nano[1] == 0:
+        if expected.cost is not None and expected.cost.high == 0:
             return True
-        about = "" if expected.is_exact else "about "
+        about = "" if expected.counted else "about "
         question = f"Run {about}{figures.count(expected.requests)} requests?"
         budget = f" The budget is ${self.form.budget}." if self.form.budget else " There is no budget."
         return await self._ask(question, f"Cost: {cost_words(expected)}.{budget}", "Run")

@@ -22,7 +22,8 @@ from tui_batch.tui.screens.new_job.fields import AreaField, ChoiceField
 from tui_batch.tui.screens.new_job.files import Kind
 from tui_batch.tui.screens.new_job.text import paragraphs, row_cells
 from tui_batch.work.drafting import column_words
-from tui_batch.work.new_job import Shown, Survey
+from tui_batch.work.estimating import Drawn
+from tui_batch.work.new_job import Shown
 
 SHOWN_COLUMNS = 40
 """Columns of the table of first rows, and of the bar of columns, at most."""
@@ -64,7 +65,7 @@ class FileFacts:
 
     preview: Preview | None = None
     """Its first rows; None: not read yet, or it cannot be."""
-    survey: Survey | None = None
+    drawn: Drawn | None = None
     """None: still being counted."""
     note: str = ""
     """Why there is no preview."""
@@ -115,9 +116,9 @@ class FileSection(Section):
 def _facts_text(facts: FileFacts) -> Text:
     if facts.preview is None:
         return Text(safe_text(facts.note or "Choose a file: its columns and first rows are shown here."), "dim")
-    seen, counted = facts.preview, facts.survey
+    seen, counted = facts.preview, facts.drawn
     rows = (
-        "counting rows …" if counted is None else f"{'' if counted.is_exact else '~'}{figures.count(counted.rows)} rows"
+        "counting rows …" if counted is None else f"{'' if counted.counted else '~'}{figures.count(counted.total)} rows"
     )
     text = Text().append(f"{seen.format.value}  {rows}  {len(seen.columns)} columns: ", "bold")
     text.append(safe_text(", ".join(seen.columns), 300))

@@ -1,0 +1,273 @@
+"""The New job screen as a person uses it: from a file to a running job, and every way it can go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from app_bench import open_app, open_test_desk, until
+from textual.pilot import Pilot
+from textual.widgets import DataTable, Input, OptionList, Static
+
+from tui_batch.domain.job import JobState
+from tui_batch.inputs.job_file import load_job_draft
+from tui_batch.tui.app import BatchApp
+from tui_batch.tui.desk import Desk
+from tui_batch.tui.places.jobs import JobsPlace
+from tui_batch.tui.screens.confirm import Confirm
+from tui_batch.tui.screens.new_job import NewJobScreen
+from tui_batch.tui.screens.new_job.asking import PathScreen
+from tui_batch.tui.screens.new_job.fields import Field
+
+
+class Bench:
+    """The screen, its app and the keys."""
+
+    def __init__(self, app: BatchApp, pilot: Pilot[object], desk: Desk) -> None:
+        self.app = app
+        self.pilot = pilot
+        self.desk = desk
+        assert isinstance(app.screen, NewJobScreen)
+        self.screen = app.screen
+
+    def field(self, name: str) -> Field:
+        return self.screen.query_one(f"#field-{name}", Field)
+
+    def words(self, selector: str) -> str:
+        return str(self.screen.query_one(selector, Static).render())
+
+    async def typed(self, name: str, text: str) -> None:
+        """As if pasted into the field."""
+        self.field(name).text = text
+        await until(self.pilot, lambda: getattr(self.screen.form, name) == text)
+
+    async def chosen(self, path: Path, rows: int) -> None:
+        await self.typed("path", str(path))
+        await until(self.pilot, lambda: self.screen.facts.drawn is not None, "counted")
+        assert self.screen.facts.drawn is not None
+        assert self.screen.facts.drawn.total == rows
+
+    async def ready(self, path: Path, rows: int) -> None:
+        """A form that can be run."""
+        await self.chosen(path, rows)
+        await self.typed("models", "gpt-4o-mini @ simulator")
+        await until(self.pilot, lambda: self.screen.expected is not None, "reckoned")
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+
+@asynccontextmanager
+async def new_job(folder: Path, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Bench]:
+    """The screen, opened by its key."""
+    async with open_test_desk(folder) as desk:
+        desk = replace(desk, is_demo=True)
+        async with open_app(desk, size) as (app, pilot):
+            await pilot.press("n")
+            await until(pilot, lambda: isinstance(app.screen, NewJobScreen), "opened")
+            await until(pilot, lambda: isinstance(app.screen.focused, Input), "ready to be typed into")
+            yield Bench(app, pilot, desk)  # type: ignore[arg-type]
+
+
+def tickets(folder: Path, rows: int = 30) -> Path:
+    path = folder / "tickets.csv"
+    lines = [f"{number},message number {number}" for number in range(rows)]
+    path.write_text("\n".join(["id,text", *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+async def test_from_a_file_to_a_running_job(tmp_path: Path) -> None:
+    path = tickets(tmp_path)
+    async with new_job(tmp_path) as at:
+        at.field("path").text = str(path)[:-3]
+        await until(at.pilot, lambda: at.screen.query_one("#file OptionList", OptionList).option_count == 1)
+        await at.press("down", "enter")
+        await until(at.pilot, lambda: at.screen.facts.drawn is not None, "counted")
+        assert "30 rows" in at.words("#facts")
+        assert at.screen.query_one(DataTable).row_count == 30
+        assert at.screen.form.prompt == "{{ text }}"
+        await at.press("f8", "f8", *"mini")
+        await until(
+            at.pilot, lambda: at.screen.query_one("#models OptionList", OptionList).option_count == 2, "offered"
+        )
+        await at.press("down", "enter")
+        assert at.screen.form.models == "gpt-4o-mini @ simulator"
+        await at.press("f5")
+        await until(at.pilot, lambda: "10 answered" in at.words("#status"), "tried")
+        assert "message number" in at.words("#answers")
+        assert "from the cache" in at.words("#status")
+        await at.press("f6")
+        await until(at.pilot, lambda: isinstance(at.app.screen, Confirm), "asked")
+        await at.press("y")
+        await until(at.pilot, lambda: not isinstance(at.app.screen, NewJobScreen | Confirm), "left")
+        trial, job = await at.desk.store.jobs.list()
+        assert (trial.counters.total, job.counters.total) == (10, 30)
+        assert job.state in (JobState.RUNNING, JobState.COMPLETED)
+        await until(at.pilot, lambda: at.app.view.job is not None and at.app.view.job.id == job.id, "selected")
+        await until(at.pilot, lambda: at.app.view.job.counters.done == 30, "done")  # type: ignore[union-attr]
+        assert (await at.desk.store.jobs.get(job.id)).counters.cached == 10
+
+
+async def test_what_is_missing_is_told_at_its_field(tmp_path: Path) -> None:
+    async with new_job(tmp_path) as at:
+        assert at.field("path").problem == ""
+        await at.press("f6")
+        assert at.field("path").problem == "choose a file"
+        assert at.screen.focused is at.field("path").query_one(Input)
+        await at.chosen(tickets(tmp_path), 30)
+        await at.press("f6")
+        await until(at.pilot, lambda: at.screen.focused is at.field("models").query_one(Input), "at the models")
+        assert "at least one model" in at.field("models").problem
+        await at.typed("rpm", "many")
+        assert "whole number" in at.field("rpm").problem
+        await at.typed("rpm", "60")
+        assert at.field("rpm").problem == ""
+        assert await at.desk.store.jobs.list() == []
+
+
+async def test_the_prompt_is_shown_filled_in(tmp_path: Path) -> None:
+    async with new_job(tmp_path) as at:
+        await at.chosen(tickets(tmp_path), 30)
+        await at.typed("system", "Be brief.")
+        await at.typed("prompt", "Sort: {{ text }}")
+        await until(at.pilot, lambda: "Sort: message number 0" in at.words("#messages"))
+        assert "Be brief." in at.words("#messages")
+        assert "~17 tokens" in at.words("#row")
+        await at.press("f10", "f10")
+        await until(at.pilot, lambda: "Sort: message number 2" in at.words("#messages"))
+        await at.press("f9")
+        await until(at.pilot, lambda: "Sort: message number 1" in at.words("#messages"))
+        await at.typed("prompt", "Sort: {{ txt }}")
+        await until(at.pilot, lambda: "did you mean `text`" in at.words("#messages"))
+        await at.typed("prompt", "Sort: {{ text")
+        await until(at.pilot, lambda: "line 1" in at.words("#messages"))
+        assert "line 1" in at.field("prompt").problem
+
+
+async def test_a_column_is_inserted_where_the_cursor_is(tmp_path: Path) -> None:
+    async with new_job(tmp_path) as at:
+        await at.chosen(tickets(tmp_path), 30)
+        await at.typed("prompt", "Number : ")
+        await at.press("f4")
+        await at.press("enter")
+        await until(at.pilot, lambda: "{{ id }}" in at.screen.form.prompt, "inserted")
+
+
+async def test_a_hostile_file_is_only_shown(tmp_path: Path) -> None:
+    path = tmp_path / "bad[red].jsonl"
+    text = "[/foo] \\u001b[31mred \\u202egnp [link=http://x]y[/link]"
+    path.write_text(f'{{"[/b]": 1, "text": "{text}"}}\n', encoding="utf-8")
+    async with new_job(tmp_path) as at:
+        await at.chosen(path, 1)
+        await until(at.pilot, lambda: "[/foo]" in at.words("#messages"))
+        assert "\x1b" not in at.words("#messages")
+        assert "<U+202E>" in at.words("#messages")
+        assert "[/b]" in at.words("#facts")
+        await at.typed("models", "[/x] @ [bold")
+        assert "[/x] @ [bold" in at.words("#told")
+        assert "bad[red]" in at.words("#title")
+
+
+async def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.xlsx"
+    path.write_bytes(b"PK")
+    async with new_job(tmp_path) as at:
+        await at.typed("path", str(path))
+        await until(at.pilot, lambda: "Save the sheet as CSV" in at.words("#facts"))
+        assert "cannot be read" in at.field("path").problem
+        await at.typed("path", str(tmp_path / "none.csv"))
+        await until(at.pilot, lambda: "no such file" in at.words("#facts"))
+        assert "cannot be read" not in at.field("path").problem
+
+
+async def test_a_job_file_is_saved_asked_about_and_loaded(tmp_path: Path) -> None:
+    async with new_job(tmp_path) as at:
+        await at.ready(tickets(tmp_path), 30)
+        await at.typed("rpm", "60")
+        await at.press("f2")
+        await until(at.pilot, lambda: isinstance(at.app.screen, PathScreen))
+        await at.press("enter")
+        await until(at.pilot, lambda: "Saved" in at.words("#status"))
+        saved = tmp_path / "tickets.yaml"
+        assert "input: tickets.csv" in saved.read_text(encoding="utf-8")
+        assert load_job_draft(saved).rpm == 60
+        await at.typed("rpm", "90")
+        for answer, expected in (("n", 60), ("y", 90)):
+            await at.press("f2")
+            await until(at.pilot, lambda: isinstance(at.app.screen, PathScreen))
+            await at.press("enter")
+            await until(at.pilot, lambda: isinstance(at.app.screen, Confirm), "asked")
+            await at.press(answer)
+            await until(at.pilot, lambda: at.words("#status").startswith(("Nothing", "✓ Saved")))
+            assert load_job_draft(saved).rpm == expected
+        await at.typed("rpm", "7")
+        await at.press("f3")
+        await until(at.pilot, lambda: isinstance(at.app.screen, PathScreen))
+        at.app.screen.query_one(Input).value = str(saved)
+        await at.press("enter")
+        await until(at.pilot, lambda: isinstance(at.app.screen, Confirm), "what is typed would be lost")
+        await at.press("y")
+        await until(at.pilot, lambda: at.screen.form.rpm == "90", "loaded")
+
+
+async def test_leaving_asks_only_when_something_was_typed(tmp_path: Path) -> None:
+    async with new_job(tmp_path) as at:
+        await at.press("escape")
+        await until(at.pilot, lambda: at.app.screen is not at.screen, "left")
+        assert not isinstance(at.app.screen, Confirm)
+    async with new_job(tmp_path) as at:
+        await at.press("x", "escape")
+        await until(at.pilot, lambda: isinstance(at.app.screen, Confirm), "asked")
+        await at.press("enter")
+        await until(at.pilot, lambda: at.app.screen is at.screen, "stayed")
+        await at.press("escape")
+        await until(at.pilot, lambda: isinstance(at.app.screen, Confirm), "asked")
+        await at.press("y")
+        await until(at.pilot, lambda: not isinstance(at.app.screen, Confirm | NewJobScreen), "left")
+
+
+async def test_reading_a_large_file_can_be_stopped(tmp_path: Path) -> None:
+    async with new_job(tmp_path) as at:
+        await at.ready(tickets(tmp_path, 60_000), 60_000)
+        await at.press("f6")
+        await until(at.pilot, lambda: isinstance(at.app.screen, Confirm), "asked")
+        await at.press("y")
+        await until(at.pilot, lambda: at.words("#status").startswith("Reading"), "reading")
+        await at.press("escape")
+        await until(at.pilot, lambda: at.words("#status") == "Stopped.", "stopped")
+        await until(at.pilot, lambda: at.app.view.jobs == (), "nothing is left behind")
+        assert at.app.screen is at.screen
+
+
+async def test_an_endpoint_that_is_not_there_is_told_at_the_models(tmp_path: Path) -> None:
+    async with new_job(tmp_path) as at:
+        await at.ready(tickets(tmp_path), 30)
+        await at.typed("models", "gpt @ nowhere")
+        await at.press("f5")
+        await until(at.pilot, lambda: "no endpoint named nowhere" in at.field("models").problem, "told")
+        assert await at.desk.store.jobs.list() == []
+
+
+async def test_a_job_is_begun_from_another_ones_settings(tmp_path: Path) -> None:
+    async with new_job(tmp_path) as at:
+        await at.ready(tickets(tmp_path), 30)
+        await at.typed("prompt", "Sort: {{ text }}")
+        await at.press("f5")
+        await until(at.pilot, lambda: "10 answered" in at.words("#status"), "tried")
+        await at.press("escape")
+        await until(at.pilot, lambda: isinstance(at.app.screen, Confirm), "asked")
+        await at.press("y")
+        await until(at.pilot, lambda: not isinstance(at.app.screen, NewJobScreen | Confirm), "left")
+        await until(at.pilot, lambda: bool(at.app.query_one(JobsPlace).chosen()))
+        await at.press("E")
+        await until(at.pilot, lambda: isinstance(at.app.screen, NewJobScreen), "opened")
+        await until(at.pilot, lambda: isinstance(at.app.screen.focused, Input))
+        form = at.app.screen.form  # type: ignore[attr-defined]
+        assert (form.prompt, form.models) == ("Sort: {{ text }}", "gpt-4o-mini @ simulator")
+        await at.press("escape")
+        await until(
+            at.pilot, lambda: not isinstance(at.app.screen, NewJobScreen), "nothing was typed, nothing is asked"
+        )
