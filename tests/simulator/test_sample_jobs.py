@@ -31,7 +31,10 @@ def test_support_tickets_are_a_thousand_with_the_urgent_ones_marked() -> None:
     assert "age_limit" not in urgent
     draft = load_job_draft(JOBS / "support_tickets.yaml")
     assert (draft.rpm, draft.tpm) == (60, 90_000)
-    assert "intent" not in (draft.prompt or "") + (draft.system or "")
+    sent = (draft.prompt or "") + (draft.system or "")
+    assert not any(column in sent for column in ("intent", "{{ topic"))
+    (category, _) = draft.checks
+    assert {row[category.argument] for row in rows} == set(draft.schema["properties"]["category"]["enum"])
 
 
 def test_every_data_file_is_attributed() -> None:

@@ -61,7 +61,7 @@ def test_support_tickets_are_sorted_right_four_times_in_five() -> None:
         prompt = spec["prompt"].replace("{{ text }}", row["text"])
         answer = json.loads(reply(ask(prompt, spec["system"], schema=spec["schema"]), 0))
         assert set(answer) == {"sentiment", "category"}
-        right += answer["category"] == topic_of[row["intent"]]
+        right += answer["category"] == row["topic"] == topic_of[row["intent"]]
         sentiments.add(answer["sentiment"])
     assert len(rows) == 1000
     assert right / len(rows) >= 0.80
