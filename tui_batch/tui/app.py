@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher
+from textual.worker import WorkerFailed
 
 from tui_batch.domain.endpoint import Endpoint
 from tui_batch.errors import UserError
@@ -42,7 +44,7 @@ PLACES: tuple[type[Place], ...] = (JobsPlace, ItemsPlace, ErrorsPlace, Endpoints
 class BatchApp(App[Wish]):
     """The terminal app over an open desk."""
 
-    CSS_PATH = "styles/app.tcss"
+    CSS_PATH = Path(__file__).with_name("styles") / "app.tcss"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("app"), *bindings("job")]
 
@@ -54,6 +56,8 @@ class BatchApp(App[Wish]):
         self.view = View(desk.clock())
         self._timer: Timer | None = None
         self._ticking = False
+        self.fault: Exception | None = None
+        """A fault of the program's own that ended the app; whoever ran it raises it."""
 
     def compose(self) -> ComposeResult:
         """Title, places, hints."""
@@ -166,6 +170,20 @@ class BatchApp(App[Wish]):
     def say(self, words: str) -> None:
         """A short message; foreign text in it is safe."""
         self.notify(safe_text(words, 300), markup=False)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Textual's hook for what nobody caught. Trouble in the background is told and the app goes on."""
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if isinstance(error, WorkerFailed) and isinstance(cause, UserError):
+            self.say_trouble(cause)
+            return
+        if self.fault is None and isinstance(cause, Exception):
+            self.fault = cause
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        """Textual would print every frame with its locals, among them prompts and answers: the log gets the rest."""
+        self._close_messages_no_wait()
 
     @property
     def log_place(self) -> LogPlace:

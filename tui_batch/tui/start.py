@@ -72,6 +72,8 @@ async def show(desk: Desk, signals: Signals) -> Farewell:
         wish = await app.run_async()
         ran = {job.id for job in desk.engine.snapshot().jobs}
         await desk.engine.stop("the app was closed")
+    if app.fault is not None:
+        raise app.fault
     jobs = await desk.store.jobs.list()
     told = [job for job in jobs if job.id in ran or job.counters.pending != before.get(job.id)]
     return Farewell(tuple(line for job in told for line in _of(job, desk)), wish)
