@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from app_bench import open_app, open_test_desk, until
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Static
@@ -229,9 +230,10 @@ async def test_leaving_asks_only_when_something_was_typed(tmp_path: Path) -> Non
         await until(at.pilot, lambda: not isinstance(at.app.screen, Confirm | NewJobScreen), "left")
 
 
-async def test_reading_a_large_file_can_be_stopped(tmp_path: Path) -> None:
+async def test_reading_a_large_file_can_be_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui_batch.engine.importing.BATCH_ROWS", 10)  # as slow as a file of a million rows
     async with new_job(tmp_path) as at:
-        await at.ready(tickets(tmp_path, 60_000), 60_000)
+        await at.ready(tickets(tmp_path, 10_000), 10_000)
         await at.press("f6")
         await until(at.pilot, lambda: isinstance(at.app.screen, Confirm), "asked")
         await at.press("y")

@@ -216,6 +216,7 @@ class BatchApp(App[Wish]):
 
         job_id = await self.push_screen_wait(NewJobScreen(self.desk, draft, endpoints=endpoints))
         self.bridge.hurry()
+        self.place.entered()  # with no job in the list the screen would give the focus to its first input
         if job_id is not None:
             await self._tick()
             self.go_to("jobs")
