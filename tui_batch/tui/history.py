@@ -26,7 +26,7 @@ NOW_S = 10.0
 """The rate now is that of the last so many seconds."""
 YOUNG_S = 2.0
 """Of a job that was watched for a shorter time nothing is said about its rate."""
-SHORTEST_S = 60.0
+SHORTEST_S = 30.0
 """A chart shows at least so much time."""
 NOTHING_ANSWERED = Latency()
 

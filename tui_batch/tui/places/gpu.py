@@ -154,13 +154,15 @@ def _meters(card: Card, now: float, width: int, glyphs: Glyphs) -> list[Content]
 
 def rows_of(cards: Sequence[Card], now: float, width: int, glyphs: Glyphs) -> list[Content]:
     """Many cards, one line each, under a line that names the columns."""
-    header = f"{'card':<20} {'GPU':<14}{'memory':<14}{'power':>12} {'heat':>8}  load over time"
-    return [Content.styled(header[:width], MUTED), *(_row(card, now, width, glyphs) for card in cards)]
+    header = f"{'card':<20} {'GPU':<14}{'memory':<14}{'power':>12} {'heat':>8}"
+    header += "  GPU, 5 min" if width >= len(header) + 12 else ""
+    return [Content.styled(header, MUTED), *(_row(card, now, width, glyphs) for card in cards)]
 
 
 def _row(card: Card, now: float, width: int, glyphs: Glyphs) -> Content:
     one = card.last
-    name = f"{one.index} {one.where} {one.name}" if one.where else f"{one.index} {one.name}"
+    model = one.name.removeprefix("NVIDIA ")
+    name = f"{one.index} {one.where} {model}" if one.where else f"{one.index} {model}"
     fixed = Content.assemble(
         f"{safe_text(name, 20):<20} ",
         _short_meter(one.utilisation, glyphs),

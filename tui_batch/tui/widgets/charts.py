@@ -57,6 +57,7 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 _ASCII_BLOCKS = " ._-=+*#@"
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 _MARKS = "*+ox"
+_ROUND = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
 @dataclass(slots=True)
@@ -145,11 +146,11 @@ def stretched(values: Values, count: int) -> list[float | None]:
 
 
 def nice_top(largest: float) -> float:
-    """The end of an axis: the next of 1, 2, 2.5, 5 times a power of ten. 1 when there is nothing to show."""
+    """The end of an axis: the next number of one digit, or 1.5 or 2.5, times a power of ten; 1 without figures."""
     if largest <= 0 or not math.isfinite(largest):
         return 1.0
     power = 10.0 ** math.floor(math.log10(largest))
-    return next((step * power for step in (1.0, 2.0, 2.5, 5.0, 10.0) if largest <= step * power * (1 + 1e-9)), largest)
+    return next((step * power for step in _ROUND if largest <= step * power * (1 + 1e-9)), largest)
 
 
 @dataclass(frozen=True, slots=True)

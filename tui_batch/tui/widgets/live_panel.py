@@ -119,10 +119,10 @@ def charts_of(job: JobView, history: History, width: int, glyphs: Glyphs) -> lis
         charts.append(Chart("latency", lines, Axes(seconds, ago), _percentiles(latency)))
     amount = history.rates(tokens, span, count)
     if any(amount):
-        charts.append(Chart("tokens a second", (Line(amount, "$secondary", Kind.AREA),), whole, _now(amount, "most")))
+        charts.append(Chart("tokens a second", (Line(amount, "$primary", Kind.AREA),), whole, _now(amount, "most")))
     flight = history.levels(_in_flight, span, count)
     if any(value is not None for value in flight):
-        charts.append(Chart("in flight", (Line(flight, "$accent", Kind.AREA),), whole, _now(flight, "most")))
+        charts.append(Chart("in flight", (Line(flight, "$primary", Kind.AREA),), whole, _now(flight, "most")))
     return charts
 
 
@@ -154,6 +154,8 @@ def _now(values: Values, most: str) -> Content:
 
 
 def _number(value: float) -> str:
+    if value == round(value):
+        return figures.short_count(round(value))
     return f"{value:.1f}" if value < 100 else figures.short_count(round(value))
 
 
@@ -172,7 +174,7 @@ def chart_grid(charts: Sequence[Chart], width: int, height: int, glyphs: Glyphs)
     down = max(1, min(-(-len(charts) // across), height // (LOWEST + 3)))
     shown = charts[: across * down]
     each = (width - GUTTER * (across - 1)) // across
-    tall = min(height // down, max(LOWEST, each // 3))
+    tall = min(height // down, max(LOWEST, each // 2))
     rows: list[Content] = []
     for first in range(0, len(shown), across):
         blocks = [_block(chart, each, tall, glyphs) for chart in shown[first : first + across]]

@@ -1,0 +1,159 @@
+"""The live panel: what it says of a job in every state, in whatever room there is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from app_bench import add_job, open_app, open_test_desk, spec, until
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tui_batch.domain.job import NANO, Counters, Job, JobState, Knobs, Owner, PauseReason
+from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.engine.snapshot import EngineSnapshot, Hold, JobSnapshot, LaneLimits, LaneSnapshot, Latency
+from tui_batch.tui.history import History
+from tui_batch.tui.view import JobView, View
+from tui_batch.tui.widgets.charts import Glyphs
+from tui_batch.tui.widgets.live_panel import Frame, LivePanel, draw_pictures, draw_words
+
+COUNTERS = Counters(
+    total=1000, done=400, dead=10, pending=590, cached=100, requests=450, tokens_in=40_000, tokens_out=9_000,
+    cost_nano=2 * NANO, saved_nano=NANO // 2,
+)  # fmt: skip
+LANE = LaneSnapshot(
+    "simulator", "gpt-4o-mini", 8, None, "closed", 500, 482, 200_000, 121_000, None, 0, True, None,
+    Latency(1.0, 2.0, 3.0), 900.0, "", own=LaneLimits(rpm=500),
+)  # fmt: skip
+LIVE = JobSnapshot(
+    1, "tickets", JobState.RUNNING, None, "", Knobs(concurrency=8, budget_nano=5 * NANO, rpm=900), COUNTERS, 8, 3,
+    12.5, 47.0, Latency(1.0, 2.0, 3.0), {OutcomeClass.TIMEOUT: 2, OutcomeClass.RATE_LIMITED: 30}, Hold("TPM", 12.0),
+    Latency(1.1, 2.2, 3.3), rpm_used=450, score_mean=0.87,
+)  # fmt: skip
+JOB = Job(
+    1, spec(), LIVE.knobs, JobState.RUNNING, None, "", COUNTERS, Owner("box", 4242, "x"), None, 900.0, 1000.0, None
+)
+
+
+def view(job: Job = JOB, live: JobSnapshot | None = LIVE, seconds: int = 30, *lanes: LaneSnapshot) -> View:
+    """The job, watched for so long."""
+    history = History()
+    for second in range(seconds):
+        counters = replace(COUNTERS, done=400 + 12 * second, tokens_in=40_000 + 900 * second)
+        if live is None:
+            history.add_counters(1000.0 + second, counters)
+        else:
+            history.add(1000.0 + second, replace(live, counters=counters))
+    elsewhere = live is None and job.state is JobState.RUNNING
+    shown = JobView(job, live, elsewhere, rate=12.5, eta_s=47.0)
+    return View(1000.0 + seconds, (shown,), 1, EngineSnapshot((), lanes or (LANE,), ""), {1: history})
+
+
+def text(shown: View, width: int = 118, height: int = 24, glyphs: Glyphs = Glyphs.UNICODE) -> list[str]:
+    """Words and pictures as the panel puts them together."""
+    words = draw_words(shown, Frame(width, height, glyphs))
+    job = shown.job
+    assert job is not None
+    rest = Frame(width, height - len(words), glyphs)
+    lines = [*words, *draw_pictures(job, shown.history.get(1), rest)]
+    assert len(lines) <= height
+    assert all(line.cell_length <= width for line in lines)
+    return [line.plain for line in lines]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "● running  tickets",
+        "41 %",
+        "300 done",
+        "100 cached",
+        "10 dead",
+        "8 in flight",
+        "582 pending",
+        "12.5/s",
+        "47 s left",
+        "waiting for TPM, 12 s",
+        "3 wait to be retried",
+        "$2.00 spent",
+        "about $4.88 in all",
+        "cap $5.00",
+        "cache hits 25 %",
+        "p50 1.1 s  p95 2.2 s  p99 3.3 s",
+        "450/900",
+        "482/500",
+        "121k/200k learned",
+        "30 rate limited, 2 timeout",
+        "0.87 mean score",
+        "items a second",
+    ],
+)
+def test_the_design_size_tells_everything(words: str) -> None:
+    assert any(words in line for line in text(view()))
+
+
+def test_the_smallest_size_tells_first_what_matters() -> None:
+    lines = "\n".join(text(view(), 78, 11))
+    for words in ("running", "41 %", "12.5/s", "47 s left", "waiting for TPM, 12 s", "$2.00 spent", "482/500"):
+        assert words in lines
+
+
+def test_wide_terminals_have_four_charts_beside_each_other() -> None:
+    (titles,) = [line for line in text(view(), 198, 34) if line.startswith("items a second ")]
+    for name in ("latency", "tokens a second", "in flight"):
+        assert name in titles
+
+
+def test_a_job_of_another_process_says_which_and_has_its_rate() -> None:
+    lines = text(view(live=None))
+    assert any("runs in process 4242 on box" in line for line in lines)
+    assert any("12.5/s" in line and "47 s left" in line for line in lines)
+    assert any(line.startswith("items a second") for line in lines)
+
+
+@pytest.mark.parametrize("reason", list(PauseReason))
+def test_a_pause_says_why_and_which_key_is_next(reason: PauseReason) -> None:
+    job = replace(JOB, state=JobState.PAUSED, reason=reason, message="insufficient [/b]\x1b[31m funds", owner=None)
+    lines = text(view(job, None))
+    assert any("paused" in line and "p resumes it" in line for line in lines)
+    assert any("insufficient [/b]␛[31m funds" in line for line in lines)
+
+
+def test_an_ended_job_says_how_long_it_took_and_a_draft_how_to_begin() -> None:
+    ended = replace(JOB, state=JobState.COMPLETED, owner=None, finished_at=1100.0)
+    assert any("completed in 1:40, 4.1/s" in line and "x exports it" in line for line in text(view(ended, None)))
+    draft = replace(JOB, state=JobState.DRAFT, owner=None, started_at=None)
+    assert any("p starts it" in line for line in text(view(draft, None)))
+
+
+def test_a_deployment_in_trouble_says_so_and_many_are_counted() -> None:
+    down = replace(LANE, breaker="open", breaker_s=4.0)
+    assert any("✗ fails, probe in 4 s" in line for line in text(view(JOB, LIVE, 30, down)))
+    crowd = [replace(LANE, tpm=n + 1) for n in range(30)]
+    assert any("deployments more" in line and "4 shows them" in line for line in text(view(JOB, LIVE, 30, *crowd)))
+
+
+def test_nothing_is_drawn_that_a_plain_terminal_cannot_show() -> None:
+    bars = [line for line in text(view(), 118, 24, Glyphs.ASCII) if "done" in line or "#" in line]
+    assert bars
+    assert all(glyph not in line for line in bars for glyph in "█▓▚▒░")
+
+
+@given(st.integers(0, 220), st.integers(0, 70))
+@settings(max_examples=40)
+def test_any_size_is_drawn_within_its_bounds(width: int, height: int) -> None:
+    shown = view(seconds=5)
+    words = draw_words(shown, Frame(width, height))
+    assert len(words) <= height
+    assert all(line.cell_length <= width for line in words)
+
+
+async def test_the_panel_follows_a_job_that_runs(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        await desk.controller.start(await add_job(desk, [f"n {n}" for n in range(12)], knobs=Knobs(concurrency=6)))
+        async with open_app(desk, size=(80, 24)) as (app, pilot):
+            panel = app.query_one(LivePanel)
+            await until(pilot, lambda: "in flight" in panel.render().plain, "running")
+            await until(pilot, lambda: "completed in" in panel.render().plain, "the end")
+            assert "12 done" in panel.render().plain
