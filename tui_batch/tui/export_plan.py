@@ -1,0 +1,165 @@
+"""What an export or a report is to be, before and while it is written. No widget but the app's progress line."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tui_batch import figures
+from tui_batch.domain.item import ItemState
+from tui_batch.domain.item_scope import EVERYTHING, ItemScope, in_states
+from tui_batch.domain.job import Counters, Job
+from tui_batch.errors import UserError
+from tui_batch.report.export import ExportProgress, Shape, export_results
+from tui_batch.report.targets import ResultFormat, Target, check_place, check_target, parse_target
+from tui_batch.report.write import report_format, write_report
+
+if TYPE_CHECKING:
+    from tui_batch.tui.app import BatchApp
+
+PARTS = 1_000
+"""Steps of a progress from 0 to 1."""
+
+ENDINGS: dict[ResultFormat, str] = {
+    ResultFormat.JSONL: ".jsonl",
+    ResultFormat.CSV: ".csv",
+    ResultFormat.TSV: ".tsv",
+    ResultFormat.JSON: ".json",
+    ResultFormat.PARQUET: ".parquet",
+    ResultFormat.BATCH: ".batch.jsonl",
+}
+FORMAT_WORDS: dict[ResultFormat, str] = {
+    ResultFormat.JSONL: "JSON Lines",
+    ResultFormat.CSV: "CSV",
+    ResultFormat.TSV: "TSV",
+    ResultFormat.JSON: "JSON",
+    ResultFormat.PARQUET: "Parquet",
+    ResultFormat.BATCH: "OpenAI Batch output",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NamedScope:
+    """Items to export, in words."""
+
+    label: str
+    scope: ItemScope
+    count: int | None
+    """None: not counted."""
+    options: tuple[str, ...] | None = ()
+    """Of the command `export`; None: the command line cannot say it."""
+
+    def __str__(self) -> str:
+        return self.label if self.count is None else f"{self.label} ({figures.count(self.count)})"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPlan:
+    """What is to be written where."""
+
+    job: Job
+    target: Target
+    scope: NamedScope
+    shape: Shape
+
+
+def usual_scopes(counters: Counters) -> tuple[NamedScope, ...]:
+    """All items, and those of each state that there are."""
+    found = [NamedScope("all items", EVERYTHING, counters.total)]
+    states = (
+        (ItemState.DONE, counters.done),
+        (ItemState.DEAD, counters.dead),
+        (ItemState.PENDING, counters.pending),
+        (ItemState.CANCELLED, counters.cancelled),
+    )
+    for state, count in states:
+        if 0 < count < counters.total:
+            found.append(NamedScope(f"only {state.value}", in_states(state), count, ("--state", state.value)))
+    return tuple(found)
+
+
+def file_name(job: Job, ending: str) -> str:
+    """A name for a job's file that every platform takes."""
+    plain = re.sub(r"[^\w.-]+", "-", job.spec.name, flags=re.ASCII).strip("-.")[:60]
+    return f"{plain or 'job'}-{job.id}{ending}"
+
+
+def with_ending(text: str, form: ResultFormat) -> str:
+    """The path with the ending of a format in place of the one it has; a `.gz` stays where the format allows it."""
+    packed = text.lower().endswith(".gz")
+    stem = text[: -len(".gz")] if packed else text
+    for ending in sorted((*ENDINGS.values(), ".ndjson"), key=len, reverse=True):
+        if stem.lower().endswith(ending):
+            stem = stem[: -len(ending)]
+            break
+    return stem + ENDINGS[form] + (".gz" if packed and form is not ResultFormat.PARQUET else "")
+
+
+def checked_target(text: str, source: str) -> tuple[Target, bool]:
+    """The absolute target, and whether it would replace a file. Raises UserError when it cannot be. Blocks."""
+    target = parse_target(text.strip())
+    if target.path is None:
+        raise UserError("the screen cannot take results", remedy="Name a file.")
+    path = target.path.absolute()
+    target = replace(target, path=path)
+    check_target(target, source)
+    return target, path.is_file()
+
+
+def checked_report(text: str) -> tuple[Path, bool]:
+    """The absolute path, and whether a report would replace a file. Raises UserError when it cannot be. Blocks."""
+    path = Path(text.strip()).expanduser().absolute()
+    report_format(path)
+    check_place(path)
+    return path, path.is_file()
+
+
+async def write_results(app: BatchApp, plan: ExportPlan) -> None:
+    """Writes the file with progress in the title line, and says where it is. Cancelling leaves nothing behind."""
+    shown = str(plan.target)
+    with app.long_work(f"exporting #{plan.job.id}", PARTS) as progress:
+
+        def tell(at: ExportProgress) -> None:
+            progress(int(at.part * PARTS))
+
+        try:
+            job = await app.desk.store.jobs.get(plan.job.id)
+            made = await export_results(
+                app.desk.store, job, plan.target, scope=plan.scope.scope, shape=plan.shape, progress=tell
+            )
+        except asyncio.CancelledError:
+            app.say(f"export stopped: {shown} was not written")
+            raise
+    pending = f", {figures.count(made.pending)} of them pending" if made.pending else ""
+    app.say(f"{figures.count(made.rows)} rows{pending} are in {shown}")
+    if plan.scope.options is not None:
+        flat = ("--flatten",) if plan.shape is Shape.FLAT else ()
+        app.record("export", str(plan.job.id), "-o", shown, *plan.scope.options, *flat)
+
+
+async def write_job_report(app: BatchApp, job: Job, path: Path) -> None:
+    """Writes the report with progress in the title line, and says where it is."""
+    with app.long_work(f"report of #{job.id}", PARTS) as progress:
+        loop = asyncio.get_running_loop()
+
+        def tell(part: float) -> None:
+            loop.call_soon_threadsafe(progress, int(part * PARTS))
+
+        try:
+            await write_report(app.desk.store, job.id, path, progress=tell)
+        except asyncio.CancelledError:
+            app.say(f"report stopped: {path} was not written")
+            raise
+        finally:
+            await asyncio.sleep(0)  # what other threads told is drawn before the line is given back
+    app.say(f"the report is in {path}")
+    app.record("report", str(job.id), "-o", str(path))
+
+
+def scopes_with(counters: Counters, more: Sequence[NamedScope]) -> tuple[NamedScope, ...]:
+    """Scopes a caller adds come first: what is marked or filtered is what is meant."""
+    return (*more, *usual_scopes(counters))
