@@ -27,6 +27,7 @@ FIELDS = [
     "finish_reason",
     "custom_id",
     "flags",
+    "score",
 ]
 
 

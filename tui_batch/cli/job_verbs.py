@@ -16,6 +16,7 @@ from tui_batch.cli.where import DbOption, Where, where
 from tui_batch.domain.job import Job, JobState
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.errors import UserError
+from tui_batch.quality.kinds import in_words
 
 JobArgument: TypeAlias = Annotated[str, typer.Argument(metavar="JOB", help="A job's number, or its name.")]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
@@ -129,6 +130,7 @@ def _spec_pairs(job: Job) -> list[tuple[str, str]]:
         ("prompt lengths", "; ".join(map(str, spec.buckets))),
         ("operation", spec.operation.value),
         ("system", spec.system[:500]),
+        ("checks", "; ".join(map(in_words, spec.checks))),
         ("prompt", spec.prompt[:500]),
         ("params", ", ".join(f"{name}={value!r}" for name, value in spec.params.items())),
         ("limits", ", ".join(limits)),

@@ -20,6 +20,7 @@ from tui_batch.domain.job import Job, JobState
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.stored import ErrorGroup
 from tui_batch.engine.engine import TRIED, Engine
+from tui_batch.engine.stats import UNSCORED, Scored
 from tui_batch.engine.workplace import Workplace
 from tui_batch.errors import UserError
 from tui_batch.headless import Display, Ending
@@ -57,6 +58,7 @@ class _Outcome:
     finished_here: int
     errors: tuple[ErrorGroup, ...]
     flagged: Mapping[ItemFlag, int]
+    scored: Scored
     exported: Exported | None
     trouble: UserError | None
     """Why the results could not be written."""
@@ -78,6 +80,7 @@ async def run_job(workplace: Workplace, plan: RunPlan, display: Display, interru
         finished_here=before.counters.pending - job.counters.pending,
         errors=tuple(groups),
         flagged=await workplace.store.items.flagged(job.id),
+        scored=Scored(*await workplace.store.items.scores(job.id)) if job.spec.checks else UNSCORED,
         exported=exported,
         trouble=trouble,
     )
@@ -198,7 +201,13 @@ def _figures(outcome: _Outcome) -> list[str]:
         f"  items   {', '.join(parts)}; in {figures.duration(outcome.elapsed_s)}, {figures.rate(pace)}",
         f"  tokens  {figures.count(counters.tokens_in)} in, {figures.count(counters.tokens_out)} out; "
         f"cost {figures.cost(counters)}{saved}",
+        *_score(outcome.scored),
     ]
+
+
+def _score(scored: Scored) -> list[str]:
+    mean = scored.mean
+    return [] if mean is None else [f"  score   {mean:.3f}, mean of {figures.count(scored.count)} answers"]
 
 
 def _errors(outcome: _Outcome) -> list[str]:
