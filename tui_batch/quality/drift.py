@@ -16,7 +16,7 @@ from enum import StrEnum
 from tui_batch.domain.quality import DriftRule
 from tui_batch.quality.welch import Sums, is_beyond
 
-ALPHA = 0.0002
+ALPHA = 0.0003
 """Level of one look at one comparison. `python -m bench drift` says how often that is wrong."""
 BLOCKS = 10
 """Looks a window."""
