@@ -14,10 +14,10 @@ from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ExportRow
 from tui_batch.errors import UserError
 from tui_batch.report.comparing import Comparer, Comparison, Contender, alike
-from tui_batch.report.files import in_thread, opened
+from tui_batch.report.export import writing
+from tui_batch.report.files import in_thread
 from tui_batch.report.results import cost_nano
 from tui_batch.report.targets import Target
-from tui_batch.report.writers import make_writer
 from tui_batch.store.store import Store
 
 BATCH = 1_000
@@ -176,11 +176,9 @@ async def _write(
     store: Store, jobs: Sequence[Job], contenders: Sequence[Contender], target: Target, own: Sequence[str]
 ) -> None:
     columns = (*own, *_added(contenders))
-    async with opened(target.path, packed=target.gzip) as stream:
-        writer = await in_thread(make_writer, target.format, stream, columns)
+    async with writing(target, columns) as writer:
         async for sides in _sides(store, jobs):
             await in_thread(writer.write, await in_thread(_lines, contenders, sides))
-        await in_thread(writer.finish)
 
 
 def _lines(contenders: Sequence[Contender], sides: Sequence[_Side]) -> list[dict[str, Json]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
 
@@ -76,14 +77,25 @@ async def export_results(
     meter = _Meter(job, 2 if needs_columns(target.format) else 1, progress)
     rows = pending = 0
     columns = await _columns(work, meter) if needs_columns(target.format) else ()
-    async with opened(target.path, packed=target.gzip) as stream:
-        writer = await in_thread(make_writer, target.format, stream, columns)
+    async with writing(target, columns) as writer:
         async for batch in work.batches():
             rows += await in_thread(_write, writer, work.lines, batch)
             pending += sum(row.state is ItemState.PENDING for row in batch)
             meter.tell(rows, batch[-1])
-        await in_thread(writer.finish)
     return Exported(rows, pending)
+
+
+@asynccontextmanager
+async def writing(target: Target, columns: Sequence[str]) -> AsyncIterator[ResultWriter]:
+    """A writer of a file that appears whole at the end of the block, or not at all."""
+    async with opened(target.path, packed=target.gzip) as stream:
+        writer = await in_thread(make_writer, target.format, stream, columns)
+        try:
+            yield writer
+            await in_thread(writer.finish)
+        except BaseException:
+            await in_thread(writer.abandon)
+            raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 import orjson
@@ -40,6 +41,11 @@ class ParquetWriter:
     def finish(self) -> None:
         """Writes the file's directory."""
         self._writer.close()
+
+    def abandon(self) -> None:
+        """Closes the library's writer, which would else want to write when it is collected. The stream may be full."""
+        with suppress(OSError):
+            self._writer.close()
 
 
 def _value(column: str, value: Json) -> Json:

@@ -27,6 +27,10 @@ class ResultWriter(Protocol):
         """Writes what ends the file. The stream stays open."""
         ...
 
+    def abandon(self) -> None:
+        """Lets go of the stream without having finished; what was written is thrown away."""
+        ...
+
 
 class JsonLinesWriter:
     """One JSON object a line."""
@@ -40,6 +44,9 @@ class JsonLinesWriter:
 
     def finish(self) -> None:
         """Nothing ends a JSON Lines file."""
+
+    def abandon(self) -> None:
+        """It holds nothing."""
 
 
 class JsonWriter:
@@ -59,6 +66,9 @@ class JsonWriter:
         """Closes the list."""
         self._stream.write(b"[]\n" if self._lead == b"[\n" else b"\n]\n")
 
+    def abandon(self) -> None:
+        """It holds nothing."""
+
 
 class DelimitedWriter:
     """CSV (RFC 4180) or TSV in UTF-8, with the same columns in every line; a row that lacks one has an empty cell."""
@@ -75,6 +85,9 @@ class DelimitedWriter:
 
     def finish(self) -> None:
         """Nothing ends a table."""
+
+    def abandon(self) -> None:
+        """It holds nothing."""
 
     def _put(self, rows: Iterable[Sequence[str]]) -> None:
         text = io.StringIO(newline="")
