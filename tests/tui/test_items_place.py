@@ -1,0 +1,234 @@
+"""The items of a job in the app: listed, filtered, ordered, marked, opened, and acted on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from app_bench import open_app, open_test_desk
+from item_yard import HOSTILE, Yard, add_letters, mixed_job, open_yard
+from rich.cells import cell_len
+
+from tui_batch.domain.item import ItemState
+from tui_batch.domain.item_filter import ItemOrder, SortKey
+from tui_batch.tui import editor, item_verbs
+from tui_batch.tui.item_parts import Part
+from tui_batch.tui.places.items import ItemsPlace
+from tui_batch.tui.screens.confirm import Confirm
+from tui_batch.tui.screens.item_detail import ItemDetailScreen
+from tui_batch.tui.widgets.text_pane import TextPane
+
+
+async def at_items(yard: Yard) -> ItemsPlace:
+    """Goes there and waits for the rows."""
+    await yard.press("2")
+    place = yard.app.query_one(ItemsPlace)
+    await yard.until(lambda: place.table.cursor_row is not None, "rows")
+    return place
+
+
+def listed(place: ItemsPlace) -> list[int]:
+    """Row numbers of what is listed, from 1."""
+    items = place.items
+    assert items is not None
+    return [row.seq + 1 for n in range(len(items)) if (row := items.row(n)) is not None]
+
+
+async def shows(yard: Yard, place: ItemsPlace, rows: list[int]) -> None:
+    await yard.until(lambda: listed(place) == rows, f"rows {rows}, not {listed(place)}")
+
+
+async def test_items_are_listed_filtered_and_ordered(tmp_path: Path) -> None:
+    async with open_yard(tmp_path, jobs=2) as yard:
+        place = await at_items(yard)
+        await shows(yard, place, list(range(1, 13)))
+        assert "12 items" in yard.text()
+        await yard.press("slash", *"state:dead")
+        await shows(yard, place, [7, 8, 9, 10])
+        await yard.press("space", *"-timeou", "enter")
+        await yard.until(lambda: place.table.has_focus)
+        await shows(yard, place, [7, 8, 9, 10])  # the class is no text of the item
+        await yard.press("slash", *[*["backspace"] * 7], *"after", "enter")
+        await shows(yard, place, [7, 8, 9])
+        assert "3 of 12 match" in yard.text()
+        await yard.press("escape")
+        await shows(yard, place, list(range(1, 13)))
+        await yard.press("o", "c")
+        await yard.until(lambda: place.items is not None and place.items.order == ItemOrder(SortKey.COST))
+        await yard.until(lambda: listed(place)[:4] == [7, 8, 9, 10])
+        await yard.press("o", "c")
+        await yard.until(lambda: listed(place)[:6] == [6, 5, 4, 3, 2, 1])
+        await yard.press("1", "j", "2")  # another job: its own list, in input order
+        await shows(yard, place, list(range(1, 13)))
+
+
+async def test_a_mistake_in_the_filter_is_named_and_the_list_stays(tmp_path: Path) -> None:
+    async with open_yard(tmp_path, size=(80, 24)) as yard:
+        place = await at_items(yard)
+        await yard.press("slash", *"state:dad", "enter")
+        await yard.until(lambda: "state:dad is no state (at 1). One of: pending" in yard.text())
+        assert listed(place) == list(range(1, 13))
+        await yard.press("backspace", "backspace", *"ea", "tab", "enter")
+        await shows(yard, place, [7, 8, 9, 10])
+        assert place.line.value == "state:dead"
+        await yard.press("slash", *"x", "escape")  # escape takes back what was typed
+        assert place.line.value == "state:dead"
+
+
+async def test_marks_are_about_items_and_outlive_filter_and_order(tmp_path: Path) -> None:
+    async with open_yard(tmp_path) as yard:
+        place = await at_items(yard)
+        first = place.items.id_at(0) if place.items else None
+        assert first is not None
+        await yard.press("space", "j", "v", "j", "j", "v", "k")
+        await yard.until(lambda: place.marked == {first, first + 2, first + 3, first + 4})
+        await yard.press("shift+down", "shift+down")
+        await yard.until(lambda: len(place.marked) == 5)
+        await yard.press("slash", *"state:dead", "enter")
+        await shows(yard, place, [7, 8, 9, 10])
+        await yard.press("a")
+        await yard.until(lambda: len(place.marked) == 9)
+        assert "marked" in yard.text()
+        await yard.press("u")
+        assert not place.marked
+        await yard.press("escape", "a")
+        await yard.until(lambda: len(place.marked) == 12)
+
+
+async def test_hostile_text_is_shown_and_never_acts_and_columns_stay_aligned(tmp_path: Path) -> None:
+    async with open_yard(tmp_path, size=(120, 40)) as yard:
+        await at_items(yard)
+        lines = yard.text().split("\n")
+        assert all(cell_len(line) == 120 for line in lines)
+        assert any("[/red]␛[31m<U+202E>evil" in line for line in lines)
+        assert HOSTILE not in yard.text()
+        for width in (60, 80, 200):
+            await yard.pilot.resize_terminal(width, 24)
+            await yard.pilot.pause()
+            assert all(cell_len(line) == width for line in yard.text().split("\n"))
+
+
+async def test_an_item_is_read_part_by_part(tmp_path: Path) -> None:
+    async with open_yard(tmp_path, size=(80, 24)) as yard:
+        place = await at_items(yard)
+        await yard.press("j", "enter")
+        await yard.until(lambda: isinstance(yard.app.screen, ItemDetailScreen) and yard.app.screen.detail is not None)
+        screen = yard.app.screen
+        assert isinstance(screen, ItemDetailScreen)
+        await yard.until(lambda: '{"tone": "kind", "ok": true}' in yard.text())
+        await yard.press("1")
+        assert "── system" in yard.text()
+        assert "Say it kindly: letter 2" in yard.text()
+        await yard.press("3")
+        assert '  "tone": "kind",' in yard.text()
+        await yard.press("n", "n", "n", "n", "n", "4")
+        await yard.until(lambda: "no byte after 7 s" in yard.text())
+        assert "timeout  HTTP 500" in yard.text()
+        assert screen.part is Part.ATTEMPTS
+        await yard.press("left_square_bracket", "slash", *"there")
+        await yard.until(lambda: screen.query_one(TextPane).hits == 1)
+        await yard.press("escape", "escape")
+        await yard.until(lambda: not isinstance(yard.app.screen, ItemDetailScreen))
+        assert place.table.cursor == 6
+
+
+async def test_a_megabyte_in_one_line_is_read_like_any_text(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        await add_letters(desk.store, ["x" * 1_000_000 + " needle"])
+        async with open_app(desk, (80, 24)) as (app, pilot):
+            yard = Yard(app, desk, pilot)
+            await at_items(yard)
+            await yard.press("enter")
+            await yard.until(lambda: isinstance(app.screen, ItemDetailScreen) and "Say it" in yard.text())
+            pane = app.screen.query_one(TextPane)
+            assert pane.virtual_size.height > 10_000
+            await yard.press("slash", *"needle")
+            await yard.until(lambda: pane.hits == 1 and "needle" in yard.text().split("\n", 3)[3])
+
+
+async def test_marked_dead_items_are_tried_again_when_the_person_says_so(tmp_path: Path) -> None:
+    async with open_yard(tmp_path) as yard:
+        place = await at_items(yard)
+        await yard.press("a")
+        await yard.until(lambda: len(place.marked) == 12)
+        await yard.press("r")
+        await yard.until(lambda: isinstance(yard.app.screen, Confirm))
+        assert "Try 4 dead items of job #1 again?" in yard.text()
+        await yard.press("enter")  # no is what enter means
+        assert (await yard.desk.store.jobs.get(1)).counters.dead == 4
+        await yard.press("r")
+        await yard.until(lambda: isinstance(yard.app.screen, Confirm))
+        await yard.press("y")
+
+        def answered() -> bool:
+            job = yard.app.view.job
+            return job is not None and job.counters.done == 12
+
+        await yard.until(answered, "the simulator answers all that were dead or pending")
+        await yard.until(
+            lambda: all(row.state is ItemState.DONE for row in (place.items.known_rows() if place.items else ()))
+        )
+
+
+async def test_a_discarded_item_is_cancelled(tmp_path: Path) -> None:
+    async with open_yard(tmp_path) as yard:
+        place = await at_items(yard)
+        await yard.press(*["j"] * 6, "d")
+        await yard.until(lambda: isinstance(yard.app.screen, Confirm))
+        await yard.press("y")
+        row = lambda: place.items.row(6) if place.items else None  # noqa: E731
+        await yard.until(lambda: row() is not None and row().state is ItemState.CANCELLED)  # type: ignore[union-attr]
+        assert (await yard.desk.store.jobs.get(1)).counters.cancelled == 1
+
+
+async def test_an_edited_row_is_stored_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def edited(_app: Any, text: str, _suffix: str) -> str:
+        return text.replace("letter 7", "a better letter")
+
+    monkeypatch.setattr(item_verbs, "edit_text", edited)
+    async with open_yard(tmp_path) as yard:
+        place = await at_items(yard)
+        await yard.press(*["j"] * 6, "E")
+        await yard.until(lambda: (row := place.items.row(6) if place.items else None) and row.state is ItemState.DONE)
+        detail = await yard.desk.store.items.detail(7)
+        assert detail.data == b'{"text": "a better letter"}'
+
+
+async def test_what_is_asked_for_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[str] = []
+
+    async def keep(text: str, _by_terminal: object) -> str:
+        copied.append(text)
+        return "a test"
+
+    monkeypatch.setattr(item_verbs, "copy", keep)
+    async with open_yard(tmp_path) as yard:
+        await at_items(yard)
+        for key in "ipacl":
+            await yard.press("y")
+            await yard.until(lambda: len(yard.app.screen_stack) == 2)
+            await yard.press(key)
+            await yard.until(lambda: len(yard.app.screen_stack) == 1)
+        await yard.until(lambda: len(copied) == 5)
+        assert copied[0] == "letter-1"
+        assert copied[1] == "[system]\nYou are kind.\n\n[user]\nSay it kindly: letter 1"
+        assert copied[2] == HOSTILE
+        assert copied[3].startswith("curl simulator://local/v1/chat/completions")
+        assert "item 1" in copied[4]
+
+
+async def test_another_jobs_items_and_no_job_at_all(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk, open_app(desk, (80, 24)) as (app, pilot):
+        yard = Yard(app, desk, pilot)
+        await yard.press("2")
+        assert "No job yet. n makes one from a file." in yard.text()
+        await mixed_job(desk.store)
+        place = app.query_one(ItemsPlace)
+        await yard.until(lambda: place.items is not None and len(place.items) == 12)
+
+
+def test_the_editor_is_the_persons_own() -> None:
+    assert editor.editor_command({"EDITOR": "code --wait"}, "linux", lambda _: None) == ["code", "--wait"]
+    assert editor.editor_command({}, "linux", lambda name: name if name == "vi" else None) == ["vi"]
+    assert editor.editor_command({}, "win32", lambda name: name) == ["notepad"]
