@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from app_bench import open_app, open_test_desk, until
+from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Static
 
@@ -26,12 +28,11 @@ from tui_batch.tui.screens.new_job.fields import Field
 class Bench:
     """The screen, its app and the keys."""
 
-    def __init__(self, app: BatchApp, pilot: Pilot[object], desk: Desk) -> None:
+    def __init__(self, app: App[Any], pilot: Pilot[Any], screen: NewJobScreen) -> None:
         self.app = app
         self.pilot = pilot
-        self.desk = desk
-        assert isinstance(app.screen, NewJobScreen)
-        self.screen = app.screen
+        self.screen = screen
+        self.desk = screen.desk
 
     def field(self, name: str) -> Field:
         return self.screen.query_one(f"#field-{name}", Field)
@@ -61,16 +62,39 @@ class Bench:
         await self.pilot.pause()
 
 
+class Alone(App[None]):
+    """The screen without the places behind it."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.desk = desk
+
+    def on_mount(self) -> None:
+        self.push_screen(NewJobScreen(self.desk))
+
+
 @asynccontextmanager
 async def new_job(folder: Path, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Bench]:
-    """The screen, opened by its key."""
+    """The screen in an app of its own."""
     async with open_test_desk(folder) as desk:
-        desk = replace(desk, is_demo=True)
-        async with open_app(desk, size) as (app, pilot):
-            await pilot.press("n")
-            await until(pilot, lambda: isinstance(app.screen, NewJobScreen), "opened")
-            await until(pilot, lambda: isinstance(app.screen.focused, Input), "ready to be typed into")
-            yield Bench(app, pilot, desk)  # type: ignore[arg-type]
+        app = Alone(replace(desk, is_demo=True))
+        async with app.run_test(size=size) as pilot:
+            yield await opened(app, pilot)
+
+
+@asynccontextmanager
+async def in_the_app(folder: Path) -> AsyncIterator[tuple[Bench, BatchApp]]:
+    """The screen, opened by its key."""
+    async with open_test_desk(folder) as desk, open_app(replace(desk, is_demo=True), (80, 24)) as (app, pilot):
+        await pilot.press("n")
+        yield await opened(app, pilot), app
+
+
+async def opened(app: App[Any], pilot: Pilot[Any]) -> Bench:
+    await until(pilot, lambda: isinstance(app.screen, NewJobScreen), "opened")
+    await until(pilot, lambda: isinstance(app.screen.focused, Input), "ready to be typed into")
+    assert isinstance(app.screen, NewJobScreen)
+    return Bench(app, pilot, app.screen)
 
 
 def tickets(folder: Path, rows: int = 30) -> Path:
@@ -82,7 +106,7 @@ def tickets(folder: Path, rows: int = 30) -> Path:
 
 async def test_from_a_file_to_a_running_job(tmp_path: Path) -> None:
     path = tickets(tmp_path)
-    async with new_job(tmp_path) as at:
+    async with in_the_app(tmp_path) as (at, app):
         at.field("path").text = str(path)[:-3]
         await until(at.pilot, lambda: at.screen.query_one("#file OptionList", OptionList).option_count == 1)
         await at.press("down", "enter")
@@ -101,14 +125,14 @@ async def test_from_a_file_to_a_running_job(tmp_path: Path) -> None:
         assert "message number" in at.words("#answers")
         assert "from the cache" in at.words("#status")
         await at.press("f6")
-        await until(at.pilot, lambda: isinstance(at.app.screen, Confirm), "asked")
+        await until(at.pilot, lambda: isinstance(app.screen, Confirm), "asked")
         await at.press("y")
-        await until(at.pilot, lambda: not isinstance(at.app.screen, NewJobScreen | Confirm), "left")
+        await until(at.pilot, lambda: not isinstance(app.screen, NewJobScreen | Confirm), "left")
         trial, job = await at.desk.store.jobs.list()
         assert (trial.counters.total, job.counters.total) == (10, 30)
         assert job.state in (JobState.RUNNING, JobState.COMPLETED)
-        await until(at.pilot, lambda: at.app.view.job is not None and at.app.view.job.id == job.id, "selected")
-        await until(at.pilot, lambda: at.app.view.job.counters.done == 30, "done")  # type: ignore[union-attr]
+        await until(at.pilot, lambda: app.view.job is not None and app.view.job.id == job.id, "selected")
+        await until(at.pilot, lambda: app.view.job.counters.done == 30, "done")  # type: ignore[union-attr]
         assert (await at.desk.store.jobs.get(job.id)).counters.cached == 10
 
 
@@ -216,18 +240,13 @@ async def test_a_job_file_is_saved_asked_about_and_loaded(tmp_path: Path) -> Non
 
 async def test_leaving_asks_only_when_something_was_typed(tmp_path: Path) -> None:
     async with new_job(tmp_path) as at:
-        await at.press("escape")
-        await until(at.pilot, lambda: at.app.screen is not at.screen, "left")
-        assert not isinstance(at.app.screen, Confirm)
-    async with new_job(tmp_path) as at:
         await at.press("x", "escape")
         await until(at.pilot, lambda: isinstance(at.app.screen, Confirm), "asked")
         await at.press("enter")
         await until(at.pilot, lambda: at.app.screen is at.screen, "stayed")
-        await at.press("escape")
-        await until(at.pilot, lambda: isinstance(at.app.screen, Confirm), "asked")
-        await at.press("y")
-        await until(at.pilot, lambda: not isinstance(at.app.screen, Confirm | NewJobScreen), "left")
+        await at.press("backspace", "escape")
+        await until(at.pilot, lambda: at.app.screen is not at.screen, "left")
+        assert not isinstance(at.app.screen, Confirm)
 
 
 async def test_reading_a_large_file_can_be_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +259,7 @@ async def test_reading_a_large_file_can_be_stopped(tmp_path: Path, monkeypatch: 
         await until(at.pilot, lambda: at.words("#status").startswith("Reading"), "reading")
         await at.press("escape")
         await until(at.pilot, lambda: at.words("#status") == "Stopped.", "stopped")
-        await until(at.pilot, lambda: at.app.view.jobs == (), "nothing is left behind")
+        assert await at.desk.store.jobs.list() == []
         assert at.app.screen is at.screen
 
 
@@ -254,22 +273,20 @@ async def test_an_endpoint_that_is_not_there_is_told_at_the_models(tmp_path: Pat
 
 
 async def test_a_job_is_begun_from_another_ones_settings(tmp_path: Path) -> None:
-    async with new_job(tmp_path) as at:
+    async with in_the_app(tmp_path) as (at, app):
         await at.ready(tickets(tmp_path), 30)
         await at.typed("prompt", "Sort: {{ text }}")
         await at.press("f5")
         await until(at.pilot, lambda: "10 answered" in at.words("#status"), "tried")
         await at.press("escape")
-        await until(at.pilot, lambda: isinstance(at.app.screen, Confirm), "asked")
+        await until(at.pilot, lambda: isinstance(app.screen, Confirm), "asked")
         await at.press("y")
-        await until(at.pilot, lambda: not isinstance(at.app.screen, NewJobScreen | Confirm), "left")
-        await until(at.pilot, lambda: bool(at.app.query_one(JobsPlace).chosen()))
+        await until(at.pilot, lambda: not isinstance(app.screen, NewJobScreen | Confirm), "left")
+        await until(at.pilot, lambda: bool(app.query_one(JobsPlace).chosen()))
         await at.press("E")
-        await until(at.pilot, lambda: isinstance(at.app.screen, NewJobScreen), "opened")
-        await until(at.pilot, lambda: isinstance(at.app.screen.focused, Input))
-        form = at.app.screen.form  # type: ignore[attr-defined]
+        await until(at.pilot, lambda: isinstance(app.screen, NewJobScreen), "opened")
+        await until(at.pilot, lambda: isinstance(app.screen.focused, Input))
+        form = app.screen.form  # type: ignore[attr-defined]
         assert (form.prompt, form.models) == ("Sort: {{ text }}", "gpt-4o-mini @ simulator")
         await at.press("escape")
-        await until(
-            at.pilot, lambda: not isinstance(at.app.screen, NewJobScreen), "nothing was typed, nothing is asked"
-        )
+        await until(at.pilot, lambda: not isinstance(app.screen, NewJobScreen), "nothing was typed, nothing is asked")

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.widgets import Button
-from textual.worker import Worker
+from textual.worker import Worker, WorkerCancelled, WorkerFailed
 
 from tui_batch import figures
 from tui_batch.domain.endpoint import Endpoint
@@ -62,7 +62,7 @@ class NewJobScreen(FormScreen):
     # Long work: one at a time, and escape stops it
 
     def _begin(self, what: str, work: Coroutine[Any, Any, None]) -> None:
-        if self._busy is not None:
+        if self.busy is not None:
             work.close()
             self.say("✗ Something is under way; escape stops it.", is_bad=True)
             return
@@ -70,7 +70,7 @@ class NewJobScreen(FormScreen):
         self.run_worker(self._guarded(work), group="making", exclusive=True)
 
     @property
-    def _busy(self) -> Worker[Any] | None:
+    def busy(self) -> Worker[Any] | None:
         """What is being tried or made."""
         return next(
             (one for one in self.workers if one.group == "making" and one.node is self and one.is_running), None
@@ -288,17 +288,21 @@ class NewJobScreen(FormScreen):
 
     def action_new_job_leave(self) -> None:
         """Stops what is under way; with nothing under way leaves, and asks when something was typed."""
-        if (busy := self._busy) is not None:
-            busy.cancel()
-            self.run_worker(self._stop_trial(), group="stopping")
+        if (busy := self.busy) is not None:
+            self.run_worker(self._stop(busy), group="stopping")
             return
         self.run_worker(self._leave(), group="files")
 
-    async def _stop_trial(self) -> None:
-        self.say("Stopped.")
+    async def _stop(self, busy: Worker[Any]) -> None:
+        """Ends what is being made, of which nothing is left behind, or the trial, whose answers are kept."""
+        self.say("Stopping …")
+        busy.cancel()
+        with suppress(WorkerCancelled, WorkerFailed):
+            await busy.wait()
         if self.tried is not None:
-            with suppress(UserError):  # it had just ended
+            with suppress(UserError):  # it had ended before
                 await self.desk.controller.cancel(self.tried)
+        self.say("Stopped.")
 
     async def _leave(self) -> None:
         if await self._may_lose("Leave without making a job?"):
