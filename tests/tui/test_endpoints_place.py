@@ -37,9 +37,10 @@ def lane(**changes: object) -> LaneSnapshot:
     [
         (lane(), "● working", Tone.GOOD),
         (lane(in_flight=0), "○ idle", Tone.MUTED),
-        (lane(breaker="open", breaker_s=4.4), "✗ fails, probe in 4 s", Tone.BAD),
-        (lane(breaker="half_open"), "‖ probing", Tone.WARN),
+        (lane(breaker="open", breaker_s=4.4), "✗ breaker open, 4 s", Tone.BAD),
+        (lane(breaker="half_open"), "‖ breaker probes", Tone.WARN),
         (lane(hold=Hold("Retry-After", 12.0)), "‖ Retry-After, 12 s", Tone.WARN),
+        (lane(hold=Hold("pace", 0.1)), "● working", Tone.GOOD),
         (lane(closed="the key was refused"), "✗ not used", Tone.BAD),
         (lane(closed="the key was refused", is_off=True), "– switched off", Tone.WARN),
     ],

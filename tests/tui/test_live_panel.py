@@ -129,7 +129,7 @@ def test_an_ended_job_says_how_long_it_took_and_a_draft_how_to_begin() -> None:
 
 def test_a_deployment_in_trouble_says_so_and_many_are_counted() -> None:
     down = replace(LANE, breaker="open", breaker_s=4.0)
-    assert any("✗ fails, probe in 4 s" in line for line in text(view(JOB, LIVE, 30, down)))
+    assert any("✗ breaker open, 4 s" in line for line in text(view(JOB, LIVE, 30, down)))
     crowd = [replace(LANE, tpm=n + 1) for n in range(30)]
     assert any("deployments more" in line and "4 shows them" in line for line in text(view(JOB, LIVE, 30, *crowd)))
 

@@ -23,7 +23,7 @@ from tui_batch.tui.screens.limits import LimitsDialog
 from tui_batch.tui.tones import Span, Spans, Tone, plain
 from tui_batch.tui.view import View
 from tui_batch.tui.widgets.charts import MUTED
-from tui_batch.tui.widgets.gauges import STYLES, gauge, gauges_of, health
+from tui_batch.tui.widgets.gauges import IN_FLIGHT, STYLES, gauge, gauges_of, health
 from tui_batch.tui.widgets.live_lines import joined, latencies
 from tui_batch.tui.widgets.table import Column, Table
 from tui_batch.work.reach import Reachable, Trial, reachable, try_endpoint
@@ -103,11 +103,11 @@ def _tokens(row: Row) -> Spans:
 
 COLUMNS: tuple[Column[Row], ...] = (
     Column("endpoint", "Endpoint", lambda row: plain(row.endpoint), 12, stretches=True),
-    Column("model", "Model", lambda row: plain(row.model, Tone.PLAIN if row.model else Tone.MUTED), 18),
-    Column("health", "Health", lambda row: (row.health,), 21),
+    Column("model", "Model", lambda row: plain(row.model), 16),
+    Column("health", "Health", lambda row: (row.health,), 20),
     Column("flight", "Flying", _limit(lambda one: one.in_flight, lambda one: one.limit), 7, right=True),
     Column("rpm", "RPM", _limit(lambda one: one.rpm_used, lambda one: one.rpm), 9, right=True),
-    Column("tpm", "TPM", _limit(lambda one: one.tpm_used, lambda one: one.tpm), 11, right=True, drop=1),
+    Column("tpm", "TPM", _limit(lambda one: one.tpm_used, lambda one: one.tpm), 10, right=True, drop=1),
     Column("tokens", "Tokens/s", _tokens, 8, right=True, drop=3),
     Column("latency", "p50 / p95", _latency, 17, right=True, drop=4),
 )
@@ -272,7 +272,8 @@ def _gauge_lines(lane: LaneSnapshot, bar_width: int) -> list[Content]:
     width = max(len(one.name) for one in gauges)
     lines = []
     for one in gauges:
-        remark = one.remark if one.limit is not None else "no limit known"
+        unbound = "(the jobs' own concurrency bounds it)" if one.name == IN_FLIGHT else "(no limit known)"
+        remark = one.remark if one.limit is not None else unbound
         lines.append(gauge(replace(one, name=f"{one.name:<{width}}", remark=remark), bar_width))
     return lines
 
@@ -280,10 +281,11 @@ def _gauge_lines(lane: LaneSnapshot, bar_width: int) -> list[Content]:
 def _measured(lane: LaneSnapshot, width: int) -> list[Content]:
     """Gauges, latency and troubles of a deployment."""
     lines = _gauge_lines(lane, max(8, min(40, width - 40)))
-    pieces = [latencies(lane.latency)] if lane.latency.p50 is not None else []
+    if lane.latency.p50 is not None:
+        lines.append(latencies(lane.latency))
+    pieces = [Content(f"{figures.count(lane.requests)} requests, {figures.count(lane.failed)} failed")]
     if lane.tokens_per_s:
         pieces.append(Content(f"{figures.short_count(round(lane.tokens_per_s))} tokens/s"))
-    pieces.append(Content(f"{figures.count(lane.requests)} requests, {figures.count(lane.failed)} failed"))
     if lane.pace_per_s is not None:
         pieces.append(Content.styled(f"spread to {figures.rate(lane.pace_per_s)}, as it refuses bursts", MUTED))
     lines.append(joined(pieces, width))

@@ -16,9 +16,12 @@ from tui_batch.tui.widgets.charts import MUTED, Glyphs, bar
 
 NEARLY_FULL = 0.95
 """A limit used up to here is what holds the work back."""
+IN_FLIGHT = "in flight"
 SHORTEST = 4
 """A bar of fewer cells tells nothing."""
 LONGEST = 24
+WORTH_S = 1.0
+"""A shorter wait is over before it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def gauges_of(lane: LaneSnapshot) -> tuple[Gauge, ...]:
         Gauge("RPM", lane.rpm_used, lane.rpm, learned if lane.rpm is not None and lane.rpm != own.rpm else ""),
         Gauge("TPM", lane.tpm_used, lane.tpm, learned if lane.tpm is not None and lane.tpm != own.tpm else ""),
         *day,
-        Gauge("in flight", lane.in_flight, lane.limit, "auto" if lane.limit not in (None, own.max_in_flight) else ""),
+        Gauge(IN_FLIGHT, lane.in_flight, lane.limit, "auto" if lane.limit not in (None, own.max_in_flight) else ""),
     )
 
 
@@ -86,11 +89,11 @@ def health(lane: LaneSnapshot) -> Span:
         return "✗ not used", Tone.BAD
     match lane.breaker:
         case BreakerState.OPEN:
-            wait = "" if lane.breaker_s is None else f", probe in {lane.breaker_s:.0f} s"
-            return f"✗ fails{wait}", Tone.BAD
+            wait = "" if lane.breaker_s is None else f", {lane.breaker_s:.0f} s"
+            return f"✗ breaker open{wait}", Tone.BAD
         case BreakerState.HALF_OPEN:
-            return "‖ probing", Tone.WARN
-    if lane.hold is not None and lane.hold.seconds is not None:
+            return "‖ breaker probes", Tone.WARN
+    if lane.hold is not None and (lane.hold.seconds or 0.0) >= WORTH_S:
         return f"‖ {lane.hold.what}, {lane.hold.seconds:.0f} s", Tone.WARN
     return ("● working", Tone.GOOD) if lane.in_flight else ("○ idle", Tone.MUTED)
 

@@ -10,6 +10,7 @@ from textual.content import Content
 
 from tui_batch import figures
 from tui_batch.domain.job import CacheMode, JobState, PauseReason
+from tui_batch.engine.ratelimit import What
 from tui_batch.engine.snapshot import JobSnapshot, LaneSnapshot, Latency
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.actions import by_id
@@ -18,7 +19,7 @@ from tui_batch.tui.widgets.charts import MUTED, Glyphs, Part, bar, legend, stack
 from tui_batch.tui.widgets.gauges import Gauge, gauge_line, lane_line
 
 GAP = "  ·  "
-USUAL_HOLDS = frozenset({"concurrency", "length bucket", "a faster server", "the first answer"})
+USUAL_HOLDS = frozenset({"concurrency", "length bucket", "a faster server", "the first answer", str(What.PACE)})
 """What a job waits for while all is well."""
 REASONS = {
     PauseReason.USER: "paused",
@@ -136,7 +137,9 @@ def _flight(live: JobSnapshot, now: float) -> Iterator[Content]:
     yield Content(f"{figures.count(live.in_flight)} in flight ({bound})")
     if live.waiting:
         yield Content(f"{figures.count(live.waiting)} wait to be retried")
-    if live.hold is not None and live.hold.what in USUAL_HOLDS:
+    if live.hold is not None and live.hold.what == What.PACE:
+        yield Content.styled("spread evenly, as the server refuses bursts", MUTED)
+    elif live.hold is not None and live.hold.what in USUAL_HOLDS:
         yield Content.styled(safe_text(live.hold.words(datetime.fromtimestamp(now))), MUTED)
 
 
@@ -231,14 +234,16 @@ def limits(subject: Subject, width: int, room: int) -> list[Content]:
     return [*lines[: room - 1], more]
 
 
-def failures(subject: Subject) -> Content | None:
+def failures(subject: Subject, width: int) -> Content | None:
     """Failed requests by class, the most frequent first."""
     live = subject.job.live
     if live is None or not live.failures:
         return None
     ordered = sorted(live.failures.items(), key=lambda pair: -pair[1])
     named = ", ".join(f"{figures.short_count(count)} {cls.value.replace('_', ' ')}" for cls, count in ordered)
-    return Content.assemble(("failed requests  ", MUTED), (named, "$error"), key_hint("app.errors", "shows them"))
+    said = Content.assemble(("failed requests  ", MUTED), (named, "$error"))
+    hint = key_hint("app.errors", "shows them")
+    return Content.assemble(said, hint) if said.cell_length + hint.cell_length <= width else said
 
 
 def quality(subject: Subject, width: int) -> Iterator[Content]:
