@@ -24,6 +24,7 @@ from tui_batch.engine.stats import UNSCORED, Scored
 from tui_batch.engine.workplace import Workplace
 from tui_batch.errors import UserError
 from tui_batch.headless import Display, Ending
+from tui_batch.quality.drift import Alert
 from tui_batch.report.export import Exported, export_results
 from tui_batch.report.targets import Target
 from tui_batch.safe_text import safe_text
@@ -133,17 +134,22 @@ def _stopper(engine: Engine, display: Display) -> Callable[[int], None]:
 
 
 async def _watch(engine: Engine, job_id: int, finished: asyncio.Future[Job], display: Display) -> Job:
+    told: set[Alert] = set()
     while not finished.done():
-        _show(engine, job_id, display)
+        _show(engine, job_id, display, told)
         await asyncio.wait([finished], timeout=TICK_S)
     return finished.result()
 
 
-def _show(engine: Engine, job_id: int, display: Display) -> None:
+def _show(engine: Engine, job_id: int, display: Display, told: set[Alert]) -> None:
+    """One look; answers that got worse are told once. The log has them in any case."""
     snapshot = engine.snapshot()
     for job in snapshot.jobs:
         if job.id == job_id:
             display.update(snapshot, job)
+            for alert in (alert for alert in job.drift if alert not in told):
+                told.add(alert)
+                display.note(str(alert))
 
 
 async def _write_results(
