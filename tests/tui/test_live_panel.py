@@ -149,6 +149,16 @@ def test_any_size_is_drawn_within_its_bounds(width: int, height: int) -> None:
     assert all(line.cell_length <= width for line in words)
 
 
+def test_hours_ago_are_shown_on_demand() -> None:
+    old = view(seconds=5_000)
+    frame = Frame(118, 14)
+    job = old.job
+    assert job is not None
+    assert any("10:00 ago" in line.plain for line in draw_pictures(job, old.history[1], frame))
+    hours = draw_pictures(job, old.history[1], replace(frame, span_s=43_200.0))
+    assert any("1:23:" in line.plain for line in hours)
+
+
 async def test_the_panel_follows_a_job_that_runs(tmp_path: Path) -> None:
     async with open_test_desk(tmp_path) as desk:
         await desk.controller.start(await add_job(desk, [f"n {n}" for n in range(12)], knobs=Knobs(concurrency=6)))

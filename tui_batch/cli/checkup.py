@@ -17,8 +17,8 @@ from pathlib import Path
 from tui_batch import __version__, figures, paths
 from tui_batch.cli.where import Where
 from tui_batch.errors import UserError
-from tui_batch.gpu.nvml import NvmlSampler
-from tui_batch.gpu.sample import GpuSample
+from tui_batch.gpu.sample import GpuSample, Sampler
+from tui_batch.gpu.watch import usual_samplers
 from tui_batch.providers.catalog import in_environment
 from tui_batch.providers.discovery import find_local_servers
 from tui_batch.safe_text import safe_text
@@ -52,7 +52,7 @@ async def checkup(where: Where) -> list[Check]:
         _vocabulary(),
         _logs(),
     ]
-    return [*local, await _servers(where.settings), await asyncio.to_thread(_gpus)]
+    return [*local, await _servers(where.settings), await asyncio.to_thread(_gpus, where.settings)]
 
 
 def _version(package: str) -> str:
@@ -127,16 +127,22 @@ async def _servers(settings_file: Path | None) -> Check:
     return Check("servers", ", ".join(words) if words else "none found on this machine")
 
 
-def _gpus() -> Check:
-    """This machine's NVIDIA cards; elsewhere one quiet line."""
-    sampler = NvmlSampler()
+def _gpus(settings_file: Path | None) -> Check:
+    """This machine's NVIDIA cards and those of the exporters in the settings; elsewhere one quiet line."""
     try:
-        reading = sampler.read()
-    finally:
-        sampler.close()
+        exporters = load_settings(settings_file).gpu_exporters
+    except UserError:
+        exporters = ()
+    return Check("gpu", "; ".join(_cards(sampler) for sampler in usual_samplers(exporters)))
+
+
+def _cards(sampler: Sampler) -> str:
+    reading = sampler.read()
+    sampler.close()
     names = [safe_text(card.name) + _memory(card) for card in reading.samples]
-    return Check("gpu", "; ".join(names) or safe_text(reading.trouble))
+    where = f"{safe_text(sampler.where)}: " if sampler.where else ""
+    return where + (", ".join(names) or safe_text(reading.trouble))
 
 
 def _memory(card: GpuSample) -> str:
-    return "" if card.memory_total is None else f", {figures.size(card.memory_total)}"
+    return "" if card.memory_total is None else f" {figures.size(card.memory_total)}"

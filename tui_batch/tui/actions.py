@@ -85,6 +85,7 @@ JOBS = (
     Action("jobs.filter", "slash", "filter", "Show only some jobs.", 8),
     Action("jobs.demo", "d", "demo", "Open the demo on the simulator; your jobs stay as they are.", command="demo"),
     Action("jobs.copy", "y", "copy", "Copy the job's number, name or command."),
+    Action("jobs.span", "z", "time shown", "Charts show ten minutes, an hour, or twelve."),
     Action("jobs.larger", "greater_than_sign", "taller panel", "Give the live panel more room."),
     Action("jobs.smaller", "less_than_sign", "smaller panel", "Give the list more room."),
 )

@@ -173,6 +173,11 @@ class JobsPlace(Place):
         self.table.styles.height = f"{10 - self._panel_part}fr"
         self.query_one(LivePanel).styles.height = f"{self._panel_part}fr"
 
+    def action_jobs_span(self) -> None:
+        """The charts show ten minutes, an hour, or twelve."""
+        seconds = self.query_one(LivePanel).next_span()
+        self.notify(f"Charts show the last {figures.duration(seconds)} at most.", timeout=2)
+
     def action_jobs_filter(self) -> None:
         """Opens the filter line."""
         line = self.query_one("#jobs-filter", Input)

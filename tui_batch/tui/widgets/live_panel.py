@@ -28,8 +28,8 @@ from tui_batch.tui.widgets.charts import (
 )
 from tui_batch.tui.widgets.live_lines import Subject
 
-LONGEST_S = 600.0
-"""A chart shows the last ten minutes at most."""
+SPANS_S = (600.0, 3_600.0, 43_200.0)
+"""What charts show at most: ten minutes, an hour, twelve hours. A younger job fills them sooner."""
 LOWEST = 6
 """Lines that a chart needs, its title included."""
 NARROWEST = 38
@@ -54,6 +54,8 @@ class Frame:
     width: int
     height: int
     glyphs: Glyphs = Glyphs.UNICODE
+    span_s: float = SPANS_S[0]
+    """The longest time that a chart shows."""
 
 
 def draw_words(view: View, frame: Frame) -> list[Content]:
@@ -72,8 +74,8 @@ def draw_pictures(job: JobView, history: History | None, frame: Frame) -> list[C
         return []
     width, glyphs = frame.width, frame.glyphs
     if frame.height <= LOWEST:
-        return sparks(job, history, width, glyphs)[: frame.height]
-    charts = charts_of(job, history, width, glyphs)
+        return sparks(job, history, frame)[: frame.height]
+    charts = charts_of(history, frame)
     return [Content(""), *chart_grid(charts, width, frame.height - 1, glyphs)]
 
 
@@ -101,10 +103,10 @@ def words(subject: Subject, width: int, height: int) -> list[Content]:
     return [*fixed[0], *live_lines.limits(subject, width, min(room, max(2, height // 4))), *fixed[1]]
 
 
-def charts_of(job: JobView, history: History, width: int, glyphs: Glyphs) -> list[Chart]:
+def charts_of(history: History, frame: Frame) -> list[Chart]:
     """The charts in order of what they tell. Those of latency and of requests in flight need the engine here."""
-    span = history.span_s(LONGEST_S)
-    count = min(round(span), dots_wide(min(width, 100), glyphs))
+    span = history.span_s(frame.span_s)
+    count = min(round(span), dots_wide(min(frame.width, 100), frame.glyphs))
 
     def seconds(value: float) -> str:
         return f"{value:.0f} s" if value >= 10 or value == 0 else f"{value:.1f} s"
@@ -192,11 +194,10 @@ def _beside(pieces: Sequence[Content], width: int) -> Content:
     return Content(" " * GUTTER).join(padded)
 
 
-def sparks(job: JobView, history: History, width: int, glyphs: Glyphs) -> list[Content]:
+def sparks(job: JobView, history: History, frame: Frame) -> list[Content]:
     """The two most telling charts as one line each, where there is no room for real ones."""
-    span = history.span_s(LONGEST_S)
-    title = 16
-    room = max(10, width - title - 14)
+    span, glyphs = history.span_s(frame.span_s), frame.glyphs
+    room = max(10, frame.width - 30)
     rates = history.rates(finished, span, room)
     lines = [_spark("items a second", rates, room, figures.rate(job.rate), glyphs)]
     latency = history.levels(_p95, span, room)
@@ -227,6 +228,7 @@ class LivePanel(Widget):
         self._glyphs = terminal_glyphs()
         self._view = View(0.0)
         self._lines: list[Content] = []
+        self._span = 0
         self._pictured: tuple[object, ...] = ()
         """What the pictures were drawn for: they change once a second, the words more often."""
         self._pictures: list[Content] = []
@@ -236,7 +238,7 @@ class LivePanel(Widget):
         self._view = view
         width, height = self.content_size
         lines = draw_words(view, Frame(width, height, self._glyphs))
-        lines += self._drawn(view, Frame(width, height - len(lines), self._glyphs))
+        lines += self._drawn(view, Frame(width, height - len(lines), self._glyphs, SPANS_S[self._span]))
         if len(lines) != len(self._lines) or not all(map(Content.is_same, lines, self._lines)):
             self._lines = lines
             self.refresh()
@@ -248,6 +250,12 @@ class LivePanel(Widget):
             self._pictures = draw_pictures(job, view.history.get(job.id), frame)
             self._pictured = drawn_for
         return self._pictures if job is not None else []
+
+    def next_span(self) -> float:
+        """The charts show more time, or the least again; returns how many seconds at most."""
+        self._span = (self._span + 1) % len(SPANS_S)
+        self.show(self._view)
+        return SPANS_S[self._span]
 
     def on_resize(self) -> None:
         """Other sizes have other charts."""
