@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
+
+from tui_batch.cli.running import _show
+from tui_batch.domain.job import Counters, JobState, Knobs
+from tui_batch.engine.snapshot import EngineSnapshot, JobSnapshot, Latency
+from tui_batch.quality.drift import Against, Alert, Signal
 
 if TYPE_CHECKING:
     from conftest import Cli
@@ -46,3 +52,28 @@ def test_a_reference_column_that_is_not_there_is_an_error_before_anything_is_sen
     result = cli("run", cli.folder / "job.yaml", "--simulate")
     assert result.code == 2
     assert "no row has the column `moot` that a check compares answers with" in result.err
+
+
+class Notes:
+    """A display that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def update(self, engine: EngineSnapshot, job: JobSnapshot) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_answers_that_got_worse_are_told_once_in_a_live_run() -> None:
+    alert = Alert(Signal.SCORE, Against.START, now=0.5, then=0.9, window=100, rows=(7, 9), item_ids=(70, 90))
+    job = JobSnapshot(
+        *(3, "job", JobState.RUNNING, None, "", Knobs(), Counters(), 0, 0, 0.0, None, Latency()), drift=(alert,)
+    )
+    engine = SimpleNamespace(snapshot=lambda: EngineSnapshot((job,), (), ""))
+    display, told = Notes(), set[Alert]()
+    for _ in range(3):
+        _show(engine, 3, display, told)  # type: ignore[arg-type]
+    assert display.notes == ["score: 0.50 in the last 100 answers, after 0.90 at the start; rows 7, 9"]

@@ -1,5 +1,7 @@
 """The ready queue: priority, row order, routes that do not block one another, waiting items."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,3 +68,12 @@ def test_held_bytes_follow_what_is_held() -> None:
     assert queue.ids() == {1, 2}
     queue.clear()
     assert (len(queue), queue.bytes) == (0, 0)
+
+
+def test_references_count_as_held_but_not_as_sent() -> None:
+    item = replace(prepared(1, body=b"12345"), columns={"right": "x" * 1_000, "n": 5})
+    queue = ReadyQueue()
+    queue.push(item)
+    assert (item.size, queue.bytes) == (5, 1_005)
+    queue.pop(item.group)
+    assert queue.bytes == 0

@@ -78,8 +78,14 @@ class Prepared:
 
     @property
     def size(self) -> int:
-        """Bytes of the request's body: what holding it costs, and more than its tokens can ever be."""
-        return len(self.calls[0].wire.body) * (1 if self.original is None else 2)
+        """Bytes of the request's body: more than its tokens can ever be."""
+        return len(self.calls[0].wire.body)
+
+    @property
+    def held(self) -> int:
+        """Bytes that holding it costs: the body, and what checks need beside it."""
+        references = sum(len(value) for value in self.columns.values() if isinstance(value, str)) if self.columns else 0
+        return self.size * (1 if self.original is None else 2) + references
 
 
 class ReadyQueue:
@@ -114,20 +120,20 @@ class ReadyQueue:
         """Makes an item ready."""
         heapq.heappush(self._ready.setdefault(item.group, []), (item.order, item.id, item))
         self._count += 1
-        self.bytes += item.size
+        self.bytes += item.held
 
     def wait(self, item: Prepared, due: float) -> None:
         """Keeps an item until `due` on the loop's clock."""
         heapq.heappush(self._waiting, (due, item.id, item))
         self._count += 1
-        self.bytes += item.size
+        self.bytes += item.held
 
     def wake(self, now: float) -> None:
         """Makes every waiting item ready whose time has come."""
         while self._waiting and self._waiting[0][0] <= now:
             item = heapq.heappop(self._waiting)[2]
             self._count -= 1
-            self.bytes -= item.size
+            self.bytes -= item.held
             self.push(item)
 
     @property
@@ -148,7 +154,7 @@ class ReadyQueue:
         if not heap:
             del self._ready[group]
         self._count -= 1
-        self.bytes -= item.size
+        self.bytes -= item.held
         return item
 
     def ids(self) -> set[int]:
