@@ -148,6 +148,8 @@ async def test_known_endpoints_are_listed_and_those_without_a_key_on_demand(
         assert "groq" not in [row.endpoint for row in listed.rows]
         await pilot.press("a")
         await until(pilot, lambda: "groq" in [row.endpoint for row in listed.rows], "those without a key")
+        listed.move_to(("groq", ""))
+        await until(pilot, lambda: "set GROQ_API_KEY" in detail(app), "what to do")
         listed.move_to(("mistral", ""))
         await until(pilot, lambda: "env:MISTRAL_API_KEY" in detail(app), "where its key is")
         assert "made-up-and-secret" not in detail(app)

@@ -98,6 +98,11 @@ class History:
         return [*self._coarse, *self._fine, *newest]
 
     @property
+    def newest_at(self) -> float:
+        """The time of the newest point; minus infinity when there is none."""
+        return float("-inf") if self._now is None else self._now.at
+
+    @property
     def age_s(self) -> float:
         """How long the job has been watched, as far as is remembered."""
         first = self._coarse[0] if self._coarse else self._fine[0] if self._fine else None

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tui_batch import figures
-from tui_batch.domain.endpoint import DeploymentKey, Endpoint
+from tui_batch.domain.endpoint import DeploymentKey, Endpoint, KeyKind
 from tui_batch.engine.snapshot import LaneSnapshot
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.actions import bindings
@@ -146,7 +146,10 @@ class EndpointsPlace(Place):
     def show(self, view: View) -> None:
         """The rows, and the detail of the one under the cursor."""
         super().show(view)
-        self.table.set_rows(rows_of(view, self._known, unusable=lambda one: one.status in self._hidden))
+        rows = rows_of(view, self._known, unusable=lambda one: one.status in self._hidden)
+        if not rows:  # then a person wants to know what could be made usable
+            rows = rows_of(view, self._known, unusable=lambda _: False)
+        self.table.set_rows(rows)
         row = self.table.cursor_row
         lines = [] if row is None else self.detail(row, self.content_size.width - 2)
         detail = Content("\n").join(lines)
@@ -185,7 +188,7 @@ class EndpointsPlace(Place):
         if row.lane is not None:
             lines += _measured(row.lane, width)
         elif not row.is_off:
-            lines.append(Content.styled("No job has used it since the app was opened.", MUTED))
+            lines.append(Content.styled(safe_text(_unused(row, endpoint), width), MUTED))
         return [*lines, *self._tested(row.endpoint, width)]
 
     def _tested(self, name: str, width: int) -> list[Content]:
@@ -264,6 +267,18 @@ class EndpointsPlace(Place):
         if limits is not None:
             self.desk.controller.set_limits(DeploymentKey(lane.endpoint, lane.model), limits)
             self._app.say(f"{lane.model} @ {lane.endpoint}: {limits}, until the app closes")
+
+
+def _unused(row: Row, endpoint: Endpoint | None) -> str:
+    """Why no job uses an endpoint, and what would change that."""
+    match row.status, endpoint:
+        case "key missing", Endpoint(key=key) if key.kind is KeyKind.ENV:
+            return f"No key: set {key.name} before you start the app, or name another in the settings."
+        case "key missing", _:
+            return "No key: the settings say where one is."
+        case "not running", _:
+            return "Nothing answers there. Start the server, then look again."
+    return "No job of this app has used it yet."
 
 
 def _gauge_lines(lane: LaneSnapshot, bar_width: int) -> list[Content]:

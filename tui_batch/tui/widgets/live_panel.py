@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual.content import Content
+from textual.geometry import Size
 from textual.widget import Widget
 
 from tui_batch import figures
@@ -211,6 +212,14 @@ def _spark(title: str, values: Values, room: int, newest: str, glyphs: Glyphs) -
     return Content.assemble((f"{title:<16}", MUTED), (drawn, "$primary"), f" {newest:>12}")
 
 
+def _moves(before: View, now: View) -> bool:
+    """Whether the selected job may look other than in the view before."""
+    old, new = before.job, now.job
+    if old is None or new is None or new.live is not None or new.elsewhere or new.is_active:
+        return True
+    return old.job is not new.job or old.live is not None or old.elsewhere
+
+
 def terminal_glyphs() -> Glyphs:
     """What this process's terminal can show."""
     return glyphs_for(getattr(sys.__stdout__, "encoding", None), os.environ.get("TERM", ""))
@@ -228,38 +237,47 @@ class LivePanel(Widget):
         self._glyphs = terminal_glyphs()
         self._view = View(0.0)
         self._lines: list[Content] = []
+        self._size = Size(0, 0)
         self._span = 0
         self._pictured: tuple[object, ...] = ()
         """What the pictures were drawn for: they change once a second, the words more often."""
         self._pictures: list[Content] = []
 
     def show(self, view: View) -> None:
-        """Draws what changed about the selected job."""
-        self._view = view
-        width, height = self.content_size
-        lines = draw_words(view, Frame(width, height, self._glyphs))
-        lines += self._drawn(view, Frame(width, height - len(lines), self._glyphs, SPANS_S[self._span]))
+        """Draws what changed about the selected job. Of one that stands still nothing does."""
+        before, self._view = self._view, view
+        if view.job is not None and not _moves(before, view) and self._size == self.content_size:
+            return
+        self._draw()
+
+    def _draw(self) -> None:
+        self._size = self.content_size
+        width, height = self._size
+        lines = draw_words(self._view, Frame(width, height, self._glyphs))
+        lines += self._drawn(Frame(width, height - len(lines), self._glyphs, SPANS_S[self._span]))
         if len(lines) != len(self._lines) or not all(map(Content.is_same, lines, self._lines)):
             self._lines = lines
             self.refresh()
 
-    def _drawn(self, view: View, frame: Frame) -> list[Content]:
-        job = view.job
-        drawn_for = (view.selected, int(view.now), frame)
-        if job is not None and drawn_for != self._pictured:
-            self._pictures = draw_pictures(job, view.history.get(job.id), frame)
+    def _drawn(self, frame: Frame) -> list[Content]:
+        job = self._view.job
+        if job is None or (history := self._view.history.get(job.id)) is None or history.age_s <= 0:
+            return []
+        drawn_for = (job.id, int(history.newest_at), frame)
+        if drawn_for != self._pictured:
+            self._pictures = draw_pictures(job, history, frame)
             self._pictured = drawn_for
-        return self._pictures if job is not None else []
+        return self._pictures
 
     def next_span(self) -> float:
         """The charts show more time, or the least again; returns how many seconds at most."""
         self._span = (self._span + 1) % len(SPANS_S)
-        self.show(self._view)
+        self._draw()
         return SPANS_S[self._span]
 
     def on_resize(self) -> None:
         """Other sizes have other charts."""
-        self.show(self._view)
+        self._draw()
 
     def render(self) -> Content:
         """The lines of the last view."""
