@@ -93,11 +93,11 @@ class FileBrowser(Vertical):
         """Down goes from the path to the list, up from its top back to the path."""
         listed = self.query_one(OptionList)
         if event.key == "down" and self.query_one(Input).has_focus and listed.option_count:
-            listed.focus()
+            self.screen.set_focus(listed)  # at once: the next key may be on its way
             listed.highlighted = 0
             event.stop()
         elif event.key == "up" and listed.has_focus and listed.highlighted in (0, None):
-            self.query_one(Input).focus()
+            self.screen.set_focus(self.query_one(Input))
             event.stop()
 
     @on(OptionList.OptionSelected)

@@ -177,16 +177,16 @@ class FormScreen(ModalScreen[int | None]):
         self._judge()
         if not problems:
             return True
-        field, words = next(iter(problems.items()))
+        field = next(iter(problems))
         section = next(kind for kind in self.SECTIONS if field in kind.FIELDS)
         self.go(section.NAME)
-        self.call_after_refresh(self._focus_field, field)
-        self.say(f"✗ {field}: {words}", is_bad=True)
+        self._focus_field(field)
+        self.say("")
         return False
 
     def _focus_field(self, field: str) -> None:
         for widget in self.query(f"#input-{field}"):
-            widget.focus()
+            self.set_focus(widget)
 
     def blame(self, field: str, words: str) -> None:
         """Something was found wrong that the form alone does not show."""
@@ -204,25 +204,21 @@ class FormScreen(ModalScreen[int | None]):
     # Sections
 
     def go(self, name: str) -> None:
-        """Shows a section."""
+        """Shows a section, ready to be typed into: the next key may be on its way already."""
+        self.query_one(ContentSwitcher).current = name
         self.query_one(Tabs).active = f"tab-{name}"
+        self.query_one(f"#{name}", Section).first()
 
     @on(Tabs.TabActivated)
     def _activated(self, event: Tabs.TabActivated) -> None:
         event.stop()
-        name = (event.tab.id or "").removeprefix("tab-")
-        switcher = self.query_one(ContentSwitcher)
-        if switcher.current == name:
-            return
-        switcher.current = name
-        if not self.query_one(Tabs).has_focus:
-            self.query_one(f"#{name}", Section).first()
+        name = self.query_one(Tabs).active.removeprefix("tab-")
+        self.query_one(ContentSwitcher).current = name
 
     def step(self, by: int) -> None:
         """The next section, or the one before."""
         names = [kind.NAME for kind in self.SECTIONS]
         at = names.index(str(self.query_one(ContentSwitcher).current))
-        self.set_focus(None)
         self.go(names[(at + by) % len(names)])
 
     def step_row(self, by: int) -> None:
@@ -335,7 +331,7 @@ class FormScreen(ModalScreen[int | None]):
             draft = await self.draft()
             return await expect(self.workshop, draft, self.facts.drawn), ""
         except UserError as error:
-            return None, str(error)
+            return None, error.message
 
     async def draft(self) -> JobDraft:
         """The job that the form asks for. Raises FormError."""

@@ -28,6 +28,8 @@ from tui_batch.work.strategies import CONCURRENT, Strategy
 MOST_OFFERS = 500
 """Models that are listed at most; typing narrows them down."""
 TOLD_TROUBLES = 4
+MODEL_WIDTH = 28
+"""Columns that a model's name takes in the list, if it is not longer."""
 _MODES = {
     "": "several models: each answers every row",
     Mode.SINGLE: "one model answers every row",
@@ -90,11 +92,11 @@ class ModelsSection(Section):
         listed = self.query_one(OptionList)
         box = self.query_one("#input-models", Input)
         if event.key == "down" and box.has_focus and listed.option_count:
-            listed.focus()
+            self.screen.set_focus(listed)  # at once: the next key may be on its way
             listed.highlighted = listed.highlighted or 0
             event.stop()
         elif event.key == "up" and listed.has_focus and listed.highlighted in (0, None):
-            box.focus()
+            self.screen.set_focus(box)
             event.stop()
         elif event.key == "space" and listed.has_focus:
             listed.action_select()
@@ -126,7 +128,7 @@ class ModelsSection(Section):
         listed.add_options(Option(_offer_line(offer, chosen, endpoint)) for offer in self._listed)
         if at is not None and self._listed:
             listed.highlighted = min(at, len(self._listed) - 1)
-        self.query_one("#told", Static).update(_told(chosen, self._offers))
+        self.query_one("#told", Static).update(_told(chosen, self._offers, endpoint))
 
     def show_mode(self, mode: str) -> None:
         """What the chosen mode means."""
@@ -148,15 +150,17 @@ def _parted(text: str, offers: Offers | None) -> tuple[tuple[ModelChoice, ...], 
 def _offer_line(offer: Offer, chosen: tuple[ModelChoice, ...], endpoint: str) -> Text:
     mark = "✓" if any(is_same(one, offer.choice, endpoint) for one in chosen) else "·"
     text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f"{mark} {safe_text(offer.choice.model)}", "bold" if mark == "✓" else "")
+    text.append(f"{mark} {safe_text(offer.choice.model):<{MODEL_WIDTH}}", "bold" if mark == "✓" else "")
     text.append(f"  @ {safe_text(', '.join(offer.choice.endpoints))}")
     return text.append(f"  {safe_text(offer.detail, 40)}" if offer.detail else "", "dim")
 
 
-def _told(chosen: tuple[ModelChoice, ...], offers: Offers | None) -> Text:
+def _told(chosen: tuple[ModelChoice, ...], offers: Offers | None, endpoint: str) -> Text:
     text = Text()
     for choice in chosen:
-        text.append(f"✓ {safe_text(model_words(choice))}\n", "bold")
+        is_served = offers is None or any(is_same(choice, offer.choice, endpoint) for offer in offers.models)
+        text.append(f"{'✓' if is_served else '?'} {safe_text(model_words(choice))}", "bold")
+        text.append("\n" if is_served else "  listed by none of these endpoints\n")
     if offers is None:
         return text.append("Asking the endpoints which models they serve …", "dim")
     endpoints = {name for offer in offers.models for name in offer.choice.endpoints}
@@ -291,7 +295,7 @@ class RunSection(Section):
 
     def first(self) -> None:
         """The harmless button."""
-        self.query_one("#try", Button).focus()
+        self.screen.set_focus(self.query_one("#try", Button))
 
     def show_trial(self, trial: Trial) -> None:
         """The answers so far."""

@@ -148,8 +148,9 @@ class NewJobScreen(FormScreen):
             raise
         except UserError as error:
             if "template" in error.message:
-                raise FormError("prompt", str(error)) from None
-            raise FormError("models", str(error)) from None
+                raise FormError("prompt", error.message) from None
+            # The remedies that come along are options of the command line.
+            raise FormError("models", error.message) from None
 
     async def _may_try(self) -> bool:
         """Only where ten rows are dear."""

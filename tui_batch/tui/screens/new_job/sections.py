@@ -55,7 +55,7 @@ class Section(Container):
         """Puts the focus where typing begins."""
         for field in self.FIELDS:
             for widget in self.query(f"#input-{field}"):
-                widget.focus()
+                self.screen.set_focus(widget)
                 return
 
 
