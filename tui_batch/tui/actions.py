@@ -61,6 +61,7 @@ APP = (
     Action("app.help", "question_mark,f1", "help", "All keys, searchable.", 90),
     Action("app.palette", "ctrl+p,colon", "palette", "Find any action, job or theme by name.", 91),
     Action("app.theme", "T", "theme", "Choose colours."),
+    Action("app.stop_work", "X", "stop writing", "Stop an export or report that is being written."),
     Action("app.quit", "q,ctrl+q,ctrl+c", "quit", "Leave; asks what to do with running jobs.", 92),
 )
 
@@ -121,9 +122,7 @@ ITEMS = (
     Action("items.sort", "o", "order", "Choose what the list is ordered by.", 8),
     Action("items.columns", "w", "columns", "Show or hide a column."),
     Action("items.retry", "r", "retry", "Try the marked dead items again.", 4, command="retry JOB --item ID"),
-    Action(
-        "items.edit", "E", "edit row", "Edit the item's row and try it again.", command="edit ITEM --row FILE"
-    ),
+    Action("items.edit", "E", "edit row", "Edit the item's row and try it again.", command="edit ITEM --row FILE"),
     Action("items.discard", "d", "discard", "Give up the marked dead items.", command="discard JOB --item ID"),
     Action("items.copy", "y", "copy", "Copy id, prompt, answer, error, row, curl or command.", 7),
     Action("items.editor", "e", "editor", "Open the answer in $EDITOR."),
@@ -137,9 +136,7 @@ ITEM = (
     Action("item.search", "slash", "search", "Look for words in what is shown.", 4),
     Action("item.search_next", "ctrl+n,f3", "next hit", "Go to the next place where the words stand."),
     Action("item.retry", "r", "retry", "Try the dead item again.", 5, command="retry JOB --item ID"),
-    Action(
-        "item.edit", "E", "edit row", "Edit the row and try the item again.", command="edit ITEM --row FILE"
-    ),
+    Action("item.edit", "E", "edit row", "Edit the row and try the item again.", command="edit ITEM --row FILE"),
     Action("item.discard", "d", "discard", "Give the dead item up.", command="discard JOB --item ID"),
     Action("item.copy", "y", "copy", "Copy id, prompt, answer, error, row, curl or command.", 6),
     Action("item.editor", "e", "editor", "Open what is shown in $EDITOR.", 7),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.timer import Timer
@@ -22,6 +23,7 @@ from tui_batch.tui.actions import bindings
 from tui_batch.tui.bridge import Bridge
 from tui_batch.tui.desk import Desk, Wish
 from tui_batch.tui.job_verbs import JobVerbs
+from tui_batch.tui.manners import Manners
 from tui_batch.tui.place import Place
 from tui_batch.tui.places.endpoints import EndpointsPlace
 from tui_batch.tui.places.errors import ErrorsPlace
@@ -53,6 +55,7 @@ class BatchApp(App[Wish]):
         self.desk = desk
         self.bridge = Bridge(desk)
         self.verbs = JobVerbs(self)
+        self.manners = Manners(self)
         self.view = View(desk.clock())
         self._timer: Timer | None = None
         self._ticking = False
@@ -72,6 +75,7 @@ class BatchApp(App[Wish]):
         """Starts the timer; the first view is drawn at once."""
         name = "demo, simulated" if self.desk.is_demo else self.desk.where.db.name
         self.query_one(TitleLine).left = (("llmbatch-tui", Tone.STRONG), (f"  {name}", Tone.MUTED))
+        await self.manners.settle()
         await self._tick()
         self.place.entered()
         self._timer = self.set_interval(TICK_S, self._tick)
@@ -103,6 +107,10 @@ class BatchApp(App[Wish]):
         with self.batch_update():
             self.query_one(TitleLine).right = summary(view)
             self.place.show(view)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """There may be too little room, or enough again."""
+        self.manners.fit(event.size)
 
     def on_app_blur(self) -> None:
         """Nobody looks."""
@@ -246,7 +254,23 @@ class BatchApp(App[Wish]):
 
     def action_app_quit(self) -> None:
         """Leaves, and asks first when something runs here."""
-        self.exit()
+        self.run_worker(self.guarded(self.manners.quit()), group="quit", exclusive=True)
+
+    def action_app_help(self) -> None:
+        """All keys, searchable."""
+        self.manners.help()
+
+    def action_app_palette(self) -> None:
+        """Whatever can be done now, by its name."""
+        self.run_worker(self.manners.palette(), group="palette")
+
+    def action_app_theme(self) -> None:
+        """Colours, shown as one chooses."""
+        self.run_worker(self.manners.choose_theme(), group="theme")
+
+    def action_app_stop_work(self) -> None:
+        """Ends an export or a report that is being written."""
+        self.manners.stop_work()
 
     def action_press(self, key: str) -> None:
         """A click on a hint does what its key does."""

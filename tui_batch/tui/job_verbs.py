@@ -11,6 +11,7 @@ from tui_batch import figures
 from tui_batch.domain.job import PauseReason
 from tui_batch.engine.compose import draft_of
 from tui_batch.engine.control import Selection
+from tui_batch.tui.places.items import ItemsPlace
 from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.view import JobView
 
@@ -45,7 +46,17 @@ class JobVerbs:
 
     @cached_property
     def _by_name(self) -> Mapping[str, Verb]:
-        verbs = (self.pause, self.more, self.less, self.knobs, self.retry, self.export, self.clone, self.edit)
+        verbs = (
+            self.pause,
+            self.more,
+            self.less,
+            self.knobs,
+            self.retry,
+            self.export,
+            self.report,
+            self.clone,
+            self.edit,
+        )
         return {verb.__name__: verb for verb in (*verbs, self.cancel, self.delete)}
 
     def start(self, name: str) -> None:
@@ -121,10 +132,14 @@ class JobVerbs:
         self._app.bridge.hurry()
 
     async def export(self, jobs: Sequence[JobView]) -> None:
-        """Opens the dialog; it writes the file."""
-        from tui_batch.tui.screens.export import ExportDialog
+        """Asks what and where; the file is written in the background."""
+        place = self._app.place
+        listed = place.export_scopes() if isinstance(place, ItemsPlace) else ()
+        await self._app.manners.export(jobs[0].job, listed)
 
-        await self._app.push_screen_wait(ExportDialog(self._desk, jobs[0].job))
+    async def report(self, jobs: Sequence[JobView]) -> None:
+        """Asks where; the report is written in the background."""
+        await self._app.manners.report(jobs[0].job)
 
     async def clone(self, jobs: Sequence[JobView]) -> None:
         """New drafts with the same rows."""

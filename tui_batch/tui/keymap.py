@@ -15,7 +15,7 @@ from tui_batch.tui.actions import REGISTRY, Action, by_id
 FILE = "keymap.yaml"
 PLACES = frozenset({"app", "job", "jobs", "items", "errors", "endpoints", "gpu", "log"})
 """Contexts of the six places and what is around them; any other is a screen of its own, which covers them."""
-MOVING = frozenset(["up", "down", "j", "k", "g", "G", "home", "end", "pageup", "pagedown", "tab", "shift+tab", "escape"])
+MOVING = frozenset({*"jkgG", "up", "down", "home", "end", "pageup", "pagedown", "tab", "shift+tab", "escape"})
 """What lists and dialogs are moved in and left by, whatever else is bound."""
 _MODIFIERS = frozenset({"ctrl", "shift", "alt", "super", "hyper", "meta"})
 _PUNCTUATION: Mapping[str, str] = {

@@ -15,6 +15,7 @@ from tui_batch.safe_text import safe_text
 from tui_batch.settings import Settings, load_settings
 from tui_batch.tui.app import BatchApp
 from tui_batch.tui.desk import Desk, Wish
+from tui_batch.tui.screens.quit import farewell
 from tui_batch.work.place import Where
 from tui_batch.work.transports import make_transport
 
@@ -70,13 +71,18 @@ async def show(desk: Desk, signals: Signals) -> Farewell:
 
     with signals(end):
         wish = await app.run_async()
+        await app.manners.close()
         ran = {job.id for job in desk.engine.snapshot().jobs}
         await desk.engine.stop("the app was closed")
     if app.fault is not None:
         raise app.fault
     jobs = await desk.store.jobs.list()
-    told = [job for job in jobs if job.id in ran or job.counters.pending != before.get(job.id)]
-    return Farewell(tuple(line for job in told for line in _of(job, desk)), wish)
+    handed = {one.job_id for one in app.manners.handed}
+    told = [
+        job for job in jobs if job.id not in handed and (job.id in ran or job.counters.pending != before.get(job.id))
+    ]
+    lines = [line for job in told for line in _of(job, desk)]
+    return Farewell((*lines, *farewell(app.manners.handed, desk.where.command())), wish)
 
 
 def _of(job: Job, desk: Desk) -> list[str]:

@@ -85,6 +85,11 @@ class LogPlace(Place):
         """The list."""
         return self.query_one("#log-table", Table)
 
+    @property
+    def lines(self) -> tuple[LogLine, ...]:
+        """All of them, oldest first."""
+        return self._lines.matching(LogFilter())
+
     # What comes in
 
     def record(self, command: str) -> None:

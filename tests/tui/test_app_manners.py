@@ -1,0 +1,135 @@
+"""Help, palette, themes, keys, size and leaving, as a person presses the keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from app_bench import add_job, open_app, open_test_desk, until
+
+from tui_batch import paths
+from tui_batch.domain.job import JobState, Knobs
+from tui_batch.tui.screens.help import Help
+from tui_batch.tui.screens.menu import Menu
+from tui_batch.tui.screens.palette import Palette
+from tui_batch.tui.screens.theme_chooser import ThemeChooser
+from tui_batch.tui.screens.too_small import TooSmall
+
+NIGHT = paths.shipped("themes") / "night.yaml"
+
+
+async def test_help_finds_an_action_by_a_word_and_shows_its_keys_and_command(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk, open_app(desk) as (app, pilot):
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, Help) and bool(app.screen.table.rows))
+        assert isinstance(app.screen, Help)
+        assert app.screen.table.rows[0].where == "in jobs", "those of the place come first"
+        await pilot.press(*"dead retry")
+        await pilot.pause()
+        rows = app.screen.table.rows
+        assert ("r", "retry JOB --dead") in [(row.keys, row.command) for row in rows]
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, Help))
+
+
+async def test_the_palette_does_what_its_entry_says(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        await add_job(desk, ["a"], name="[/red] apples")
+        async with open_app(desk) as (app, pilot):
+            await pilot.press("colon")
+            await until(pilot, lambda: isinstance(app.screen, Palette))
+            await pilot.press(*"what happened", "enter")
+            await until(pilot, lambda: app.place.NAME == "log", "the log")
+            await pilot.press("ctrl+p")
+            await until(pilot, lambda: isinstance(app.screen, Palette))
+            await pilot.press(*"apples", "enter")
+            await until(pilot, lambda: app.place.NAME == "jobs", "the job")
+            await pilot.press("colon")
+            await until(pilot, lambda: isinstance(app.screen, Palette))
+            await pilot.press(*"theme day", "enter")
+            await until(pilot, lambda: app.theme == "day", "the theme")
+            assert app.manners.prefs.value.theme == "day"
+
+
+async def test_a_theme_is_worn_while_choosing_and_taken_back_by_escape(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk, open_app(desk) as (app, pilot):
+        assert app.theme == "night"
+        await pilot.press("T")
+        await until(pilot, lambda: isinstance(app.screen, ThemeChooser))
+        await pilot.press("down")
+        await until(pilot, lambda: app.theme != "night")
+        await pilot.press("escape")
+        await until(pilot, lambda: app.theme == "night")
+
+
+async def test_a_broken_theme_is_named_and_skipped_and_a_good_one_is_taken_live(tmp_path: Path) -> None:
+    folder = paths.user_themes()
+    folder.mkdir(parents=True)
+    (folder / "broken.yaml").write_text(NIGHT.read_text().replace("name: night", "name: broken") + 'boost: "#fff"\n')
+    async with open_test_desk(tmp_path) as desk, open_app(desk) as (app, _pilot):
+        lines = [line.text for line in app.log_place.lines]
+        assert any("broken.yaml" in line and "boost" in line for line in lines)
+        assert "broken" not in app.available_themes
+        mine = NIGHT.read_text().replace("name: night", "name: mine")
+        (folder / "mine.yaml").write_text(mine)
+        await app.manners.look()
+        app.manners.keep_theme("mine")
+        (folder / "mine.yaml").write_text(mine.replace("#6cb6ff", "#ff00ff"))
+        await app.manners.look()
+        assert app.theme == "mine"
+        assert app.theme_variables["primary"].lower() == "#ff00ff"
+
+
+@pytest.mark.parametrize("size", [(59, 24), (80, 14), (1, 1)])
+async def test_a_small_terminal_is_told_and_takes_no_keys_but_quit(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        await add_job(desk, ["a"])
+        async with open_app(desk) as (app, pilot):
+            await pilot.resize_terminal(*size)
+            await until(pilot, lambda: isinstance(app.screen, TooSmall))
+            await pilot.press("D", "6", "n")
+            assert isinstance(app.screen, TooSmall)
+            await pilot.resize_terminal(80, 24)
+            await until(pilot, lambda: not isinstance(app.screen, TooSmall))
+            assert app.place.NAME == "jobs"
+            await pilot.resize_terminal(*size)
+            await until(pilot, lambda: isinstance(app.screen, TooSmall))
+            await pilot.press("q")
+            await until(pilot, lambda: not app.is_running, "it quits")
+
+
+async def test_own_keys_do_what_the_usual_ones_did(tmp_path: Path) -> None:
+    paths.settings_file().with_name("keymap.yaml").write_text("app.log: L\n")
+    async with open_test_desk(tmp_path) as desk, open_app(desk) as (app, pilot):
+        await pilot.press("6")
+        await pilot.pause()
+        assert app.place.NAME == "jobs"
+        await pilot.press("L")
+        await until(pilot, lambda: app.place.NAME == "log")
+
+
+async def test_leaving_asks_while_a_job_runs_and_drains_it(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        job_id = await add_job(desk, [f"number {n}" for n in range(2_000)], knobs=Knobs(concurrency=2))
+        await desk.controller.start(job_id)
+        async with open_app(desk) as (app, pilot):
+            await pilot.press("q")
+            await until(pilot, lambda: isinstance(app.screen, Menu))
+            await pilot.press("escape")
+            await until(pilot, lambda: not isinstance(app.screen, Menu))
+            assert (await desk.store.jobs.get(job_id)).state is JobState.RUNNING
+            await pilot.press("q")
+            await until(pilot, lambda: isinstance(app.screen, Menu))
+            await pilot.press("d")
+            await until(pilot, lambda: not app.is_running, "it quits")
+        job = await desk.store.jobs.get(job_id)
+        assert (job.state, job.message) == (JobState.PAUSED, "the app was closed")
+        assert job.owner is None
+
+
+async def test_with_nothing_running_q_leaves_at_once(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        await add_job(desk, ["a"])
+        async with open_app(desk) as (app, pilot):
+            await pilot.press("q")
+            await until(pilot, lambda: not app.is_running)

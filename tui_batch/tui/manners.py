@@ -1,0 +1,231 @@
+"""The app's manners: colours, keys, help, palette, leaving, what is remembered, and work in the background."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual.binding import Binding
+from textual.geometry import Size
+
+from tui_batch import paths
+from tui_batch.errors import UserError
+from tui_batch.tui.actions import REGISTRY, Action, by_id
+from tui_batch.tui.export_plan import ExportPlan, NamedScope, write_job_report, write_results
+from tui_batch.tui.keymap import FILE as KEYMAP_FILE
+from tui_batch.tui.keymap import USUAL, Keymap, load_keymap
+from tui_batch.tui.prefs import FILE as PREFS_FILE
+from tui_batch.tui.prefs import Prefs
+from tui_batch.tui.screens.help import Help, help_rows
+from tui_batch.tui.screens.palette import Command, Palette
+from tui_batch.tui.screens.quit import HandedOver, Leave, leave, quit_menu
+from tui_batch.tui.screens.theme_chooser import ThemeChooser
+from tui_batch.tui.screens.too_small import TooSmall, is_too_small
+from tui_batch.tui.themes import DEFAULT, Themes, fingerprint, load_themes
+
+if TYPE_CHECKING:
+    from tui_batch.domain.job import Job
+    from tui_batch.tui.app import BatchApp
+
+LOOK_S = 1.0
+"""Between two looks at the folder of the person's own themes."""
+JOBS_IN_PALETTE = 300
+
+
+class Manners:
+    """One for the app."""
+
+    def __init__(self, app: BatchApp) -> None:
+        self._app = app
+        self._folders = (paths.shipped("themes"), paths.user_themes())
+        self._mark: frozenset[tuple[str, int, int]] = frozenset()
+        self._themes = Themes()
+        self._work: set[asyncio.Task[None]] = set()
+        self.keymap: Keymap = USUAL
+        self.prefs = Prefs(app.desk.state_dir / PREFS_FILE, self._note)
+        self.handed: tuple[HandedOver, ...] = ()
+        """Jobs that go on in the background after the app."""
+
+    def _note(self, level: str, text: str) -> None:
+        self._app.log_place.note(level, text)
+
+    async def settle(self) -> None:
+        """Colours, keys and what is remembered, before anything is drawn."""
+        await self.prefs.load()
+        await self._read_themes()
+        self.wear(self.prefs.value.theme or DEFAULT)
+        try:
+            self.keymap = await asyncio.to_thread(load_keymap, paths.settings_file().with_name(KEYMAP_FILE))
+        except UserError as error:
+            self._app.say_trouble(error)
+        self._app.set_keymap(dict(self.keymap.keys))
+        self._app.set_interval(LOOK_S, self.look)
+        self.fit(self._app.size)
+
+    async def close(self) -> None:
+        """Ends what works in the background, and writes what is remembered."""
+        self.stop_work()
+        await asyncio.gather(*self._work, return_exceptions=True)
+        await self.prefs.save()
+
+    async def look(self) -> None:
+        """Writes what is remembered, and reads the themes anew when a file changed."""
+        await self.prefs.save()
+        if await asyncio.to_thread(fingerprint, self._folders) != self._mark:
+            await self._read_themes()
+            self.wear(self._app.theme, again=True)
+
+    # Colours
+
+    async def _read_themes(self) -> None:
+        before = self._themes.failed
+        self._mark = await asyncio.to_thread(fingerprint, self._folders)
+        self._themes = await asyncio.to_thread(load_themes, self._folders)
+        for theme in self._themes.loaded:
+            self._app.register_theme(theme)
+        if new := [line for line in self._themes.failed if line not in before]:
+            for line in new:
+                self._note("warning", f"theme skipped: {line}")
+            more = f" (and {len(new) - 1} more, see the log)" if len(new) > 1 else ""
+            self._app.say_trouble(UserError(f"theme skipped: {new[0]}{more}"))
+
+    def wear(self, name: str, *, again: bool = False) -> None:
+        """Puts a theme on; the default where there is none of that name."""
+        name = name if name in self._themes.names else DEFAULT
+        if name not in self._themes.names:
+            return
+        if name != self._app.theme:
+            self._app.theme = name
+        elif again:
+            self._app.refresh_css(animate=False)
+
+    async def choose_theme(self) -> None:
+        """Shows them one by one."""
+        before = self._app.theme
+        chosen = await self._app.push_screen_wait(ThemeChooser(self._themes.names, before, self.wear))
+        self.wear(chosen or before)
+        if chosen:
+            self.prefs.change(theme=chosen)
+
+    def keep_theme(self, name: str) -> None:
+        """Puts a theme on and remembers it."""
+        self.wear(name)
+        self.prefs.change(theme=name)
+
+    # Finding
+
+    def keys_of(self, action: Action) -> str:
+        """An action's keys as the person has them."""
+        keys = self.keymap.keys.get(action.id, action.keys).split(",")
+        return " ".join(self._app.get_key_display(Binding(key, action.method)) for key in keys)
+
+    def help(self) -> None:
+        """All keys, those of this place first."""
+        self._app.push_screen(Help(help_rows(self._app.place.NAME, self.keys_of)))
+
+    async def palette(self) -> None:
+        """Asks what to do, and does it."""
+        command = await self._app.push_screen_wait(Palette(self._commands()))
+        if command is not None:
+            self._app.call_later(command.do)
+
+    def _commands(self) -> list[Command]:
+        """What can be done now: actions, jobs, themes."""
+        return [*self._actions(), *self._jobs(), *self._theme_commands()]
+
+    def _actions(self) -> list[Command]:
+        found: dict[str, Command] = {}
+        for active in self._app.screen.active_bindings.values():
+            action = by_id(active.binding.id or "")
+            if action is None or not active.enabled or action.id in found or action.id == "app.palette":
+                continue
+            do = partial(self._run, active.binding.action, active.node)
+            found[action.id] = Command(action.label, action.help, self.keys_of(action), do)
+        return [found[action.id] for action in REGISTRY if action.id in found]
+
+    def _run(self, action: str, node: Any) -> None:
+        self._app.run_worker(self._app.run_action(action, node), group="palette")
+
+    def _jobs(self) -> list[Command]:
+        def open_job(job_id: int) -> None:
+            self._app.go_to("jobs")
+            self._app.select(job_id)
+
+        jobs = self._app.view.jobs[:JOBS_IN_PALETTE]
+        return [Command(f"#{job.id} {job.name}", f"job, {job.state}", "", partial(open_job, job.id)) for job in jobs]
+
+    def _theme_commands(self) -> list[Command]:
+        return [Command(f"theme {name}", "", "", partial(self.keep_theme, name)) for name in self._themes.names]
+
+    # Size
+
+    def fit(self, size: Size) -> None:
+        """Covers the app while the terminal is too small for it."""
+        stack = self._app.screen_stack
+        if is_too_small(size) and not any(isinstance(screen, TooSmall) for screen in stack):
+            self._app.push_screen(TooSmall())
+
+    # Files
+
+    @property
+    def folder(self) -> Path:
+        """Where files are offered to be written: where one was last, else where the program was started."""
+        remembered = Path(self.prefs.value.folder)
+        return remembered if self.prefs.value.folder and remembered.is_dir() else Path.cwd()
+
+    async def export(self, job: Job, scopes: tuple[NamedScope, ...] = ()) -> None:
+        """Asks what and where, and writes it in the background."""
+        from tui_batch.tui.screens.export import ExportDialog
+
+        folder = await asyncio.to_thread(lambda: self.folder)
+        plan: ExportPlan | None = await self._app.push_screen_wait(ExportDialog(job, folder, scopes))
+        if plan is not None:
+            self.prefs.change(folder=str(plan.target.path.parent) if plan.target.path else "")
+            self.start_work(write_results(self._app, plan))
+
+    async def report(self, job: Job) -> None:
+        """Asks where, and writes it in the background."""
+        from tui_batch.tui.screens.export import ReportDialog
+
+        folder = await asyncio.to_thread(lambda: self.folder)
+        path: Path | None = await self._app.push_screen_wait(ReportDialog(job, folder))
+        if path is not None:
+            self.prefs.change(folder=str(path.parent))
+            self.start_work(write_job_report(self._app, job, path))
+
+    # Work in the background
+
+    def start_work(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs it beside the app, until it ends or is stopped; what goes wrong is said."""
+        task = asyncio.get_running_loop().create_task(self._app.guarded(work))
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    @property
+    def works(self) -> bool:
+        """Whether anything works in the background."""
+        return bool(self._work)
+
+    def stop_work(self) -> None:
+        """Stops all that works in the background; what is half written goes away."""
+        for task in self._work:
+            task.cancel()
+
+    # Leaving
+
+    async def quit(self) -> None:
+        """Leaves; asks first when jobs run here."""
+        running = self._app.desk.engine.snapshot().jobs
+        if not running:
+            self._app.exit()
+            return
+        flight = sum(job.in_flight for job in running)
+        choice: Leave | None = await self._app.push_screen_wait(
+            quit_menu(len(running), flight, keeps=not self._app.desk.is_demo)
+        )
+        if choice is not None:
+            self.handed = await leave(self._app, choice)
+            self._app.exit()
