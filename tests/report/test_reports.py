@@ -67,6 +67,14 @@ async def test_the_json_tells_what_the_job_came_to(store: Store) -> None:
     assert told["settings"]["tags"] == "team=a"
 
 
+async def test_every_field_of_the_json_is_documented_and_no_other(store: Store) -> None:
+    told = await as_json(store, await mixed(store))
+    page = (Path(__file__).parents[2] / "docs" / "reports.md").read_text(encoding="utf-8")
+    table = page.partition("### The report as JSON")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE)
+    assert [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)] == list(told)
+
+
 async def test_models_are_added_up_apart(store: Store) -> None:
     plan = Plan(rows("ab"), [[Ended("x"), REFUSED], [Ended("x"), Ended("y")]], ("small", "large"), Mode.EACH)
     told = await as_json(store, await ended(store, plan))
