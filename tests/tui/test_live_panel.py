@@ -84,13 +84,17 @@ def text(shown: View, width: int = 118, height: int = 24, glyphs: Glyphs = Glyph
         "450/900",
         "482/500",
         "121k/200k learned",
-        "30 rate limited, 2 timeout",
+        "rate limited ██████",
         "0.87 mean score",
         "items a second",
     ],
 )
 def test_the_design_size_tells_everything(words: str) -> None:
     assert any(words in line for line in text(view()))
+
+
+def test_failures_are_one_line_where_there_is_little_room() -> None:
+    assert any("30 rate limited, 2 timeout" in line for line in text(view(), 118, 11))
 
 
 def test_the_smallest_size_tells_first_what_matters() -> None:

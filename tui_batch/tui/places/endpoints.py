@@ -22,9 +22,10 @@ from tui_batch.tui.place import Place
 from tui_batch.tui.screens.limits import LimitsDialog
 from tui_batch.tui.tones import Span, Spans, Tone, plain
 from tui_batch.tui.view import View
-from tui_batch.tui.widgets.charts import MUTED
+from tui_batch.tui.widgets.charts import MUTED, Glyphs
 from tui_batch.tui.widgets.gauges import IN_FLIGHT, STYLES, gauge, gauges_of, health
 from tui_batch.tui.widgets.live_lines import joined, latencies
+from tui_batch.tui.widgets.live_panel import terminal_glyphs
 from tui_batch.tui.widgets.table import Column, Table
 from tui_batch.work.reach import Reachable, Trial, reachable, try_endpoint
 
@@ -132,6 +133,7 @@ class EndpointsPlace(Place):
         self._trials: dict[str, Trial | None] = {}
         """What endpoints said when they were tested, by name; None: the test is on its way."""
         self._detail = Content("")
+        self._glyphs = terminal_glyphs()
 
     def compose(self) -> ComposeResult:
         """List and detail."""
@@ -186,7 +188,7 @@ class EndpointsPlace(Place):
             Content.styled(safe_text(address, width), MUTED),
         ]
         if row.lane is not None:
-            lines += _measured(row.lane, width)
+            lines += _measured(row.lane, width, self._glyphs)
         elif not row.is_off:
             lines.append(Content.styled(safe_text(_unused(row, endpoint), width), MUTED))
         return [*lines, *self._tested(row.endpoint, width)]
@@ -281,7 +283,7 @@ def _unused(row: Row, endpoint: Endpoint | None) -> str:
     return "No job of this app has used it yet."
 
 
-def _gauge_lines(lane: LaneSnapshot, bar_width: int) -> list[Content]:
+def _gauge_lines(lane: LaneSnapshot, bar_width: int, glyphs: Glyphs) -> list[Content]:
     """A line for each limit, under each other."""
     gauges = gauges_of(lane)
     width = max(len(one.name) for one in gauges)
@@ -289,13 +291,13 @@ def _gauge_lines(lane: LaneSnapshot, bar_width: int) -> list[Content]:
     for one in gauges:
         unbound = "(the jobs' own concurrency bounds it)" if one.name == IN_FLIGHT else "(no limit known)"
         remark = one.remark if one.limit is not None else unbound
-        lines.append(gauge(replace(one, name=f"{one.name:<{width}}", remark=remark), bar_width))
+        lines.append(gauge(replace(one, name=f"{one.name:<{width}}", remark=remark), bar_width, glyphs))
     return lines
 
 
-def _measured(lane: LaneSnapshot, width: int) -> list[Content]:
+def _measured(lane: LaneSnapshot, width: int, glyphs: Glyphs) -> list[Content]:
     """Gauges, latency and troubles of a deployment."""
-    lines = _gauge_lines(lane, max(8, min(40, width - 40)))
+    lines = _gauge_lines(lane, max(8, min(40, width - 40)), glyphs)
     if lane.latency.p50 is not None:
         lines.append(latencies(lane.latency))
     pieces = [Content(f"{figures.count(lane.requests)} requests, {figures.count(lane.failed)} failed")]

@@ -15,10 +15,12 @@ from tui_batch.engine.snapshot import JobSnapshot, LaneSnapshot, Latency
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.actions import by_id
 from tui_batch.tui.view import JobView
-from tui_batch.tui.widgets.charts import MUTED, Glyphs, Part, bar, legend, stacked_bar
+from tui_batch.tui.widgets.charts import MUTED, Bin, Glyphs, Part, bar, histogram, legend, stacked_bar
 from tui_batch.tui.widgets.gauges import Gauge, gauge_line, lane_line
 
 GAP = "  ·  "
+BARS_WIDE = 72
+"""Cells that the bars of a histogram take at most."""
 USUAL_HOLDS = frozenset({"concurrency", "length bucket", "a faster server", "the first answer", str(What.PACE)})
 """What a job waits for while all is well."""
 REASONS = {
@@ -234,16 +236,19 @@ def limits(subject: Subject, width: int, room: int) -> list[Content]:
     return [*lines[: room - 1], more]
 
 
-def failures(subject: Subject, width: int) -> Content | None:
-    """Failed requests by class, the most frequent first."""
+def failures(subject: Subject, width: int, room: int) -> list[Content]:
+    """Failed requests by class, the most frequent first: a bar for each where there is room, else one line."""
     live = subject.job.live
     if live is None or not live.failures:
-        return None
+        return []
     ordered = sorted(live.failures.items(), key=lambda pair: -pair[1])
+    head, hint = Content.styled("failed requests  ", MUTED), key_hint("app.errors", "shows them")
+    if 1 < len(ordered) < room:
+        bins = [Bin(cls.value.replace("_", " "), count, "$error") for cls, count in ordered]
+        return [head + hint, *histogram(bins, min(width, BARS_WIDE), figures.short_count, subject.glyphs)]
     named = ", ".join(f"{figures.short_count(count)} {cls.value.replace('_', ' ')}" for cls, count in ordered)
-    said = Content.assemble(("failed requests  ", MUTED), (named, "$error"))
-    hint = key_hint("app.errors", "shows them")
-    return Content.assemble(said, hint) if said.cell_length + hint.cell_length <= width else said
+    said = head + Content.styled(named, "$error")
+    return [said + hint if said.cell_length + hint.cell_length <= width else said]
 
 
 def quality(subject: Subject, width: int) -> Iterator[Content]:

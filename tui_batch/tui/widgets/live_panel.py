@@ -98,10 +98,10 @@ def words(subject: Subject, width: int, height: int) -> list[Content]:
         live_lines.money(subject, width),
         live_lines.traffic(subject, width),
     ]
-    last = [live_lines.failures(subject, width), *live_lines.quality(subject, width)]
-    fixed = [line for line in first if line is not None], [line for line in last if line is not None]
-    room = height - len(fixed[0]) - len(fixed[1])
-    return [*fixed[0], *live_lines.limits(subject, width, min(room, max(2, height // 4))), *fixed[1]]
+    told = [line for line in first if line is not None]
+    last = [*live_lines.failures(subject, width, height // 4), *live_lines.quality(subject, width)]
+    room = height - len(told) - len(last)
+    return [*told, *live_lines.limits(subject, width, min(room, max(2, height // 4))), *last]
 
 
 def charts_of(history: History, frame: Frame) -> list[Chart]:
