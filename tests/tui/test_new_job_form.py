@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tui_batch.domain.endpoint import Api, Endpoint
 from tui_batch.domain.job import CacheMode, Condition, InputSource, Mode, RouteRule
 from tui_batch.inputs.draft import AUTO, JobDraft, ModelChoice
 from tui_batch.inputs.templates import check_template
+from tui_batch.providers.base import ModelInfo
+from tui_batch.tui.screens.new_job.files import Kind, matching
 from tui_batch.work.drafting import (
     Form,
     FormError,
@@ -25,6 +28,8 @@ from tui_batch.work.drafting import (
     with_schema,
 )
 from tui_batch.work.model_words import models_line, read_models, toggled
+from tui_batch.work.new_job import offers_of
+from tui_batch.work.reach import Listing
 
 WORD = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=10)
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1, max_size=15).map(
@@ -212,3 +217,23 @@ def test_every_column_can_be_named_in_a_template(column: str) -> None:
     check_template("prompt", words)
     row = {column: "value"}
     assert compile_template(words).render({"row": row, **row}) == "value"
+
+
+def test_a_half_typed_path_finds_what_can_be_read(tmp_path: Path) -> None:
+    for name in ("Rows.csv", "rows.jsonl.gz", "rows.yaml", "rows.exe", ".rows.csv", "other.csv"):
+        (tmp_path / name).write_text("x", encoding="utf-8")
+    (tmp_path / "rows").mkdir()
+    start = os.path.join(tmp_path, "ro")
+    found = matching(start, frozenset(Kind))
+    assert [entry.name for entry in found] == ["rows" + os.sep, "Rows.csv", "rows.jsonl.gz", "rows.yaml"]
+    assert found[0].text == os.path.join(tmp_path, "rows", "")
+    assert [entry.kind for entry in found][-1] is Kind.JOB_FILE
+    assert [entry.name for entry in matching(os.path.join(tmp_path, ".r"), frozenset(Kind))] == [".rows.csv"]
+    assert matching(os.path.join(tmp_path, "none", "x"), frozenset(Kind)) == ()
+
+
+def test_endpoints_that_list_nothing_are_named_with_the_reason() -> None:
+    good, bad = (Endpoint(name, Api.OPENAI, f"http://{name}/v1") for name in ("good", "bad"))
+    offers = offers_of([Listing(good, (ModelInfo("m"),)), Listing(bad, trouble="401: no key\nSet KEY.")])
+    assert [offer.choice for offer in offers.models] == [ModelChoice("m", ("good",))]
+    assert offers.troubles == ("bad: 401: no key",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -150,6 +151,9 @@ async def test_what_is_missing_is_told_at_its_field(tmp_path: Path) -> None:
         assert "whole number" in at.field("rpm").problem
         await at.typed("rpm", "60")
         assert at.field("rpm").problem == ""
+        await at.typed("models", "gpt @ nowhere")
+        await at.press("f5")
+        await until(at.pilot, lambda: "no endpoint named nowhere" in at.field("models").problem, "told")
         assert await at.desk.store.jobs.list() == []
 
 
@@ -170,18 +174,13 @@ async def test_the_prompt_is_shown_filled_in(tmp_path: Path) -> None:
         await at.typed("prompt", "Sort: {{ text")
         await until(at.pilot, lambda: "line 1" in at.words("#messages"))
         assert "line 1" in at.field("prompt").problem
-
-
-async def test_a_column_is_inserted_where_the_cursor_is(tmp_path: Path) -> None:
-    async with new_job(tmp_path) as at:
-        await at.chosen(tickets(tmp_path), 30)
         await at.typed("prompt", "Number : ")
         await at.press("f4")
         await at.press("enter")
-        await until(at.pilot, lambda: "{{ id }}" in at.screen.form.prompt, "inserted")
+        await until(at.pilot, lambda: "{{ id }}" in at.screen.form.prompt, "a column is inserted")
 
 
-async def test_a_hostile_file_is_only_shown(tmp_path: Path) -> None:
+async def test_files_of_all_kinds_are_looked_at_safely(tmp_path: Path) -> None:
     path = tmp_path / "bad[red].jsonl"
     text = "[/foo] \\u001b[31mred \\u202egnp [link=http://x]y[/link]"
     path.write_text(f'{{"[/b]": 1, "text": "{text}"}}\n', encoding="utf-8")
@@ -194,18 +193,21 @@ async def test_a_hostile_file_is_only_shown(tmp_path: Path) -> None:
         await at.typed("models", "[/x] @ [bold")
         assert "[/x] @ [bold" in at.words("#told")
         assert "bad[red]" in at.words("#title")
-
-
-async def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "sheet.xlsx"
-    path.write_bytes(b"PK")
-    async with new_job(tmp_path) as at:
-        await at.typed("path", str(path))
+        sheet = tmp_path / "sheet.xlsx"
+        sheet.write_bytes(b"PK")
+        await at.typed("path", str(sheet))
         await until(at.pilot, lambda: "Save the sheet as CSV" in at.words("#facts"))
         assert "cannot be read" in at.field("path").problem
         await at.typed("path", str(tmp_path / "none.csv"))
         await until(at.pilot, lambda: "no such file" in at.words("#facts"))
         assert "cannot be read" not in at.field("path").problem
+        batch = tmp_path / "batch.jsonl"
+        body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}
+        line = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": body}
+        batch.write_text(json.dumps(line) + "\n", encoding="utf-8")
+        await at.typed("models", "")
+        await at.typed("path", str(batch))
+        await until(at.pilot, lambda: at.screen.form.models == "gpt-4o-mini", "the rows name their model")
 
 
 async def test_a_job_file_is_saved_asked_about_and_loaded(tmp_path: Path) -> None:
@@ -252,7 +254,7 @@ async def test_leaving_asks_only_when_something_was_typed(tmp_path: Path) -> Non
 async def test_reading_a_large_file_can_be_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tui_batch.engine.importing.BATCH_ROWS", 10)  # as slow as a file of a million rows
     async with new_job(tmp_path) as at:
-        await at.ready(tickets(tmp_path, 10_000), 10_000)
+        await at.ready(tickets(tmp_path, 6_000), 6_000)
         await at.press("f6")
         await until(at.pilot, lambda: isinstance(at.app.screen, Confirm), "asked")
         await at.press("y")
@@ -261,15 +263,6 @@ async def test_reading_a_large_file_can_be_stopped(tmp_path: Path, monkeypatch: 
         await until(at.pilot, lambda: at.words("#status") == "Stopped.", "stopped")
         assert await at.desk.store.jobs.list() == []
         assert at.app.screen is at.screen
-
-
-async def test_an_endpoint_that_is_not_there_is_told_at_the_models(tmp_path: Path) -> None:
-    async with new_job(tmp_path) as at:
-        await at.ready(tickets(tmp_path), 30)
-        await at.typed("models", "gpt @ nowhere")
-        await at.press("f5")
-        await until(at.pilot, lambda: "no endpoint named nowhere" in at.field("models").problem, "told")
-        assert await at.desk.store.jobs.list() == []
 
 
 async def test_a_job_is_begun_from_another_ones_settings(tmp_path: Path) -> None:

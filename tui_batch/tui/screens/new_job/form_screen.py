@@ -34,6 +34,7 @@ from tui_batch.work.drafting import Form, check, column_words, draft_of_form, pr
 from tui_batch.work.estimating import Estimate
 from tui_batch.work.model_words import models_line, toggled
 from tui_batch.work.new_job import Workshop, drawn, everywhere, expect, find_offers, nowhere, show_row
+from tui_batch.work.row_models import with_row_model
 
 PREVIEW_ROWS = 50
 PAUSE_S = 0.2
@@ -272,9 +273,12 @@ class FormScreen(ModalScreen[int | None]):
     async def _read(self, source: InputSource) -> None:
         self.facts = FileFacts(await asyncio.to_thread(preview, source, PREVIEW_ROWS))
         self._found.pop("path", None)
-        self._suggest()
+        self._suggest_prompt()
+        if not self.form.models:
+            named = await asyncio.to_thread(with_row_model, replace(self.form.rest, source=source, models=()))
+            self.query_one("#field-models", Field).text = models_line(named.models)
 
-    def _suggest(self) -> None:
+    def _suggest_prompt(self) -> None:
         """A prompt over the column with the longest texts, where there is none and the file has no `prompt`."""
         seen = self.facts.preview
         if seen is None or self.form.prompt or seen.format.value in _PLAIN_FORMATS:
