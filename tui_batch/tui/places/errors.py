@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 from tui_batch import figures
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.item_filter import Choice, ItemFilter, OneOf
+from tui_batch.domain.item_scope import ItemScope, in_states
 from tui_batch.domain.outcome import FREE_RETRY, JOB_WIDE, RETRYABLE, OutcomeClass
 from tui_batch.domain.stored import ErrorGroup
 from tui_batch.errors import UserError
@@ -22,6 +23,7 @@ from tui_batch.store.items import OTHERS
 from tui_batch.tui.actions import bindings
 from tui_batch.tui.clipboard import copy
 from tui_batch.tui.desk import Desk
+from tui_batch.tui.export_plan import NamedScope
 from tui_batch.tui.filters import matcher, text_of
 from tui_batch.tui.item_verbs import Dead, ItemVerbs, likely_cost
 from tui_batch.tui.place import Place
@@ -331,6 +333,17 @@ class ErrorsPlace(Place):
         )
         if chosen is not None:
             self._app.say(f"copied by {await copy(chosen, self.app.copy_to_clipboard)}")
+
+    def export_scopes(self) -> tuple[NamedScope, ...]:
+        """What an export may mean from here: the marked groups, or all dead items."""
+        marked = [one.group for one in self._groups if one.key in self.table.marks]
+        found: list[NamedScope] = []
+        if len(marked) == 1:
+            label = f"dead: {marked[0].cls.value}: {marked[0].message[:40]}"
+            found.append(NamedScope(label, ItemScope(filter_of(marked[0])), marked[0].count, None))
+        if (job := self.job) is not None and job.counters.dead:
+            found.append(NamedScope("dead items", in_states(ItemState.DEAD), job.counters.dead, ("--state", "dead")))
+        return tuple(found)
 
     async def _chosen(self) -> Dead:
         """The dead items of the marked groups or of the one under the cursor; by class where that is all of it."""

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.widgets import Static
 
 from tui_batch import figures
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.item_filter import ALL_ITEMS, INPUT_ORDER, Choice, ItemFilter, ItemOrder, SortKey
+from tui_batch.domain.item_scope import ItemScope
 from tui_batch.domain.stored import ItemRow
 from tui_batch.engine.router import variants
 from tui_batch.errors import UserError
 from tui_batch.tui.actions import bindings
 from tui_batch.tui.desk import Desk
+from tui_batch.tui.export_plan import NamedScope
 from tui_batch.tui.filters import parse_filter, text_of
 from tui_batch.tui.item_list import ItemList, Whole
 from tui_batch.tui.item_verbs import Dead, ItemVerbs
@@ -47,8 +50,17 @@ class ItemsPlace(Place):
     ItemsPlace #items-line { height: 1; padding: 0 1; background: $panel; }
     """
 
+    class Arranged(Message):
+        """A person chose another order or other columns, which is worth remembering."""
+
+        def __init__(self, sort: str, columns: tuple[str, ...]) -> None:
+            super().__init__()
+            self.sort = sort
+            self.columns = columns
+
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
+        self._order = INPUT_ORDER
         self._list: ItemList | None = None
         self._seen: JobView | None = None
         self._wake = asyncio.Event()
@@ -94,6 +106,30 @@ class ItemsPlace(Place):
     def marked(self) -> frozenset[int]:
         """Ids of the marked items, for exports of those."""
         return frozenset(self.table.marks)
+
+    def export_scopes(self) -> tuple[NamedScope, ...]:
+        """What an export may mean from here: the marked items, and those that are listed."""
+        found: list[NamedScope] = []
+        if marked := self.marked:
+            found.append(NamedScope("the marked items", ItemScope(ids=marked), len(marked), None))
+        if self._list is not None and self._list.filter:
+            chosen = self._list.filter
+            label = f"what is listed: {text_of(chosen)}"
+            found.append(NamedScope(label, ItemScope(chosen), len(self._list), None))
+        return tuple(found)
+
+    def recall(self, sort: str, columns: Sequence[str]) -> None:
+        """Orders and shows columns as remembered: the order's name, with a `-` in front when it falls."""
+        key = sort.removeprefix("-")
+        if key in set(SortKey):
+            self._order = ItemOrder(SortKey(key), sort.startswith("-"))
+        if known := frozenset(columns) & {column.id for column in COLUMNS}:
+            self.table.columns = known
+            self.table.lay()
+
+    def _arranged(self) -> None:
+        sort = f"{'-' if self._order.descending else ''}{self._order.key.value}"
+        self.post_message(self.Arranged(sort, tuple(sorted(self.table.columns))))
 
     @property
     def _app(self) -> BatchApp:
@@ -143,6 +179,7 @@ class ItemsPlace(Place):
             self.table.empty = "The job has no items yet."
         self.table.put(self._list)
         self._wake.set()
+        self._turn(ALL_ITEMS, self._order)
 
     def _turn(self, chosen: ItemFilter, order: ItemOrder) -> None:
         """Lists by another filter or order."""
@@ -334,7 +371,9 @@ class ItemsPlace(Place):
     def _order_by(self, key: SortKey) -> None:
         if self._list is not None:
             same = self._list.order.key is key
-            self._turn(self._list.filter, ItemOrder(key, same and not self._list.order.descending))
+            self._order = ItemOrder(key, same and not self._list.order.descending)
+            self._turn(self._list.filter, self._order)
+            self._arranged()
 
     def action_items_columns(self) -> None:
         """Asks which column to show or hide."""
@@ -349,6 +388,7 @@ class ItemsPlace(Place):
     def _toggle_column(self, column: str) -> None:
         self.table.columns = frozenset(self.table.columns) ^ {column}
         self.table.lay()
+        self._arranged()
 
     def _ask(self, question: menu.Menu[Any], then: Any) -> None:
         async def asking() -> None:

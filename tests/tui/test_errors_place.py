@@ -1,0 +1,96 @@
+"""Errors in groups, and dead letters: listed, tried again, edited, discarded."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from item_yard import Yard, open_yard
+from rich.cells import cell_len
+
+from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.domain.stored import ErrorGroup
+from tui_batch.store.items import OTHERS
+from tui_batch.tui.filters import parse_filter, text_of
+from tui_batch.tui.places.errors import ErrorsPlace, advice, filter_of
+from tui_batch.tui.places.items import ItemsPlace
+from tui_batch.tui.screens.confirm import Confirm
+from tui_batch.tui.screens.item_detail import ItemDetailScreen
+
+
+async def at_errors(yard: Yard) -> ErrorsPlace:
+    await yard.press("3")
+    place = yard.app.query_one(ErrorsPlace)
+    await yard.until(lambda: len(place.table.rows) == 2, "groups")
+    return place
+
+
+async def asked(yard: Yard, key: str, words: str, answer: str) -> None:
+    """Presses a key that asks, checks the question, answers it."""
+    await yard.press(key)
+    await yard.until(lambda: isinstance(yard.app.screen, Confirm))
+    assert words in yard.text()
+    await yard.press(answer)
+
+
+async def test_errors_are_grouped_and_lead_to_their_items(tmp_path: Path) -> None:
+    async with open_yard(tmp_path, size=(80, 24)) as yard:
+        place = await at_errors(yard)
+        assert [(one.group.count, one.group.cls) for one in place.table.rows] == [
+            (3, OutcomeClass.TIMEOUT),
+            (1, OutcomeClass.BAD_REQUEST),
+        ]
+        await yard.press("j")
+        await yard.until(lambda: "then edit the row" in yard.text())
+        assert all(cell_len(line) == 80 for line in yard.text().split("\n"))
+        await yard.press("k", "e")
+        await yard.until(lambda: isinstance(yard.app.screen, ItemDetailScreen) and "no byte after 7 s" in yard.text())
+        await yard.press("escape", "slash", *"odd", "enter")
+        await yard.until(lambda: len(place.table.rows) == 1)
+        await yard.press("escape", "k", "enter")
+        items = yard.app.query_one(ItemsPlace)
+        await yard.until(lambda: items.items is not None and len(items.items) == 3 and items.items.row(2) is not None)
+        assert "3 of 12 match" in yard.text()
+
+
+async def test_dead_letters_are_discarded_and_tried_again_by_group(tmp_path: Path) -> None:
+    async with open_yard(tmp_path) as yard:
+        place = await at_errors(yard)
+        jobs = yard.desk.store.jobs
+        await asked(yard, "d", "Discard 3 dead timeout items of job #1?", "n")
+        assert (await jobs.get(1)).counters.cancelled == 0
+        await yard.press("j")
+        await asked(yard, "d", "Discard 1 dead bad_request item of job #1?", "y")
+        await yard.until(lambda: len(place.table.rows) == 1, "one group is left")
+        assert (await jobs.get(1)).counters.cancelled == 1
+        await asked(yard, "A", "Try 3 dead items of job #1 again?", "y")
+        await yard.until(lambda: (job := yard.app.view.job) is not None and job.counters.done == 11)
+        await yard.until(lambda: "No dead items. All is well." in yard.text())
+
+
+async def test_a_part_of_a_class_is_named_by_its_items(tmp_path: Path) -> None:
+    async with open_yard(tmp_path) as yard:
+        with closing(sqlite3.connect(tmp_path / "jobs.db")) as conn, conn:  # another message of the same class
+            conn.execute("UPDATE result SET message = 'slow tunnel' WHERE item_id = 9")
+            conn.execute("UPDATE item SET outcome = 'timeout' WHERE id = 10")
+        await yard.press("3")
+        place = yard.app.query_one(ErrorsPlace)
+        await yard.until(lambda: len(place.table.rows) == 3)
+        await asked(yard, "d", "Discard 2 dead items of job #1?", "y")
+        await yard.until(lambda: len(place.table.rows) == 2)
+        assert (await yard.desk.store.search.states([7, 8, 9, 10])) == {"cancelled": 2, "dead": 2}
+
+
+@pytest.mark.parametrize("cls", list(OutcomeClass))
+def test_there_is_advice_for_every_class(cls: OutcomeClass) -> None:
+    assert advice(cls).endswith(".")
+
+
+def test_a_group_is_a_filter_that_can_be_typed() -> None:
+    one = ErrorGroup(OutcomeClass.TIMEOUT, "no byte after … s", 3, 7, "no byte after 7 s")
+    rest = ErrorGroup(OutcomeClass.TIMEOUT, OTHERS, 3, 7, "whatever")
+    assert text_of(filter_of(one)) == "like:7"
+    assert text_of(filter_of(rest)) == "state:dead class:timeout"
+    assert parse_filter(text_of(filter_of(rest))) == filter_of(rest)
