@@ -157,6 +157,19 @@ def test_a_deployment_tells_its_last_trouble_and_its_breakers_end(tmp_path: Path
     virtually(scenario())
 
 
+def test_a_refusal_is_no_fault_of_the_server(tmp_path: Path, virtually: Virtually) -> None:
+    def refuse(_: str, __: int) -> tuple[float, Outcome]:
+        return 0.1, failed(OutcomeClass.REFUSED, "I cannot help with that", 200)
+
+    async def scenario() -> None:
+        async with open_bench(tmp_path / "db", refuse) as bench:
+            await bench.run(await bench.add(rows(3), Knobs(concurrency=1)))
+            (lane,) = bench.engine.snapshot().lanes
+            assert (lane.requests, lane.failed, lane.trouble) == (3, 0, "")
+
+    virtually(scenario())
+
+
 def test_a_found_concurrency_is_shown_only_where_it_bounds_a_job(tmp_path: Path, virtually: Virtually) -> None:
     async def scenario(knobs: Knobs, name: str) -> int | None:
         async with open_bench(tmp_path / name) as bench:

@@ -30,6 +30,8 @@ REFUSED_UNREAD = frozenset(
 """Refused before any token was worked on. The request itself still counts (OpenAI, rate limits guide)."""
 ANSWERED = frozenset({OutcomeClass.OK, OutcomeClass.TRUNCATED})
 """The server gave an answer, and took the time that it takes."""
+NO_FAULT = frozenset({OutcomeClass.REFUSED, OutcomeClass.CONTEXT_LENGTH, OutcomeClass.INVALID})
+"""No usable answer, but it was the row's doing: nothing is wrong with the server."""
 SMOOTHING = 0.2
 """Weight of the newest latency in the running mean that routing uses."""
 FASTER = 0.5
@@ -78,7 +80,7 @@ class LaneRecord:
     def add(self, now: float, outcome: Outcome) -> None:
         """Counts an outcome, and keeps the words of a failure."""
         self.requests += 1
-        if outcome.cls in ANSWERED:
+        if outcome.cls in ANSWERED or outcome.cls in NO_FAULT:
             return
         self.failed += 1
         self.trouble_at = now

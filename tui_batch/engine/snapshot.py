@@ -132,7 +132,7 @@ class LaneSnapshot:
     requests: int = 0
     """Requests that came to an outcome in this process."""
     failed: int = 0
-    """Those of them that brought no answer."""
+    """Those of them that failed by the server's doing, as far as can be told."""
     trouble: str = ""
     """The last failure in words; empty: there was none."""
     trouble_s: float | None = None

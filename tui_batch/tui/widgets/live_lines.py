@@ -242,12 +242,12 @@ def failures(subject: Subject, width: int, room: int) -> list[Content]:
     if live is None or not live.failures:
         return []
     ordered = sorted(live.failures.items(), key=lambda pair: -pair[1])
-    head, hint = Content.styled("failed requests  ", MUTED), key_hint("app.errors", "shows them")
+    head, hint = Content.styled("failed requests", MUTED), key_hint("app.errors", "shows them")
     if 1 < len(ordered) < room:
         bins = [Bin(cls.value.replace("_", " "), count, "$error") for cls, count in ordered]
         return [head + hint, *histogram(bins, min(width, BARS_WIDE), figures.short_count, subject.glyphs)]
     named = ", ".join(f"{figures.short_count(count)} {cls.value.replace('_', ' ')}" for cls, count in ordered)
-    said = head + Content.styled(named, "$error")
+    said = head + Content.styled(f"  {named}", "$error")
     return [said + hint if said.cell_length + hint.cell_length <= width else said]
 
 
