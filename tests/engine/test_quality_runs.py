@@ -15,6 +15,8 @@ from tui_batch.domain.job import JobState, Knobs, PauseReason
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.domain.quality import Check, DriftRule, OnDrift, OnInvalid
 from tui_batch.domain.request import WireRequest
+from tui_batch.engine.landing import LONG_ANSWER
+from tui_batch.quality.checks import Checks
 
 YES_NO = (Check("labels", ["yes", "no"]),)
 ONE = Knobs(concurrency=1)
@@ -190,5 +192,35 @@ def test_a_row_without_the_reference_column_is_dead_before_it_is_sent(tmp_path: 
             assert (job.counters.done, job.counters.dead, job.counters.requests) == (1, 1, 1)
             (dead,) = await bench.store.items.page(job.id, state=ItemState.DEAD, limit=5)
             assert "column `right`" in dead.excerpt
+
+    virtually(main())
+
+
+def test_long_answers_are_read_in_a_thread_and_judged_alike(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        script: Script = lambda prompt, _: (0.1, ok(prompt * LONG_ANSWER))  # noqa: E731
+        async with open_bench(tmp_path / "jobs.db", script) as bench:
+            rows = [{"prompt": letter, "right": letter * LONG_ANSWER} for letter in "ab"]
+            checks = (Check("regex", "^a+$"), Check("equals", "right"))
+            job = await bench.run(await bench.add(rows, Knobs(concurrency=2), checks=checks, max_invalid=1))
+            page = await bench.store.items.page(job.id, limit=5)
+            assert [(row.state, row.score) for row in page] == [(ItemState.DONE, 1.0), (ItemState.DEAD, 1.0)]
+
+    virtually(main())
+
+
+@pytest.mark.parametrize("length", [1, LONG_ANSWER])
+def test_a_defect_in_a_check_ends_the_job_with_words(
+    tmp_path: Path, virtually: Any, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", answering("x" * length)) as bench:
+            monkeypatch.setattr(Checks, "examine", broken)
+            job = await bench.run(await bench.add(["row"], ONE, checks=YES_NO))
+            assert (job.state, job.message) == (JobState.FAILED, "ZeroDivisionError: a defect")
+            assert job.counters.pending == 1
 
     virtually(main())

@@ -39,7 +39,7 @@ from tui_batch.inputs.templates import compile_prompt
 from tui_batch.money.prices import UnitPrices
 from tui_batch.money.tokens import TokenEstimator
 from tui_batch.providers.base import Provider
-from tui_batch.quality.checks import compile_checks
+from tui_batch.quality.checks import Examined, compile_checks
 from tui_batch.store.connection import StoreTrouble
 from tui_batch.store.store import Store
 
@@ -255,20 +255,23 @@ class Engine:
     async def _fly(self, run: JobRun, item: Prepared, index: int, granted: Pass) -> None:
         try:
             outcome = await self._executor.execute(item.calls[index].wire)
+            examined = await self._landing.examined(run, item, index, outcome)
         except asyncio.CancelledError:
             self._landing.withdraw(run, item, index, granted)
             raise
-        except Exception as error:  # a defect in an executor must not leave the job hanging
+        except Exception as error:  # a defect in an executor or a check must not leave the job hanging
             self._landing.withdraw(run, item, index, granted)
             self.halt(run, Halt(JobState.FAILED, None, f"{type(error).__name__}: {error}"))
         else:
-            self._take_in(run, item, index, granted, outcome)
+            self._take_in(run, item, index, granted, outcome, examined)
         finally:
             self._settled(run)
 
-    def _take_in(self, run: JobRun, item: Prepared, index: int, granted: Pass, outcome: Outcome) -> None:
+    def _take_in(
+        self, run: JobRun, item: Prepared, index: int, granted: Pass, outcome: Outcome, examined: Examined
+    ) -> None:
         try:
-            self._landing.land(run, item, index, granted, outcome)
+            self._landing.land(run, item, index, granted, outcome, examined)
         except Exception as error:  # nor must a defect of our own
             self.halt(run, Halt(JobState.FAILED, None, f"{type(error).__name__}: {error}"))
 

@@ -39,6 +39,9 @@ UNBILLED = frozenset(
 )
 """Errors that come before or instead of an answer; providers do not bill them."""
 
+LONG_ANSWER = 20_000
+"""Characters from which on checks take longer than the loop should wait: a schema needs 10 ms for so many."""
+
 ANSWERED = frozenset({OutcomeClass.OK, OutcomeClass.TRUNCATED, OutcomeClass.INVALID, OutcomeClass.REFUSED})
 """Classes that say something about a model's quality."""
 
@@ -168,11 +171,26 @@ class Landing:
         )
         self._watch(run, dead.outcome, permanent=True)
 
-    def land(self, run: JobRun, item: Prepared, index: int, granted: Pass, outcome: Outcome) -> None:
+    async def examined(self, run: JobRun, item: Prepared, index: int, outcome: Outcome) -> Examined:
+        """An outcome as the job's checks see it. They read a long answer in a thread, so that the loop goes on.
+
+        Cancelled meanwhile, they read it at once: an answer that is here is kept.
+        """
+        outcome = received(item, index, outcome)
+        if run.checks is None or len(outcome.text or "") < LONG_ANSWER:
+            return examine(run, item, outcome)
+        reading = self._loop.run_in_executor(None, run.checks.examine, outcome, item.columns)
+        try:
+            return await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            return examine(run, item, outcome)
+
+    def land(
+        self, run: JobRun, item: Prepared, index: int, granted: Pass, outcome: Outcome, examined: Examined
+    ) -> None:
         """A request is over: settles its reservations, decides, records, and serves those that waited for it."""
         call = item.calls[index]
-        if call.wire.api is Api.OLLAMA and call.wire.operation is not Operation.EMBED:
-            outcome = checked(outcome, item.tokens_in, item.window)
+        outcome = received(item, index, outcome)
         lane = self._lanes[call.wire.deployment]
         busy_s = lane.busy_seconds(self._loop.time()) - granted.busy_from
         lane.landed(self._loop.time(), granted.lane_ticket, outcome)
@@ -183,7 +201,6 @@ class Landing:
         price = price_of(lane, outcome, busy_s)
         presumed = granted.reserved_nano if price is None else 0
         run.budget.settle(granted.reserved_nano, price)
-        examined = examine(run, item, outcome)
         run.landed(item)
         item = replace(item, requests=item.requests + 1)
         arrival = Arrival(run, item, lane, examined.outcome, price, examined.score, presumed)
@@ -349,6 +366,13 @@ def answer_of(arrival: Arrival, key: bytes) -> CachedResponse | None:
         output_tokens=outcome.usage.output_tokens,
         cost_nano=arrival.cost_nano,
     )
+
+
+def received(item: Prepared, index: int, outcome: Outcome) -> Outcome:
+    """The outcome with what only its request can tell: whether the server read the whole prompt."""
+    wire = item.calls[index].wire
+    told = wire.api is Api.OLLAMA and wire.operation is not Operation.EMBED
+    return checked(outcome, item.tokens_in, item.window) if told else outcome
 
 
 def examine(run: JobRun, item: Prepared, outcome: Outcome) -> Examined:

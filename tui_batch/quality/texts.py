@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections import Counter
 
@@ -18,6 +19,8 @@ _ARTICLES = frozenset({"a", "an", "the"})
 _NUMBER = re.compile(
     r"(?:(?<![\w)])[-+−])?(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<!\d)\.\d+)(?:[eE][-+]?\d{1,3}\b)?", re.ASCII
 )
+
+_ASCII_MARKS = str.maketrans(dict.fromkeys(string.punctuation, " "))
 
 _AROUND = "\"'`“”‘’«».!?;:*_ \t\r\n"
 """Quotes, full stops and Markdown marks that models put around a short answer."""
@@ -62,5 +65,9 @@ def token_f1(answer: str, reference: str) -> float:
 
 
 def _words(text: str) -> list[str]:
-    bare = "".join(" " if unicodedata.category(letter)[0] == "P" else letter for letter in text.casefold())
+    folded = text.casefold()
+    if folded.isascii():
+        bare = folded.translate(_ASCII_MARKS)
+    else:
+        bare = "".join(" " if unicodedata.category(letter)[0] in "PS" else letter for letter in folded)
     return [word for word in bare.split() if word not in _ARTICLES]
