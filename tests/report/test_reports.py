@@ -17,6 +17,7 @@ from tui_batch.domain.item import ItemFlag
 from tui_batch.domain.job import Job, JobState, Mode, PauseReason
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.errors import UserError
+from tui_batch.quality.drift import Against, Alert, Signal
 from tui_batch.report.model import Report, make_report
 from tui_batch.report.report_markdown import escaped, fenced
 from tui_batch.report.write import ReportFormat, rendered, write_report
@@ -115,6 +116,19 @@ async def test_scores_have_a_section_of_their_own(store: Store) -> None:
 
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("against", list(Against))
+async def test_drift_is_told_with_its_rows(store: Store, against: Against) -> None:
+    job = await mixed(store)
+    alert = Alert(Signal.SCORE, against, 0.4, 0.9, 100, (17, 4), (18, 5))
+    await store.events.log(job.id, "warning", f"job {job.id}: {alert}")
+    await store.events.log(job.id, "warning", "something else")
+    told = await as_json(store, job)
+    assert [one["text"] for one in told["alerts"]] == [f"job {job.id}: {alert}"]
+    page = rendered(await report_of(store, job), ReportFormat.HTML).decode()
+    assert "Answers got worse" in page
+    assert "rows 17, 4" in page
 
 
 class Page(HTMLParser):

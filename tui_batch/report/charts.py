@@ -47,6 +47,8 @@ class Axes:
     y_label: Label
     y_high: float | None = None
     """None: from the figures."""
+    y_step: float = 0.0
+    """The smallest step between two lines of the grid: 1 for what is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def nice_step(high: float, parts: int = 4) -> float:
 def line_chart(axes: Axes, series: Sequence[Series]) -> str:
     """Lines over a common axis, which begins at 0."""
     high = axes.y_high or max((value for one in series for value in one.values if value is not None), default=0.0)
-    top = _ceiling(high)
+    top = _ceiling(high, axes.y_step)
     parts = [_grid(axes, top)]
     for one in series:
         parts += [_stretch(one, run, top) for run in _runs(one.values)]
@@ -96,7 +98,7 @@ def _stretch(series: Series, run: Sequence[tuple[int, float]], top: float) -> st
 
 def histogram(axes: Axes, bars: Sequence[Bar], marks: Sequence[tuple[float, str]] = ()) -> str:
     """Upright bars side by side, each with its name below. `marks` are lines at a place counted in bars, with words."""
-    top = _ceiling(max((bar.value for bar in bars), default=0.0))
+    top = _ceiling(max((bar.value for bar in bars), default=0.0), axes.y_step)
     width = _INNER_W / max(1, len(bars))
     parts = [_y_grid(axes, top)]
     for place, bar in enumerate(bars):
@@ -151,7 +153,7 @@ def _grid(axes: Axes, top: float) -> str:
 
 
 def _y_grid(axes: Axes, top: float) -> str:
-    step = nice_step(top)
+    step = max(axes.y_step, nice_step(top))
     parts = []
     for number in range(int(top / step + 1e-9) + 1):
         y = _y(number * step, top)
@@ -186,9 +188,9 @@ def _runs(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
     return runs
 
 
-def _ceiling(high: float) -> float:
+def _ceiling(high: float, least: float) -> float:
     """The next whole step at or above the highest value."""
-    step = nice_step(high)
+    step = max(least, nice_step(high))
     steps = high / step
     return step * max(1, floor(steps) + (steps - floor(steps) > 1e-9))
 

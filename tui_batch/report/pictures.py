@@ -33,7 +33,7 @@ def progress_chart(line: Timeline) -> str:
     """Items done and dead so far, over the time since the first start."""
     done = tuple(float(number) for number in accumulate((one.done for one in line.slices), initial=0))
     dead = tuple(float(number) for number in accumulate((one.dead for one in line.slices), initial=0))
-    axes = Axes("Items processed over time", _length(line), _clock, _short)
+    axes = Axes("Items processed over time", _length(line), _clock, _short, y_step=1)
     series = [Series("done", "ok", done, shaded=True)]
     return line_chart(axes, [*series, Series("failed", "bad", dead)] if dead[-1] else series)
 
@@ -52,7 +52,7 @@ def latency_chart(spread: Spread) -> str:
     bars = [Bar(f"< {_edge(one.high_ms)}", one.count, f"{figures.count(one.count)} answers") for one in spread.bins]
     names = (("p50", spread.p50), ("p95", spread.p95), ("p99", spread.p99))
     marks = [(_place(spread, value), f"{name} {milliseconds(value)}") for name, value in names]
-    return histogram(Axes("Answers by latency", 0.0, _clock, _short), bars, marks)
+    return histogram(Axes("Answers by latency", 0.0, _clock, _short, y_step=1), bars, marks)
 
 
 def _edge(value: int) -> str:
@@ -95,4 +95,4 @@ def score_chart(bins: Sequence[int]) -> str:
         Bar(f"{place / 10:.1f}–{(place + 1) / 10:.1f}", number, f"{figures.count(number)} answers")
         for place, number in enumerate(bins)
     ]
-    return histogram(Axes("Answers by score", 0.0, _clock, _short), bars)
+    return histogram(Axes("Answers by score", 0.0, _clock, _short, y_step=1), bars)

@@ -88,6 +88,7 @@ def _parts(report: Report) -> dict[str, Json]:
         "dead_letters": [_dead(item) for item in figures.dead],
         "flags": {_flag(flag): number for flag, number in figures.flags.items()},
         "score": _score(report),
+        "alerts": [{"at": utc(event.at), "text": event.text} for event in figures.alerts],
         "timeline": None if line is None else {"slice_s": line.width_s, "slices": [_slice(one) for one in line.slices]},
         "comparison": None if compared is None else comparison_json(compared),
         "settings": dict(report.settings),

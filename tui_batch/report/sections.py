@@ -54,7 +54,8 @@ def headline(report: Report) -> str:
     job = report.job
     reason = f" ({job.reason.value})" if job.reason is not None else ""
     why = f": {one_line(job.message, 300)}" if job.message else ""
-    dead = f"; {figures.count(job.counters.dead)} items failed" if job.counters.dead else ""
+    number = job.counters.dead
+    dead = f"; {figures.count(number)} item{'s' if number > 1 else ''} failed" if number else ""
     return f"{job.state.value}{reason}{why}{dead}"
 
 
@@ -150,22 +151,30 @@ def _model_row(one: ModelFigures) -> tuple[str, ...]:
 
 
 def _quality(report: Report) -> Optional:
+    alerts = report.figures.alerts
+    blocks = _scores(report)
+    if alerts:
+        rows = tuple((figures.utc(one.at) or "", one_line(one.text, 500)) for one in alerts)
+        blocks += (Note("Answers got worse:"), Table((Column("Time (UTC)"), Column("What was seen")), rows))
+    return Section("Quality", blocks) if blocks else None
+
+
+def _scores(report: Report) -> tuple[Block, ...]:
     score = report.score
     if score is None:
-        return None
+        return ()
     reach = f", 95 % between {score.interval.low:.3f} and {score.interval.high:.3f}" if score.interval else ""
-    blocks: list[Block] = [Note(f"Mean score {score.mean:.3f} over {figures.count(score.count)} answers{reach}.")]
-    if report.figures.timeline is not None:
-        blocks.append(Chart("Score over time", score_line(report.figures.timeline)))
-    blocks.append(Chart("Scores", score_chart(report.figures.score_bins)))
-    alerts = [event for event in report.figures.events if event.level == "warning" and "drift" in event.text.lower()]
-    blocks += [Note(one_line(event.text, 500)) for event in alerts]
-    blocks.append(Note("The lowest scores:"))
-    blocks += [
-        Text(f"{place(one.line, one.custom_id)}, item {one.id}: score {one.score:.3f}", block(one.answer))
-        for one in report.figures.lowest
-    ]
-    return Section("Quality", tuple(blocks))
+    line = report.figures.timeline
+    return (
+        Note(f"Mean score {score.mean:.3f} over {figures.count(score.count)} answers{reach}."),
+        *(() if line is None else (Chart("Score over time", score_line(line)),)),
+        Chart("Scores", score_chart(report.figures.score_bins)),
+        Note("The lowest scores:"),
+        *(
+            Text(f"{place(one.line, one.custom_id)}, item {one.id}: score {one.score:.3f}", block(one.answer))
+            for one in report.figures.lowest
+        ),
+    )
 
 
 def place(line: int | None, custom_id: str | None) -> str:

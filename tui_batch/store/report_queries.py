@@ -134,6 +134,8 @@ class JobFigures:
     flags: Mapping[ItemFlag, int]
     events: tuple[Event, ...]
     """The newest, oldest first."""
+    alerts: tuple[Event, ...] = ()
+    """What was said when answers got worse, oldest first; at most EVENTS_SHOWN."""
     score_bins: tuple[int, ...] = ()
     """Scores from 0 to 1 in ten bins; empty: no item has a score."""
     lowest: tuple[ScoredItem, ...] = field(default=())
@@ -168,6 +170,7 @@ def gather(
             dead=_dead(conn, job_id),
             flags=_flags(conn, job_id),
             events=_events(conn, job_id),
+            alerts=_alerts(conn, job_id),
             score_bins=_score_bins(conn, job_id) if any(one.scores for one in models) else (),
             lowest=_lowest(conn, job_id) if any(one.scores for one in models) else (),
         )
@@ -261,6 +264,15 @@ def _flags(conn: sqlite3.Connection, job_id: int) -> dict[ItemFlag, int]:
 def _events(conn: sqlite3.Connection, job_id: int) -> tuple[Event, ...]:
     sql = f"""SELECT id, job_id, at, level, text FROM event WHERE job_id = ? ORDER BY id DESC LIMIT {EVENTS_SHOWN}"""
     return tuple(Event(*row) for row in reversed(conn.execute(sql, (job_id,)).fetchall()))
+
+
+# As quality/drift.py words an alert; the log keeps words only.
+_ALERTS = f"""SELECT id, job_id, at, level, text FROM event WHERE job_id = ? AND level = 'warning'
+  AND text LIKE '% in the last % answers, %' ORDER BY id LIMIT {EVENTS_SHOWN}"""
+
+
+def _alerts(conn: sqlite3.Connection, job_id: int) -> tuple[Event, ...]:
+    return tuple(Event(*row) for row in conn.execute(_ALERTS, (job_id,)))
 
 
 def _score_bins(conn: sqlite3.Connection, job_id: int) -> tuple[int, ...]:
