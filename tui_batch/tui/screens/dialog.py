@@ -33,7 +33,10 @@ class Dialog(ModalScreen[T]):
     Dialog Button { min-width: 8; margin: 0 0 0 1; background: $panel; color: $foreground; }
     Dialog Button:focus { background: $primary; color: $background; text-style: bold; }
     Dialog:ansi Button:focus { text-style: bold reverse; }
-    Dialog OptionList { background: $surface; border: none; padding: 0; height: auto; }
+    Dialog OptionList {
+        background: $surface; border: none; padding: 0; height: auto; scrollbar-size-vertical: 1;
+        text-wrap: nowrap; text-overflow: ellipsis;
+    }
     Dialog OptionList:focus { background: $surface; border: none; background-tint: transparent; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Close", show=False)]

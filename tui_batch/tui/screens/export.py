@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.widgets import Button, Checkbox, Input, Label, Select, Static
+from textual.widgets import Button, Input, Label, Select, Static
 
 from tui_batch.domain.job import Job
 from tui_batch.errors import UserError
@@ -34,6 +34,11 @@ from tui_batch.tui.path_completion import PathSuggester
 from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.screens.dialog import Dialog, T, safe_content, words
 
+_SHAPES: list[tuple[str, Any]] = [
+    ("as they are", Shape.NESTED),
+    ("fields of JSON answers as columns", Shape.FLAT),
+]
+
 
 class _FileDialog(Dialog[T | None]):
     """A path with completion, what is wrong with it, and two buttons. Enter in the path writes."""
@@ -45,7 +50,6 @@ class _FileDialog(Dialog[T | None]):
     _FileDialog .field Input { width: 1fr; border: none; height: 1; padding: 0 1; background: $panel; }
     _FileDialog .field Input:focus { background: $primary 25%; }
     _FileDialog .field Select { width: 40; height: 1; }
-    _FileDialog .field Checkbox { border: none; padding: 0; height: 1; background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "write", "Write", show=False)]
 
@@ -126,9 +130,7 @@ class ExportDialog(_FileDialog[ExportPlan]):
                 yield from self._choice("Items", "scope", [(str(one), at) for at, one in enumerate(self._scopes)])
                 formats = [(f"{FORMAT_WORDS[form]} ({ENDINGS[form]})", form) for form in ResultFormat]
                 yield from self._choice("Format", "format", formats)
-                with Horizontal(classes="field"):
-                    yield Label("", markup=False)
-                    yield Checkbox(Content("fields of JSON answers as columns"), id="flat", compact=True)
+                yield from self._choice("Answers", "shape", _SHAPES)
                 yield from self.path_fields("Export")
 
     def _choice(self, label: str, name: str, options: list[tuple[str, Any]]) -> ComposeResult:
@@ -160,7 +162,7 @@ class ExportDialog(_FileDialog[ExportPlan]):
         """The plan."""
         target, replaces = await asyncio.to_thread(checked_target, self.path.value, self._job.spec.source.path)
         scope = self._scopes[int(str(self.query_one("#scope", Select).value))]
-        shape = Shape.FLAT if self.query_one("#flat", Checkbox).value else Shape.NESTED
+        shape = Shape(self.query_one("#shape", Select).value)
         return ExportPlan(self._job, target, scope, shape), replaces
 
 

@@ -26,9 +26,9 @@ class KnobsDialog(Dialog[bool]):
     KnobsDialog .field { height: 1; }
     KnobsDialog #fields { height: auto; margin: 1 0 0 0; }
     KnobsDialog .field Label { width: 13; }
-    KnobsDialog .field Input { width: 26; border: none; height: 1; padding: 0 1; background: $panel; }
+    KnobsDialog .field Input { width: 20; border: none; height: 1; padding: 0 1; background: $panel; }
     KnobsDialog .field Input:focus { background: $primary 25%; }
-    KnobsDialog .field Static { width: 1fr; height: 1; padding: 0 0 0 1; text-overflow: ellipsis; text-wrap: nowrap; }
+    KnobsDialog .hint { width: 1fr; height: 1; padding: 0 0 0 1; text-overflow: ellipsis; text-wrap: nowrap; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "app.focus_next", show=False),
@@ -61,7 +61,7 @@ class KnobsDialog(Dialog[bool]):
             yield Input(
                 text or "", placeholder="they differ" if text is None else "", id=f"knob-{field.name}", compact=True
             )
-            yield Static(field.hint, id=f"hint-{field.name}", classes="muted", markup=False)
+            yield Static(field.hint, id=f"hint-{field.name}", classes="hint muted", markup=False)
 
     def on_mount(self) -> None:
         """The first field has the focus."""
