@@ -69,7 +69,10 @@ async def test_items_are_listed_filtered_and_ordered(tmp_path: Path) -> None:
 async def test_a_mistake_in_the_filter_is_named_and_the_list_stays(tmp_path: Path) -> None:
     async with open_yard(tmp_path, size=(80, 24)) as yard:
         place = await at_items(yard)
-        await yard.press("slash", *"state:dad", "enter")
+        await yard.press("slash", *"state:")
+        await yard.until(lambda: "tab: pending  done  dead  cancelled" in yard.text())
+        await yard.until(lambda: listed(place) == list(range(1, 13)))  # what is half typed hides nothing
+        await yard.press(*"dad", "enter")
         await yard.until(lambda: "state:dad is no state (at 1). One of: pending" in yard.text())
         assert listed(place) == list(range(1, 13))
         await yard.press("backspace", "backspace", *"ea", "tab", "enter")

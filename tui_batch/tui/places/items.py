@@ -241,7 +241,7 @@ class ItemsPlace(Place):
         if self._trouble:
             return ((f"✗ {self._trouble}", Tone.BAD),)
         if self.line.has_focus and (options := self.line.options()):
-            return (("tab: ", Tone.MUTED), ("  ".join(options[:12]), Tone.ACCENT))
+            return (("tab: ", Tone.MUTED), ("  ".join(options), Tone.ACCENT))
         total = figures.count(job.counters.total)
         listed = f"{figures.count(len(items))} of {total} match" if items.filter else f"{total} items"
         parts: list[Span] = [(f"#{job.id} {job.name}: ", Tone.MUTED), (listed, Tone.STRONG)]
@@ -379,9 +379,12 @@ class ItemsPlace(Place):
         """Asks which column to show or hide."""
         shown = self.table.columns
         choices = [
-            menu.Choice(str(number % 10), f"{'■' if column.id in shown else '□'} {column.title}", column.id)
+            menu.Choice(
+                str(number % 10) if number <= 10 else "",
+                f"{'■' if column.id in shown else '□'} {column.title}",
+                column.id,
+            )
             for number, column in enumerate((one for one in COLUMNS if one.id not in ALWAYS), 1)
-            if number <= 10
         ]
         self._ask(menu.Menu("Show or hide a column", choices), self._toggle_column)
 

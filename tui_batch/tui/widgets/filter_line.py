@@ -12,7 +12,7 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from tui_batch.domain.item_filter import Choice, ItemFilter
-from tui_batch.tui.filters import FilterError, complete, parse_filter
+from tui_batch.tui.filters import FilterError, complete, parse_filter, tokens
 
 PAUSE_S = 0.2
 """After the last key, before what was typed is looked for."""
@@ -100,7 +100,7 @@ class FilterLine(Input):
         event.stop()
         if self._wait is not None:
             self._wait.stop()
-        self._wait = self.set_timer(PAUSE_S, self.apply)
+        self._wait = self.set_timer(PAUSE_S, self._apply_so_far)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter."""
@@ -121,8 +121,17 @@ class FilterLine(Input):
         if self._wait is not None:
             self._wait.stop()
             self._wait = None
+        return self._post(self.value)
+
+    def _apply_so_far(self) -> None:
+        """While it is typed: without the word at the end that may still become a key or a value."""
+        words = list(tokens(self.value))
+        unfinished = bool(words) and not self.value[-1:].isspace() and bool(self.options())
+        self._post(self.value[: words[-1].start] if unfinished else self.value)
+
+    def _post(self, text: str) -> bool:
         try:
-            chosen = parse_filter(self.value)
+            chosen = parse_filter(text)
         except FilterError as error:
             self.post_message(self.Refused(error))
             return False
