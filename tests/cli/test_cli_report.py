@@ -80,7 +80,10 @@ def test_an_export_takes_what_is_asked_for(ran: Cli) -> None:
     assert "usage.input_tokens" in ran.lines("d.jsonl")[0]
     assert ran("export", "1", "-o", ran.folder / "e.txt", "--format", "batch").code == 0
     assert ran.lines("e.txt")[0]["response"]["status_code"] == 200
-    assert ran("export", "1", "-o", ran.folder / "f.jsonl", "--state", "gone").code == 2
+    assert ran("export", "1", "-o", ran.folder / "f.jsonl", "--filter", 'row>4 model:gpt "number"').code == 0
+    assert {line["id"] for line in ran.lines("f.jsonl")} == {4, 5}
+    assert ran("export", "1", "-o", ran.folder / "g.jsonl", "--state", "gone").code == 2
+    assert ran("export", "1", "-o", ran.folder / "g.jsonl", "--filter", "state:gone").code == 2
 
 
 def test_the_next_job_starts_from_the_answers(cli: Cli) -> None:

@@ -180,6 +180,9 @@ def export(
         str | None, typer.Option("--text", help="Only with this in the row, the answer or the message.")
     ] = None,
     item: Annotated[list[int] | None, typer.Option("--item", metavar="ID", help="Only this item, by its id.")] = None,
+    words: Annotated[
+        str | None, typer.Option("--filter", metavar="FILTER", help="As typed in the app: 'attempts>2 cost>0.01'.")
+    ] = None,
     flatten: Annotated[
         bool, typer.Option("--flatten", help="The fields of JSON answers as columns: response.NAME.")
     ] = False,
@@ -202,20 +205,25 @@ def export(
     check_target(target)
     states = tuple(found.value for name in state or () if (found := parse_state(name)))
     classes = tuple(parse_class(name).value for name in cls or ())
-    scope = _scope(states, classes, tuple(model or ()), text or "", item)
+    chosen = _terms(states, classes, tuple(model or ()), text or "") + _typed(words)
+    scope = ItemScope(ItemFilter(chosen), None if item is None else frozenset(item))
     exported = run(_export(place, job, target, scope, flatten=flatten))
     pending = f", {figures.count(exported.pending)} of them still pending" if exported.pending else ""
     say(f"{figures.count(exported.rows)} rows to {target}{pending}.")
 
 
-def _scope(
-    states: tuple[str, ...], classes: tuple[str, ...], models: tuple[str, ...], text: str, items: list[int] | None
-) -> ItemScope:
+def _terms(states: tuple[str, ...], classes: tuple[str, ...], models: tuple[str, ...], text: str) -> tuple[Term, ...]:
     """The items that meet every option given; an option given twice means either."""
     chosen = ((Choice.STATE, states), (Choice.CLASS, classes), (Choice.MODEL, models))
     terms: list[Term] = [OneOf(choice, values) for choice, values in chosen if values]
-    terms += [Words(text)] if text else []
-    return ItemScope(ItemFilter(tuple(terms)), None if items is None else frozenset(items))
+    return (*terms, *((Words(text),) if text else ()))
+
+
+def _typed(words: str | None) -> tuple[Term, ...]:
+    """The app's own filter words."""
+    from tui_batch.tui.filters import parse_filter
+
+    return parse_filter(words).terms if words else ()
 
 
 async def _export(place: Where, ref: str, target: Target, scope: ItemScope, *, flatten: bool) -> Exported:
