@@ -84,6 +84,7 @@ def job_line(job: JobSnapshot) -> str:
         figures.rate(job.rate),
     ]
     parts += [f"ETA {figures.duration(job.eta_s)}"] if job.counters.pending else []
+    parts += [] if job.score_mean is None else [f"score {job.score_mean:.2f}"]
     return "  ".join(parts)
 
 
@@ -289,4 +290,5 @@ def progress_event(engine: EngineSnapshot, job: JobSnapshot) -> dict[str, Json]:
         "eta_s": None if job.eta_s is None else round(job.eta_s, 1),
         "failures": {cls.value: number for cls, number in sorted(job.failures.items())},
         "hold": limits[0] if limits else None,
+        "score": None if job.score_mean is None else round(job.score_mean, 4),
     }
