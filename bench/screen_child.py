@@ -79,6 +79,13 @@ class Timed(BatchApp):
         self.paint_ms.append((time.monotonic() - since) * 1000)
 
 
+def write(result: Path, figures: dict[str, object]) -> None:
+    """All of it at once, so that whoever waits for the file never reads half of it."""
+    draft = result.with_suffix(".draft")
+    draft.write_text(json.dumps(figures))
+    draft.replace(result)
+
+
 async def large(desk: Desk) -> int:
     """The number of the large job."""
     return max(job.id for job in await desk.store.jobs.list())
@@ -98,7 +105,7 @@ async def keys(db: Path, result: Path) -> None:
         app.action_app_quit = app.exit  # type: ignore[method-assign]
         await app.run_async()
         rate = (finished(desk) - before) / (time.monotonic() - start)
-    result.write_text(json.dumps({"paint_ms": app.paint_ms, "rate": rate}))
+    write(result, {"paint_ms": app.paint_ms, "rate": rate})
 
 
 async def paced(db: Path, result: Path, seconds: float, *, shown: bool) -> None:
@@ -110,7 +117,7 @@ async def paced(db: Path, result: Path, seconds: float, *, shown: bool) -> None:
         before, start = finished(desk), time.monotonic()
         await asyncio.sleep(seconds)
         rate = (finished(desk) - before) / (time.monotonic() - start)
-        result.write_text(json.dumps({"rate": rate}))
+        write(result, {"rate": rate})
         if app is not None:
             app.cancel()
 
@@ -127,7 +134,7 @@ async def memory(db: Path, result: Path) -> None:
             while finished(desk) - start < bound:
                 await asyncio.sleep(0.1)
             sizes.append(process.memory_info().rss / 1e6)
-        result.write_text(json.dumps({"early_mb": sizes[0], "late_mb": sizes[1]}))
+        write(result, {"early_mb": sizes[0], "late_mb": sizes[1]})
         app.cancel()
 
 

@@ -7,10 +7,12 @@ awaits, so what it decides is true when it acts.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.job import JobState, Mode, PauseReason
+from tui_batch.engine.courtesy import Courtesy
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.lane import BREAKER, Halt, Lane, Pass, Wait
 from tui_batch.engine.queue import Prepared
@@ -20,6 +22,7 @@ from tui_batch.money.prices import worst_case
 
 NOTHING = Wait("nothing")
 FASTER = Wait("a faster server")
+BUSY = Wait("this machine")
 
 Claims = dict[DeploymentKey | int, Wait]
 """Deployments, and jobs by their id, whose limits an item waits for: those after it wait as well."""
@@ -38,6 +41,7 @@ class Scheduler:
         halt: Callable[[JobRun, Halt], None],
         healthy: Callable[[], bool],
         hold: Callable[[JobRun, int], Wait | None],
+        turn_clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._runs = runs
         self._lanes = lanes
@@ -50,6 +54,7 @@ class Scheduler:
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
         self._reserve = Reserve(lanes)
+        self._courtesy = Courtesy(self._loop, turn_clock)
 
     def kick(self) -> None:
         """Something changed: dispatch on the loop's next turn."""
@@ -131,6 +136,8 @@ class Scheduler:
         limit = run.knobs.concurrency
         if limit is not None and run.in_flight >= limit:
             return Wait("concurrency")
+        if not self._courtesy.allows(sum(one.in_flight for one in self._runs.values())):
+            return BUSY
         if run.buckets.is_full(item.bucket):
             return Wait("length bucket")
         if (own := claimed.get(run.id)) is not None:
