@@ -193,7 +193,7 @@ class ErrorsPlace(Place):
 
     def _say(self) -> None:
         row, line = self.table.cursor_row, self._line()
-        if (said := (row, line)) == self._said:
+        if (said := (self.app.theme, row, line)) == self._said:
             return
         self._said = said
         styles = styles_of(self.app.theme_variables)
@@ -204,7 +204,7 @@ class ErrorsPlace(Place):
             first.no_wrap = False
             last = styled(((advice(row.group.cls), Tone.ACCENT),), styles)
             words.update(first.append("\n").append_text(last))
-        self.query_one("#errors-line", Static).update(styled(line, styles))
+        self.query_one("#errors-line", Static).update(styled(line, styles), layout=False)
 
     def _line(self) -> tuple[Span, ...]:
         job = self.job

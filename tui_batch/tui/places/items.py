@@ -65,7 +65,7 @@ class ItemsPlace(Place):
         self._seen: JobView | None = None
         self._wake = asyncio.Event()
         self._trouble = ""
-        self._said: tuple[Span, ...] = ()
+        self._said: tuple[str, tuple[Span, ...]] = ("", ())
 
     def compose(self) -> ComposeResult:
         """Filter, list, line."""
@@ -230,9 +230,11 @@ class ItemsPlace(Place):
 
     def _say(self) -> None:
         spans = self._words()
-        if spans != self._said:
-            self._said = spans
-            self.query_one("#items-line", Static).update(styled(spans, styles_of(self.app.theme_variables)))
+        if (said := (self.app.theme, spans)) != self._said:
+            self._said = said
+            self.query_one("#items-line", Static).update(
+                styled(spans, styles_of(self.app.theme_variables)), layout=False
+            )
 
     def _words(self) -> tuple[Span, ...]:
         items, job = self._list, self.job

@@ -146,7 +146,7 @@ class ItemDetailScreen(Screen[None]):
     def _title(self, spans: Spans) -> None:
         line = styled(spans, styles_of(self.app.theme_variables))
         line.truncate(max(1, self.size.width - 2), overflow="ellipsis")
-        self.query_one("#item-title", Static).update(line)
+        self.query_one("#item-title", Static).update(line, layout=False)
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:

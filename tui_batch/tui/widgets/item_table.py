@@ -89,6 +89,8 @@ class ItemTable(ScrollView, can_focus=True):
         self._kept: ItemRow | None = None
         self._slots: list[Slot] = []
         self._styles: Styles = {}
+        self._grounds: dict[tuple[bool, bool], Style] = {}
+        """By whether a row is marked and whether the cursor is on it: asking the style sheet takes long."""
 
     # What it shows
 
@@ -143,10 +145,11 @@ class ItemTable(ScrollView, can_focus=True):
             self.post_message(self.Moved())
 
     def _move(self, place: int) -> None:
-        self._cursor = place
+        before, self._cursor = self._cursor, place
         # Two lines, so that a row is never hidden under the header.
         self.scroll_to_region(Region(0, place, 1, 2), animate=False, force=True, x_axis=False)
-        self.refresh()
+        for one in {before, place}:  # scrolling draws all lines; else only these changed
+            self.refresh(Region(0, one + 1 - round(self.scroll_offset.y), self.size.width, 1))
 
     # Keys and mouse
 
@@ -207,29 +210,34 @@ class ItemTable(ScrollView, can_focus=True):
             self.post_message(self.Moved())
 
     def notify_style_update(self) -> None:
-        """A theme was chosen."""
+        """A theme was chosen, or the focus came or went."""
         super().notify_style_update()
-        self._styles = {}
+        self._styles, self._grounds = {}, {}
 
     # Drawing
 
     def render_line(self, y: int) -> Strip:
         """Line 0 is the header, whatever is scrolled."""
         styles = self._styles = self._styles or styles_of(self.app.theme_variables)
-        base = self.rich_style
         if y == 0:
-            return self._strip(self._header(), base + self.get_component_rich_style("item-table--header"))
+            return self._strip(self._header(), self.rich_style + self.get_component_rich_style("item-table--header"))
         place = y - 1 + round(self.scroll_offset.y)
         count = len(self.items) if self.items is not None else 0
         if self.items is None or place >= count:
             words = self.empty if not count and y == 2 else ""
-            return self._strip([Segment(f"  {words}", styles[Tone.MUTED])], base)
+            return self._strip([Segment(f"  {words}", styles[Tone.MUTED])], self._ground(False, False))
         row = self.items.row(place)
         marked = row is not None and row.id in self.marks
-        style = base + self.get_component_rich_style("item-table--marked") if marked else base
-        if place == self._cursor:
-            style += self.get_component_rich_style("item-table--cursor")
-        return self._strip(self._line(row, marked, styles), style)
+        return self._strip(self._line(row, marked, styles), self._ground(marked, place == self._cursor))
+
+    def _ground(self, marked: bool, under_cursor: bool) -> Style:
+        """What a line's segments stand on."""
+        style = self._grounds.get((marked, under_cursor))
+        if style is None:
+            names = (["item-table--marked"] if marked else []) + (["item-table--cursor"] if under_cursor else [])
+            style = Style.combine([self.rich_style, *(self.get_component_rich_style(name) for name in names)])
+            self._grounds[marked, under_cursor] = style
+        return style
 
     def _header(self) -> list[Segment]:
         parts = [Segment("  ")]
