@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +17,12 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Static
 
 from tui_batch.domain.job import JobState
+from tui_batch.engine import importing
+from tui_batch.inputs.importing import Batch
 from tui_batch.inputs.job_file import load_job_draft
+from tui_batch.inputs.rows import Read
 from tui_batch.tui.app import BatchApp
 from tui_batch.tui.desk import Desk
-from tui_batch.tui.places.jobs import JobsPlace
 from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.screens.new_job import NewJobScreen
 from tui_batch.tui.screens.new_job.asking import PathScreen
@@ -105,7 +108,7 @@ def tickets(folder: Path, rows: int = 30) -> Path:
     return path
 
 
-async def test_from_a_file_to_a_running_job(tmp_path: Path) -> None:
+async def test_from_a_file_to_a_running_job_and_to_another_like_it(tmp_path: Path) -> None:
     path = tickets(tmp_path)
     async with in_the_app(tmp_path) as (at, app):
         at.field("path").text = str(path)[:-3]
@@ -135,6 +138,12 @@ async def test_from_a_file_to_a_running_job(tmp_path: Path) -> None:
         await until(at.pilot, lambda: app.view.job is not None and app.view.job.id == job.id, "selected")
         await until(at.pilot, lambda: app.view.job.counters.done == 30, "done")  # type: ignore[union-attr]
         assert (await at.desk.store.jobs.get(job.id)).counters.cached == 10
+        await at.press("E")
+        copy = await opened(app, at.pilot)
+        assert (copy.screen.form.prompt, copy.screen.form.models) == ("{{ text }}", "gpt-4o-mini @ simulator")
+        assert copy.screen.form.name == "tickets (copy)"
+        await at.press("escape")
+        await until(at.pilot, lambda: not isinstance(app.screen, NewJobScreen), "nothing was typed, nothing is asked")
 
 
 async def test_what_is_missing_is_told_at_its_field(tmp_path: Path) -> None:
@@ -252,34 +261,24 @@ async def test_leaving_asks_only_when_something_was_typed(tmp_path: Path) -> Non
 
 
 async def test_reading_a_large_file_can_be_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui_batch.engine.importing.BATCH_ROWS", 10)  # as slow as a file of a million rows
+    goes_on = threading.Event()
+    read_on = importing.batches
+
+    def slow(rows: Iterable[Read], size: int) -> Iterator[Batch]:
+        for number, batch in enumerate(read_on(rows, size)):
+            assert number == 0 or goes_on.wait(30)
+            yield batch
+
+    monkeypatch.setattr(importing, "batches", slow)
     async with new_job(tmp_path) as at:
-        await at.ready(tickets(tmp_path, 6_000), 6_000)
+        await at.ready(tickets(tmp_path, 5_000), 5_000)
         await at.press("f6")
         await until(at.pilot, lambda: isinstance(at.app.screen, Confirm), "asked")
         await at.press("y")
-        await until(at.pilot, lambda: at.words("#status").startswith("Reading"), "reading")
+        await until(at.pilot, lambda: at.words("#status").startswith("Reading: 2,000"), "reading")
         await at.press("escape")
+        await until(at.pilot, lambda: at.words("#status").startswith("Stop"), "the app is live")
+        goes_on.set()
         await until(at.pilot, lambda: at.words("#status") == "Stopped.", "stopped")
         assert await at.desk.store.jobs.list() == []
         assert at.app.screen is at.screen
-
-
-async def test_a_job_is_begun_from_another_ones_settings(tmp_path: Path) -> None:
-    async with in_the_app(tmp_path) as (at, app):
-        await at.ready(tickets(tmp_path), 30)
-        await at.typed("prompt", "Sort: {{ text }}")
-        await at.press("f5")
-        await until(at.pilot, lambda: "10 answered" in at.words("#status"), "tried")
-        await at.press("escape")
-        await until(at.pilot, lambda: isinstance(app.screen, Confirm), "asked")
-        await at.press("y")
-        await until(at.pilot, lambda: not isinstance(app.screen, NewJobScreen | Confirm), "left")
-        await until(at.pilot, lambda: bool(app.query_one(JobsPlace).chosen()))
-        await at.press("E")
-        await until(at.pilot, lambda: isinstance(app.screen, NewJobScreen), "opened")
-        await until(at.pilot, lambda: isinstance(app.screen.focused, Input))
-        form = app.screen.form  # type: ignore[attr-defined]
-        assert (form.prompt, form.models) == ("Sort: {{ text }}", "gpt-4o-mini @ simulator")
-        await at.press("escape")
-        await until(at.pilot, lambda: not isinstance(app.screen, NewJobScreen), "nothing was typed, nothing is asked")
