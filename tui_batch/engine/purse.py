@@ -14,7 +14,7 @@ from tui_batch.domain.job import JobState, PauseReason
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.lane import Halt, Wait
 from tui_batch.store.connection import StoreTrouble
-from tui_batch.store.ledger import Ledger, charged
+from tui_batch.store.ledger import Demand, Ledger, charged
 
 AGAIN_S = 1.0
 """When another job may give back some of the day's budget, or the disk may be well again: time until another look."""
@@ -69,6 +69,8 @@ class Purse:
     def _wait(self, run: JobRun, worst: int) -> Wait:
         if run.id in self._short and run.in_flight:  # what they do not need comes back when they land
             return Wait("the day's budget")
+        # Nothing smaller slips through meanwhile, and what is too little for this is left to other jobs.
+        run.budget.secured = min(run.budget.secured, run.budget.at_risk)
         self._ask(run, worst)
         return Wait("budget")
 
@@ -83,9 +85,8 @@ class Purse:
         least = max(budget.at_risk, budget.secured)
         asked = max(least, budget.wanted(worst))
         try:
-            got = await self._ledger.secure(
-                run.id, least=least, wanted=asked, day_cap=budget.day_cap, now=self._clock()
-            )
+            demand = Demand(least, max(least, budget.at_risk + worst), asked)
+            got = await self._ledger.secure(run.id, demand, day_cap=budget.day_cap, now=self._clock())
         except StoreTrouble:
             asyncio.get_running_loop().call_later(AGAIN_S, self._kick)
             return

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from tui_batch.domain.item import ItemRecord, ItemState
@@ -121,6 +122,17 @@ def _add(conn: sqlite3.Connection, day: str, sums: Mapping[Place, Sequence[int]]
         conn.executemany(_ADD, [(day, *place, *amounts) for place, amounts in sums.items()])
 
 
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """How much a job wants to have set aside, in nano-dollars."""
+
+    least: int
+    """What may be billed already, or started until the answer comes."""
+    useful: int
+    """Less than this is of no use: then only the least is set aside, and the rest left to other jobs."""
+    wanted: int
+
+
 class Ledger:
     """Reads the ledger, and sets money aside."""
 
@@ -135,14 +147,12 @@ class Ledger:
         """
         return await self._write.run(partial(_open, job_id=job_id))
 
-    async def secure(self, job_id: int, *, least: int, wanted: int, day_cap: int | None, now: float) -> Secured:
-        """Sets `wanted` nano-dollars aside for a job's requests, or as much as the day's cap leaves.
+    async def secure(self, job_id: int, demand: Demand, *, day_cap: int | None, now: float) -> Secured:
+        """Sets money aside for a job's requests, as far as the day's cap leaves any.
 
-        It replaces what was set aside before. Never less than `least`: what may be billed already.
+        It replaces what was set aside before.
         """
-        return await self._write.run(
-            partial(_secure, job_id=job_id, least=least, wanted=wanted, day_cap=day_cap, day=day_of(now))
-        )
+        return await self._write.run(partial(_secure, job_id=job_id, demand=demand, day_cap=day_cap, day=day_of(now)))
 
     async def close_account(self, job_id: int, *, presumed: int, now: float) -> None:
         """Ends a run. `presumed`: the most that requests cancelled on their way can have cost."""
@@ -181,15 +191,20 @@ def _presume(conn: sqlite3.Connection, job_id: int, day: str, nano: int) -> None
         _add(conn, day, {(job_id, "", ""): (0, 0, 0, 0, 0, 0, nano, 0)})
 
 
-def _secure(conn: sqlite3.Connection, job_id: int, least: int, wanted: int, day_cap: int | None, day: str) -> Secured:
+def _secure(conn: sqlite3.Connection, job_id: int, demand: Demand, day_cap: int | None, day: str) -> Secured:
     with transaction(conn):
         others, living = conn.execute(_OTHERS, (job_id, day)).fetchone()
+        nano = demand.wanted
         if day_cap is not None:
-            spent = conn.execute(_SPENT_ON, (day,)).fetchone()[0]
-            wanted = max(least, min(wanted, day_cap - spent - others))
-        sql = "INSERT OR REPLACE INTO hold(job_id, day, nano) VALUES (?, ?, ?)"
-        conn.execute(sql, (job_id, day, wanted))
-    return Secured(wanted, living)
+            room = day_cap - conn.execute(_SPENT_ON, (day,)).fetchone()[0] - others
+            if room < demand.useful:
+                # Outcomes that were committed since the demand was made have left the hold: it may not grow again.
+                held = conn.execute("SELECT nano FROM hold WHERE job_id = ?", (job_id,)).fetchone()
+                nano = demand.least if held is None else min(held[0], demand.least)
+            else:
+                nano = min(demand.wanted, room)
+        conn.execute("INSERT OR REPLACE INTO hold(job_id, day, nano) VALUES (?, ?, ?)", (job_id, day, nano))
+    return Secured(nano, living)
 
 
 def _close(conn: sqlite3.Connection, job_id: int, presumed: int, day: str) -> None:

@@ -1,0 +1,165 @@
+"""A cap is never passed: 256 in flight, random answers, retries, unknown costs, and the process killed again and again.
+
+Run: python -m bench.budget [--runs 10] [--kills 2]; ends with 1 when any run passes its cap.
+A child process runs the jobs against a provider in memory, which notes every bill in a file as soon as it takes a
+request: what it bills and the program never hears of counts too. Half of the runs have one job with a cap of its own,
+half have two jobs, in a process each, under one cap for the day. What is compared is the sum of the provider's bills.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from tui_batch.domain.endpoint import Api, Endpoint
+from tui_batch.domain.item import NewRow
+from tui_batch.domain.job import NANO, CacheMode, InputSource, JobSpec, Knobs, ModelRef
+from tui_batch.engine.workplace import open_workplace
+from tui_batch.money.prices import OwnPrice, UnitPrices
+from tui_batch.providers.base import FailureKind, HttpRequest, HttpResponse, TransportFailure
+from tui_batch.store.store import open_store
+
+ROWS = 3_000
+MAX_TOKENS = 200
+PRICES = UnitPrices.per_mtok(10, 40)
+"""Nano-dollars a token: 10,000 in, 40,000 out."""
+CAP = NANO * 4
+"""About half of what all rows cost."""
+
+
+@dataclass
+class Till:
+    """A provider that bills at once and answers later, or fails, or loses the answer."""
+
+    bills: int
+    rng: random.Random
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """One request; a bill is on its way to the disk before anything else happens."""
+        chance, made = self.rng.random(), self.rng.randint(1, MAX_TOKENS)
+        given = max(1, len(request.body or b"") // self.rng.randint(2, 5))
+        if chance < 0.05:
+            return HttpResponse(500, {}, b'{"error": {"message": "no"}}')
+        cost = round(given * PRICES.input + made * PRICES.output)
+        os.write(self.bills, f"{cost}\n".encode())
+        await asyncio.sleep(self.rng.expovariate(1 / 0.2))
+        if chance < 0.10:
+            raise TransportFailure(FailureKind.READ, "the connection broke before the answer was whole")
+        usage = {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
+        choice = {"index": 0, "message": {"role": "assistant", "content": "yes"}, "finish_reason": "stop"}
+        return HttpResponse(200, {}, json.dumps({"model": "m", "choices": [choice], "usage": usage}).encode())
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+async def child(db: Path, job_id: int, day_cap: int | None) -> None:
+    """The process that runs a job."""
+    bills = os.open(db.with_suffix(".bills"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    own = (OwnPrice("m", PRICES),)
+    till = Till(bills, random.Random(os.getpid()))
+    async with open_workplace(db, till, prices=own, day_budget_nano=day_cap) as place:
+        await (await place.controller.start(job_id))
+
+
+async def make(db: Path, knobs: Knobs) -> int:
+    """A job."""
+    spec = JobSpec(
+        "budget",
+        InputSource("rows", "txt"),
+        (ModelRef("m", ("till",)),),
+        (Endpoint("till", Api.OPENAI, "http://till.test/v1"),),
+        cache=CacheMode.OFF,
+        params={"max_tokens": MAX_TOKENS},
+    )
+    async with open_store(db) as store:
+        job_id = await store.jobs.create(spec, knobs, now=time.time())
+        async with store.importing(job_id) as importer:
+            await importer.add(
+                [NewRow(n + 1, None, 0, orjson.dumps({"prompt": f"row {n}" * (1 + n % 9)})) for n in range(ROWS)]
+            )
+    return job_id
+
+
+async def ended(db: Path, job_id: int, day_cap: int | None, kills: int, rng: random.Random) -> None:
+    """Runs a job; its process is killed so many times at random moments, then it may come to an end or to the cap."""
+    for left in range(kills, -1, -1):
+        words = (sys.executable, "-m", "bench.budget", "--child", str(db), str(job_id), str(day_cap or 0))
+        process = await asyncio.create_subprocess_exec(*words)
+        if left:
+            await asyncio.sleep(rng.uniform(0.6, 2.0))
+            if process.returncode is None:
+                process.kill()
+        await process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run came to, in nano-dollars."""
+
+    kind: str
+    cap: int
+    billed: int
+    states: str
+
+
+async def one(number: int, kills: int) -> Run:
+    """One run on a database of its own."""
+    rng = random.Random(number)
+    with tempfile.TemporaryDirectory() as folder:
+        db = Path(folder) / "jobs.db"
+        if number % 2:
+            kind, day_cap, ids = (
+                "a day's cap, two processes",
+                CAP,
+                [await make(db, Knobs(concurrency=256)) for _ in "ab"],
+            )
+        else:
+            kind, day_cap = "a job's cap", None
+            ids = [await make(db, Knobs(concurrency=256, budget_nano=CAP))]
+        await asyncio.gather(*(ended(db, job_id, day_cap, kills, rng) for job_id in ids))
+        billed = sum(map(int, db.with_suffix(".bills").read_text().split()))
+        async with open_store(db) as store:
+            jobs = [await store.jobs.get(job_id) for job_id in ids]
+    states = ", ".join(f"{job.state} {job.reason or str()}".strip() for job in jobs)
+    return Run(kind, CAP, billed, states)
+
+
+async def main_async(runs: int, kills: int) -> bool:
+    """All runs, one after the other; whether every cap held."""
+    over = 0
+    for number in range(runs):
+        found = await one(number, kills)
+        over += found.billed > found.cap
+        used = f"{found.billed / NANO:.4f} of {found.cap / NANO:.2f} dollars billed ({found.billed / found.cap:.1%})"
+        print(f"{number + 1:3}  {found.kind:28} {used}  {found.states}", flush=True)
+    print(f"{over} of {runs} runs passed their cap (goal: 0)")
+    return not over
+
+
+def main() -> None:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--kills", type=int, default=2)
+    parser.add_argument("--child", nargs=3, metavar=("DB", "JOB", "DAY_CAP"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        db, job_id, day_cap = args.child
+        asyncio.run(child(Path(db), int(job_id), int(day_cap) or None))
+        return
+    sys.exit(0 if asyncio.run(main_async(args.runs, args.kills)) else 1)
+
+
+if __name__ == "__main__":
+    main()
