@@ -62,6 +62,18 @@ async def test_a_theme_is_worn_while_choosing_and_taken_back_by_escape(tmp_path:
         await until(pilot, lambda: app.theme == "night")
 
 
+async def test_every_shipped_theme_can_be_worn(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        await add_job(desk, ["a"])
+        async with open_app(desk) as (app, pilot):
+            for name in app.manners.themes.names:
+                app.manners.wear(name)
+                await pilot.press("6", "1")
+                await pilot.pause()
+                assert app.theme == name
+                assert app.native_ansi_color is (name == "terminal")
+
+
 async def test_a_broken_theme_is_named_and_skipped_and_a_good_one_is_taken_live(tmp_path: Path) -> None:
     folder = paths.user_themes()
     folder.mkdir(parents=True)

@@ -17,7 +17,7 @@ from tui_batch.report.targets import ResultFormat, parse_target
 from tui_batch.tui.actions import REGISTRY
 from tui_batch.tui.export_plan import with_ending
 from tui_batch.tui.finding import distance, found
-from tui_batch.tui.keymap import _meet, key_name, keys_of, load_keymap
+from tui_batch.tui.keymap import _meet, key_name, keymap_page, keys_of, load_keymap
 from tui_batch.tui.knob_form import FIELDS, read, texts_of
 from tui_batch.tui.log_lines import KEPT, Level, LogFilter, LogLines, parse_log_filter
 from tui_batch.tui.prefs import Prefs, Remembered, load, parse, store
@@ -280,3 +280,8 @@ def test_the_nearest_comes_first() -> None:
 )
 def test_an_ending_says_the_format_it_was_made_from(form: ResultFormat, path: str) -> None:
     assert parse_target(with_ending(path, form)).format is form
+
+
+def test_the_page_of_keys_lists_every_action() -> None:
+    page = (paths.shipped("themes").parent / "docs" / "keymap.md").read_text(encoding="utf-8")
+    assert page.endswith(keymap_page() + "\n"), "write it anew: python -m tui_batch.tui.keymap docs/keymap.md"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,3 +149,14 @@ def keymap_page() -> str:
         command = f"`{action.command}`" if action.command else ""
         lines.append(f"| `{action.id}` | {keys} | {action.help} | {command} |")
     return "\n".join(lines)
+
+
+def write_page(path: Path) -> None:
+    """Replaces the table at the end of docs/keymap.md by that of the registry."""
+    text = path.read_text(encoding="utf-8")
+    before, _, _ = text.partition("| id |")
+    path.write_text(before + keymap_page() + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_page(Path(sys.argv[1]))

@@ -42,7 +42,8 @@ class Manners:
         self._app = app
         self._folders = (paths.shipped("themes"), paths.user_themes())
         self._mark: frozenset[tuple[str, int, int]] = frozenset()
-        self._themes = Themes()
+        self.themes = Themes()
+        """Those that can be worn, and what was skipped."""
         self._work: set[asyncio.Task[None]] = set()
         self.keymap: Keymap = USUAL
         self.prefs = Prefs(app.desk.state_dir / PREFS_FILE, self._note)
@@ -81,12 +82,12 @@ class Manners:
     # Colours
 
     async def _read_themes(self) -> None:
-        before = self._themes.failed
+        before = self.themes.failed
         self._mark = await asyncio.to_thread(fingerprint, self._folders)
-        self._themes = await asyncio.to_thread(load_themes, self._folders)
-        for theme in self._themes.loaded:
+        self.themes = await asyncio.to_thread(load_themes, self._folders)
+        for theme in self.themes.loaded:
             self._app.register_theme(theme)
-        if new := [line for line in self._themes.failed if line not in before]:
+        if new := [line for line in self.themes.failed if line not in before]:
             for line in new:
                 self._note("warning", f"theme skipped: {line}")
             more = f" (and {len(new) - 1} more, see the log)" if len(new) > 1 else ""
@@ -94,8 +95,8 @@ class Manners:
 
     def wear(self, name: str, *, again: bool = False) -> None:
         """Puts a theme on; the default where there is none of that name."""
-        name = name if name in self._themes.names else DEFAULT
-        if name not in self._themes.names:
+        name = name if name in self.themes.names else DEFAULT
+        if name not in self.themes.names:
             return
         if name != self._app.theme:
             self._app.theme = name
@@ -105,7 +106,7 @@ class Manners:
     async def choose_theme(self) -> None:
         """Shows them one by one."""
         before = self._app.theme
-        chosen = await self._app.push_screen_wait(ThemeChooser(self._themes.names, before, self.wear))
+        chosen = await self._app.push_screen_wait(ThemeChooser(self.themes.names, before, self.wear))
         self.wear(chosen or before)
         if chosen:
             self.prefs.change(theme=chosen)
@@ -158,7 +159,7 @@ class Manners:
         return [Command(f"#{job.id} {job.name}", f"job, {job.state}", "", partial(open_job, job.id)) for job in jobs]
 
     def _theme_commands(self) -> list[Command]:
-        return [Command(f"theme {name}", "", "", partial(self.keep_theme, name)) for name in self._themes.names]
+        return [Command(f"theme {name}", "", "", partial(self.keep_theme, name)) for name in self.themes.names]
 
     # Size
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from textual.color import Color, ColorParseError
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 from tui_batch.errors import InputError, UserError
 from tui_batch.inputs.yaml_document import Document, load
@@ -98,11 +98,12 @@ def read_theme(file: Path) -> Theme:
             raise document.error((name,), "is no field of a theme", f"The fields: {', '.join(sorted(_FIELDS))}")
     colours = {role: _colour(document, (role,), values.get(role)) for role in ROLES}
     native = all(colour.startswith(_ANSI) for colour in colours.values())
+    dark = _dark(document)
     return Theme(
         name=_name(document, file),
-        dark=_dark(document),
+        dark=dark,
         ansi=native,
-        variables=_variables(document),
+        variables={**(_native_variables(dark=dark) if native else {}), **_variables(document)},
         primary=colours["primary"],
         secondary=colours["secondary"],
         accent=colours["accent"],
@@ -114,6 +115,11 @@ def read_theme(file: Path) -> Theme:
         warning=colours["warning"],
         error=colours["error"],
     )
+
+
+def _native_variables(*, dark: bool) -> dict[str, str]:
+    """What a theme in the terminal's own colours must have besides: Textual makes these only for its own two."""
+    return dict(BUILTIN_THEMES["ansi-dark" if dark else "ansi-light"].variables)
 
 
 def _name(document: Document, file: Path) -> str:

@@ -27,12 +27,13 @@ class Dialog(ModalScreen[T]):
     }
     Dialog .title { text-style: bold; height: auto; }
     Dialog .detail { height: auto; margin: 1 0 0 0; }
+    Dialog .under { height: auto; margin: 0 0 1 0; }
     Dialog .muted { color: $text-muted; }
     Dialog .trouble { color: $error; height: auto; }
     Dialog .buttons { height: 1; align-horizontal: right; margin: 1 0 0 0; }
     Dialog Button { min-width: 8; margin: 0 0 0 1; background: $panel; color: $foreground; }
-    Dialog Button:focus { background: $primary; color: $background; text-style: bold; }
-    Dialog:ansi Button:focus { text-style: bold reverse; }
+    Dialog Button.-style-default:focus { background: $primary; color: $background; text-style: bold; }
+    Dialog:ansi Button.-style-default:focus { color: $foreground; background: transparent; text-style: bold reverse; }
     Dialog OptionList {
         background: $surface; border: none; padding: 0; height: auto; scrollbar-size-vertical: 1;
         text-wrap: nowrap; text-overflow: ellipsis;

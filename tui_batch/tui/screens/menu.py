@@ -47,7 +47,7 @@ class Menu(Dialog[T | None], Generic[T]):
         with Vertical(classes="box"):
             yield words(self._title, "title")
             if self._detail:
-                yield words(self._detail, "detail muted")
+                yield words(self._detail, "under muted")
             width = max((len(choice.label) for choice in self._choices if choice.detail), default=0)
             yield OptionList(*(Option(line(choice, width)) for choice in self._choices), markup=False)
 
@@ -78,6 +78,4 @@ def line(choice: Choice[T], width: int) -> Content:
     """` k  label  detail`, on one line; details stand under each other."""
     label = safe_text(choice.label, 200)
     gap = "  " + " " * (width - len(label)) if choice.detail else ""
-    return Content.assemble(
-        (f" {choice.key or ' '}  ", "bold $accent"), label, gap, (safe_text(choice.detail, 200), "dim")
-    )
+    return Content.assemble((f" {choice.key or ' '}  ", "bold"), label, gap, (safe_text(choice.detail, 200), "dim"))

@@ -100,5 +100,5 @@ class Palette(Dialog[Command | None]):
 
 
 def _line(command: Command, width: int) -> Content:
-    key = (f"{command.key:>{width}}  ", "bold $accent")
+    key = (f"{command.key:>{width}}  ", "bold")
     return Content.assemble(key, safe_text(command.label, 100), "  ", (safe_text(command.detail, 150), "dim"))
