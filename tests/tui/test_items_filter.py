@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -102,3 +104,9 @@ def test_lines_are_found_by_their_words() -> None:
     assert fits("job 2 goes on")
     assert not fits("job 3 goes on")
     assert not fits("job goes off on")
+
+
+def test_every_key_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "filters.md").read_text(encoding="utf-8")
+    assert [choice for choice in Choice if f"`{choice.value}:" not in page] == []
+    assert [figure for figure in Figure if f"`{figure.value}>" not in page] == []
