@@ -124,6 +124,7 @@ def taking(
     `instead` gives some fields another annotation: the same field under another name and help.
     """
     hints = {**get_type_hints(flags, include_extras=True), **(instead or {})}
+    needed = {"input"} & set(instead or {})  # what stands in the place of INPUT, such as JOB, cannot be left out
     offered = [field for field in fields(flags) if field.name not in without]  # type: ignore[arg-type]
 
     def wrap(verb: Callable[[typer.Context, F], None]) -> Any:
@@ -134,7 +135,7 @@ def taking(
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters = [inspect.Parameter("ctx", kind, annotation=typer.Context)]
         for field in offered:
-            default = inspect.Parameter.empty if field.name in (instead or {}) else field.default
+            default = inspect.Parameter.empty if field.name in needed else field.default
             parameters.append(inspect.Parameter(field.name, kind, annotation=hints[field.name], default=default))
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {one.name: one.annotation for one in parameters}

@@ -134,7 +134,9 @@ def prices_json(held: UnitPrices) -> dict[str, Json]:
     }
 
 
-_NOT_FOR_ESTIMATE = frozenset({"output", "detach", "yes", "sample", "strict", "keep_raw", "simulate_faults"})
+_NOT_FOR_ESTIMATE = frozenset(
+    {"output", "from_job", "detach", "yes", "sample", "strict", "keep_raw", "simulate_faults"}
+)
 
 
 @taking(JobFlags, without=_NOT_FOR_ESTIMATE, instead={"as_json": JsonOption})

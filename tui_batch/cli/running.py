@@ -16,7 +16,7 @@ from tui_batch.cli.job_verbs import state_words
 from tui_batch.cli.sampling import Trial, findings, goes_on
 from tui_batch.cli.where import Where
 from tui_batch.domain.item import ItemFlag
-from tui_batch.domain.job import Job, JobState
+from tui_batch.domain.job import Job, JobState, Mode
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.stored import ErrorGroup
 from tui_batch.engine.engine import TRIED, Engine
@@ -264,4 +264,7 @@ def _next(plan: RunPlan, outcome: _Outcome, where: Where) -> list[str]:
         lines.append(f"Retry:   {where.command('retry', ref, '--dead')}")
     if job.counters.done and outcome.exported is None:
         lines.append(f"Export:  {where.command('export', ref, '-o', 'results.jsonl')}")
+    if job.counters.done and not job.counters.pending:
+        lines.append(f"Report:  {where.command('report', ref, '-o', 'report.html')}")
+        lines += [f"Compare: {where.command('compare', ref)}"] if job.spec.mode is Mode.EACH else []
     return lines
