@@ -134,6 +134,19 @@ async def test_an_endpoint_is_tested_switched_off_and_limited_while_a_job_runs(t
             await until(pilot, lambda: "/600" in detail(app), "shown")
 
 
+async def test_a_bad_address_in_the_environment_is_said_and_the_app_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "http://[broken")
+    async with open_test_desk(tmp_path) as desk:
+        await add_job(desk, ["a"])
+        async with open_app(desk, size=(100, 30)) as (app, pilot):
+            await pilot.press("4")
+            await until(pilot, lambda: app.place.NAME == "endpoints", "the place")
+            await until(pilot, lambda: all(work.group != "endpoints-look" for work in app.workers), "the look")
+            await until(pilot, lambda: any("broken" in note.message for note in app._notifications), "the toast")
+
+
 async def test_known_endpoints_are_listed_and_those_without_a_key_on_demand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

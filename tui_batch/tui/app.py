@@ -96,7 +96,9 @@ class BatchApp(App[Wish]):
             return
         self._ticking = True
         try:
-            self._draw(await self.bridge.tick())
+            view = await self.bridge.tick()
+            if self.query(TitleLine):  # the app may have begun to close meanwhile
+                self._draw(view)
         finally:
             self._ticking = False
 
@@ -153,6 +155,16 @@ class BatchApp(App[Wish]):
     def on_place_bar_chosen(self, event: PlaceBar.Chosen) -> None:
         """A click on a place's title."""
         self.go_to(PLACES[event.number].NAME)
+
+    def on_jobs_place_arranged(self, event: JobsPlace.Arranged) -> None:
+        """The order of the list and the height of its panel are remembered."""
+        self.manners.prefs.set_sort("jobs", event.sort)
+        self.manners.prefs.set_pane("jobs", event.panel)
+
+    def on_items_place_arranged(self, event: ItemsPlace.Arranged) -> None:
+        """The order and the columns of the list are remembered."""
+        self.manners.prefs.set_sort("items", event.sort)
+        self.manners.prefs.set_columns("items", event.columns)
 
     # What is done
 

@@ -213,7 +213,7 @@ class EndpointsPlace(Place):
 
     def action_endpoints_look(self) -> None:
         """Looks for keys and local servers."""
-        self.run_worker(self._look(), group="endpoints-look", exclusive=True)
+        self.run_worker(self._app.guarded(self._look()), group="endpoints-look", exclusive=True)
 
     async def _look(self) -> None:
         self._known = tuple(await reachable(self.desk.settings, self.desk.transport))
