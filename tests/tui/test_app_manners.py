@@ -9,11 +9,13 @@ from app_bench import add_job, open_app, open_test_desk, until
 
 from tui_batch import paths
 from tui_batch.domain.job import JobState, Knobs
+from tui_batch.tui.places.jobs import JobsPlace
 from tui_batch.tui.screens.help import Help
 from tui_batch.tui.screens.menu import Menu
 from tui_batch.tui.screens.palette import Palette
 from tui_batch.tui.screens.theme_chooser import ThemeChooser
 from tui_batch.tui.screens.too_small import TooSmall
+from tui_batch.tui.widgets.table import Table
 
 NIGHT = paths.shipped("themes") / "night.yaml"
 
@@ -145,3 +147,23 @@ async def test_with_nothing_running_q_leaves_at_once(tmp_path: Path) -> None:
         async with open_app(desk) as (app, pilot):
             await pilot.press("q")
             await until(pilot, lambda: not app.is_running)
+
+
+async def test_the_order_the_panel_and_the_theme_are_there_the_next_time(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        for name in ("b", "a"):
+            await add_job(desk, ["x"], name=name)
+        async with open_app(desk) as (app, pilot):
+            table = app.query_one(JobsPlace).table
+            table.post_message(Table.Sorted(table, "name"))
+            await pilot.press("greater_than_sign")
+            app.manners.keep_theme("day")
+            await until(pilot, lambda: "jobs" in app.manners.prefs.value.sort)
+            panel = app.manners.prefs.value.panes["jobs"]
+            await app.manners.close()
+        async with open_app(desk) as (app, pilot):
+            assert [job.name for job in app.query_one(JobsPlace).table.rows] == ["a", "b"]
+            assert app.query_one(JobsPlace).table.sorted_by == "name"
+            assert app.theme == "day"
+            await pilot.press("less_than_sign")
+            await until(pilot, lambda: app.manners.prefs.value.panes["jobs"] == panel - 1)

@@ -17,6 +17,8 @@ from tui_batch.tui.actions import REGISTRY, Action, by_id
 from tui_batch.tui.export_plan import ExportPlan, NamedScope, write_job_report, write_results
 from tui_batch.tui.keymap import FILE as KEYMAP_FILE
 from tui_batch.tui.keymap import USUAL, Keymap, load_keymap
+from tui_batch.tui.places.items import ItemsPlace
+from tui_batch.tui.places.jobs import JobsPlace
 from tui_batch.tui.prefs import FILE as PREFS_FILE
 from tui_batch.tui.prefs import Prefs
 from tui_batch.tui.screens.help import Help, help_rows
@@ -63,8 +65,17 @@ class Manners:
         except UserError as error:
             self._app.say_trouble(error)
         self._app.set_keymap(dict(self.keymap.keys))
+        self._arrange()
         self._app.set_interval(LOOK_S, self.look)
         self.fit(self._app.size)
+
+    def _arrange(self) -> None:
+        """Lists and panes as the last time."""
+        known = self.prefs.value
+        self._app.query_one(JobsPlace).recall(known.sort.get("jobs", ""), known.panes.get("jobs"))
+        items = self._app.query_one(ItemsPlace)
+        if "items" in known.sort or "items" in known.columns:
+            items.recall(known.sort.get("items", ""), known.columns.get("items", ()))
 
     async def close(self) -> None:
         """Ends what works in the background, and writes what is remembered."""

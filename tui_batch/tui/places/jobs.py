@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.message import Message
 from textual.widgets import Input
 
 from tui_batch import figures
@@ -100,6 +101,14 @@ class JobsPlace(Place):
     JobsPlace.empty #job-table, JobsPlace.empty LivePanel { display: none; }
     """
 
+    class Arranged(Message):
+        """A person chose another order or another height of the panel, which is worth remembering."""
+
+        def __init__(self, sort: str, panel: int) -> None:
+            super().__init__()
+            self.sort = sort
+            self.panel = panel
+
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._sort = "-id"
@@ -145,6 +154,7 @@ class JobsPlace(Place):
     def on_table_sorted(self, event: Table.Sorted) -> None:
         """A title was clicked: by it, and turned round the second time."""
         self._sort = event.column if self._sort != event.column else f"-{event.column}"
+        self.post_message(self.Arranged(self._sort, self._panel_part))
         self.show(self.view)
 
     def action_jobs_open(self) -> None:
@@ -168,8 +178,16 @@ class JobsPlace(Place):
         """More room for the list."""
         self._share(-1)
 
+    def recall(self, sort: str, panel: int | None) -> None:
+        """Arranged as the last time; what is not known any more is left as it is."""
+        if sort.removeprefix("-") in SORTS:
+            self._sort = sort
+        if panel is not None:
+            self._share(panel - self._panel_part)
+
     def _share(self, step: int) -> None:
         self._panel_part = max(1, min(9, self._panel_part + step))
+        self.post_message(self.Arranged(self._sort, self._panel_part))
         self.table.styles.height = f"{10 - self._panel_part}fr"
         self.query_one(LivePanel).styles.height = f"{self._panel_part}fr"
 
