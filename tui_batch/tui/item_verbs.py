@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tui_batch.tui.app import BatchApp
 
 _NAMED = 20
-"""Items that a recorded command names one by one; more than that are told as their number."""
+"""Items that a recorded command names one by one; for more it ends in `...`, so that it is not pasted as whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ class Dead:
         if self.cls is not None:
             return "--class", self.cls.value
         if self.ids:
-            return tuple(word for item_id in self.ids[:_NAMED] for word in ("--item", str(item_id)))
+            named = tuple(word for item_id in self.ids[:_NAMED] for word in ("--item", str(item_id)))
+            return named if len(self.ids) <= _NAMED else (*named, "...")
         return ("--dead",)
 
     def __str__(self) -> str:
