@@ -1,0 +1,94 @@
+"""The real command in a real terminal: it opens, it is left, it is ended from outside, its window is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+from app_bench import add_job, open_test_desk
+from pseudo_terminal import PseudoTerminal
+
+from tui_batch.domain.job import Job, JobState, Knobs
+from tui_batch.store.store import open_store
+
+RESTORED = "\x1b[?1049l"
+"""Leaves the alternate screen."""
+SLOW = Knobs(concurrency=2)
+
+
+def make_job(folder: Path, prompts: int = 2_000) -> Path:
+    async def make() -> None:
+        async with open_test_desk(folder) as desk:
+            await add_job(desk, [f"number {n}" for n in range(prompts)], knobs=SLOW)
+
+    asyncio.run(make())
+    return folder / "jobs.db"
+
+
+def job_of(db: Path) -> Job:
+    async def read() -> Job:
+        async with open_store(db) as store:
+            return await store.jobs.get(1)
+
+    return asyncio.run(read())
+
+
+def test_the_demo_opens_runs_and_is_left(tmp_path: Path) -> None:
+    with PseudoTerminal(["demo"], tmp_path) as terminal:
+        terminal.until("Support tickets")
+        terminal.press("q")
+        terminal.until("Stop now")
+        terminal.press("s")
+        assert terminal.end() == 0
+        assert RESTORED in terminal.seen
+        assert "nothing is kept" in terminal.seen
+
+
+def test_an_empty_database_says_how_to_begin(tmp_path: Path) -> None:
+    with PseudoTerminal(["--db", str(tmp_path / "new.db")], tmp_path) as terminal:
+        terminal.until("No jobs yet")
+        terminal.press("q")
+        assert terminal.end() == 0
+        assert RESTORED in terminal.seen
+
+
+def test_a_request_to_end_restores_the_terminal_and_keeps_the_answers(tmp_path: Path) -> None:
+    db = make_job(tmp_path)
+    with PseudoTerminal(["--db", str(db)], tmp_path) as terminal:
+        terminal.until("tickets")
+        terminal.press("p")
+        terminal.until("running")
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.end() == 0
+        assert RESTORED in terminal.seen
+        assert "Resume:" in terminal.seen
+    job = job_of(db)
+    assert job.state is JobState.PAUSED
+    assert job.owner is None
+
+
+def test_a_closed_window_ends_the_process_and_frees_the_job(tmp_path: Path) -> None:
+    db = make_job(tmp_path)
+    with PseudoTerminal(["--db", str(db)], tmp_path) as terminal:
+        terminal.until("tickets")
+        terminal.press("p")
+        terminal.until("running")
+        terminal.hang_up()
+        terminal.process.wait(20)
+    job = job_of(db)
+    assert job.state is JobState.PAUSED
+    assert job.owner is None
+
+
+def test_the_smallest_terminal_there_is_does_not_break_it(tmp_path: Path) -> None:
+    with PseudoTerminal(["demo"], tmp_path) as terminal:
+        terminal.until("Support tickets")
+        terminal.resize((1, 1))
+        terminal.process.send_signal(signal.SIGWINCH)
+        terminal.until("\x1b[")
+        terminal.resize((80, 24))
+        terminal.process.send_signal(signal.SIGWINCH)
+        terminal.until("Support tickets")
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.end() == 0
