@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from report_yard import Ended, Plan, ended, rows
 from tui_batch.domain.job import Job, Mode
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.errors import UserError
-from tui_batch.report.compare import compare_jobs, contenders_of
+from tui_batch.report.compare import _Follower, compare_jobs, contenders_of
 from tui_batch.report.comparing import Comparison, Criterion, canonical
 from tui_batch.report.intervals import Interval, Moments, mean_interval, share_interval
 from tui_batch.report.targets import parse_target
@@ -176,3 +177,22 @@ def test_a_share_lies_in_its_interval_and_the_interval_between_nought_and_one(ca
     assert found is not None
     assert 0 <= found.low <= hits / total + 1e-12
     assert hits / total - 1e-12 <= found.high <= 1
+
+
+async def test_a_small_sample_against_a_large_file_holds_few_rows(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui_batch.report.compare.BATCH", 10)
+    whole = await ended(store, Plan(rows(map(str, range(400))), [[Ended("x")]] * 400))
+    sample = await ended(store, Plan(rows(["0", "200", "399"]), [[Ended("x")]] * 3, lines=[1, 201, 400]))
+    held: list[int] = []
+    follow = _Follower.rows
+
+    async def watched(self: _Follower, batch: Any) -> Any:
+        found = await follow(self, batch)
+        held.append(len(found))
+        return found
+
+    monkeypatch.setattr(_Follower, "rows", watched)
+    assert (await compare_jobs(store, [sample, whole])).rows == 3
+    assert max(held) <= 20

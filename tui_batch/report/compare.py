@@ -134,15 +134,16 @@ class _Follower:
 
     async def rows(self, batch: Sequence[_Row]) -> Mapping[int, _Row]:
         """The rows with the keys of a batch, by key. Keys rise from batch to batch."""
-        low, high = batch[0].key, batch[-1].key
-        self._ahead = {key: row for key, row in self._ahead.items() if key >= low}
+        # A sample's rows lie far apart: what is between them must not be held.
+        wanted, high = {row.key for row in batch}, batch[-1].key
+        self._ahead = {key: row for key, row in self._ahead.items() if key in wanted or key > high}
         while self._last < high and not self._ended:
             try:
                 more = await anext(self._batches)
             except StopAsyncIteration:
                 self._ended = True
             else:
-                self._ahead.update((row.key, row) for row in more if row.key >= low)
+                self._ahead.update((row.key, row) for row in more if row.key in wanted or row.key > high)
                 self._last = more[-1].key
         return self._ahead
 
