@@ -102,6 +102,7 @@ NEW_JOB = (
     Action("new_job.row_back", "f9", "row before", "Fill the row before into the prompt."),
     Action("new_job.row_next", "f10", "next row", "Fill the next row into the prompt."),
     Action("new_job.leave", "escape", "leave", "Stop what is under way; else leave.", 7),
+    Action("new_job.help", "f1", "help", "Show these keys.", 8),
 )
 
 LOG = (

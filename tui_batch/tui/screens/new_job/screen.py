@@ -22,13 +22,14 @@ from tui_batch.engine.compose import Composed
 from tui_batch.engine.importing import Imported, ImportProgress
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import JobDraft
-from tui_batch.tui.actions import bindings
+from tui_batch.tui.actions import NEW_JOB, bindings
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.screens.confirm import Confirm
+from tui_batch.tui.screens.help import Help, help_rows
 from tui_batch.tui.screens.new_job.asking import ColumnScreen, PathQuestion, PathScreen
 from tui_batch.tui.screens.new_job.browser import FileBrowser
 from tui_batch.tui.screens.new_job.files import Kind
-from tui_batch.tui.screens.new_job.form_screen import FormScreen
+from tui_batch.tui.screens.new_job.form_screen import FormScreen, while_open
 from tui_batch.tui.screens.new_job.more_sections import RunSection, Trial, cost_words
 from tui_batch.tui.screens.new_job.sections import ColumnBar, PromptSection, rows_of
 from tui_batch.work.drafting import Form, FormError, form_of_draft
@@ -78,7 +79,7 @@ class NewJobScreen(FormScreen):
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
-            await work
+            await while_open(work)
         except FormError as error:
             self.blame(error.field, error.message)
         except UserError as error:
@@ -286,6 +287,12 @@ class NewJobScreen(FormScreen):
     @on(ColumnBar.Wanted)
     def _wanted(self, event: ColumnBar.Wanted) -> None:
         self.query_one(PromptSection).insert(event.column)
+
+    def action_new_job_help(self) -> None:
+        """What the keys of this screen do, as the person has them."""
+        found = [active.binding for active in self.active_bindings.values()]
+        keys = {binding.id: self.app.get_key_display(binding) for binding in reversed(found)}
+        self.app.push_screen(Help(help_rows("new_job", lambda action: keys.get(action.id, action.keys), NEW_JOB)))
 
     def action_new_job_leave(self) -> None:
         """Stops what is under way; with nothing under way leaves, and asks when something was typed."""
