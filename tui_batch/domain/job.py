@@ -144,9 +144,9 @@ class InputSource:
     """Where rows came from; kept so that a report can say so."""
 
     path: str
-    """`-` for standard input."""
+    """`-` for standard input; `job:3` for the answers of job 3."""
     format: str
-    """txt, jsonl, json, csv, tsv, parquet, batch (OpenAI Batch lines) or bodies (a bare request body a line).
+    """txt, jsonl, json, csv, tsv, parquet, batch (OpenAI Batch lines), bodies (a bare request body a line) or job.
 
     Empty only before the input was opened: to be found from the file.
     """
