@@ -172,9 +172,9 @@ async def test_marked_dead_items_are_tried_again_when_the_person_says_so(tmp_pat
             return job is not None and job.counters.done == 12
 
         await yard.until(answered, "the simulator answers all that were dead or pending")
-        await yard.until(
-            lambda: all(row.state is ItemState.DONE for row in (place.items.known_rows() if place.items else ()))
-        )
+        items = place.items
+        assert items is not None
+        await yard.until(lambda: all((row := items.row(n)) and row.state is ItemState.DONE for n in range(12)))
 
 
 async def test_a_discarded_item_is_cancelled(tmp_path: Path) -> None:

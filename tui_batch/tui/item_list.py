@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tui_batch.domain.item_filter import ALL_ITEMS, INPUT_ORDER, ItemFilter, ItemOrder, SortKey
@@ -192,10 +192,6 @@ class ItemList:
         elif len(old) % PAGE:
             self._pages.pop(len(old) // PAGE, None)
 
-    def all_ids(self) -> array[int] | None:
-        """The ids of the whole list, where they are known; None: see `collect`."""
-        return self._ids
-
     async def collect(self, first: int = 0, last: int | None = None) -> array[int]:
         """The ids of the places from `first` up to `last` (None: all), searched for where they are not known."""
         stop = len(self) if last is None else last
@@ -208,7 +204,3 @@ class ItemList:
         if self.order.descending:
             ids.reverse()
         return ids[first:stop]
-
-    def known_rows(self) -> Iterator[ItemRow]:
-        """The rows in memory, in no order."""
-        return (row for page in self._pages.values() for row in page.rows if row is not None)

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len, get_character_cell_size
+from rich.cells import get_character_cell_size
 
 from tui_batch.safe_text import safe_text
 
@@ -110,10 +110,3 @@ def _reach(text: str, start: int, stop: int, width: int) -> int:
         if room < 0:
             return max(at, start + 1)
     return stop
-
-
-def cut_cells(text: str, width: int) -> str:
-    """As much of the text as fits into `width` cells."""
-    if cell_len(text) <= width:
-        return text
-    return text[: _reach(text, 0, len(text), width)]

@@ -444,10 +444,6 @@ class ItemsPlace(Place):
         if (here := self._here()) is not None:
             self._verb(ItemVerbs(self._app).edit(here[0], here[1].id))
 
-    def filter_text(self) -> str:
-        """The filter in words, for commands."""
-        return text_of(self.chosen_filter)
-
 
 def _whole(job: JobView) -> Whole:
     return Whole(job.id, job.counters.total, variants(job.job.spec))
