@@ -19,7 +19,7 @@ from tui_batch.tui.start import Farewell, Opening, Signals, open_desk, show
 from tui_batch.work.place import Where
 from tui_batch.work.simulated import NAME, simulated
 
-DEMO_FAULTS = "429=0.01,500=0.02,reset=0.01,malformed=0.01,filter=0.015,truncation=0.01"
+DEMO_FAULTS = "500=0.02,529=0.01,reset=0.01,malformed=0.01,filter=0.015,truncation=0.01"
 """So that there are errors and dead letters to play with."""
 MODEL = "gpt-4o-mini"
 PRICES = UnitPrices.per_mtok(0.15, 0.60, source="demo")
