@@ -145,17 +145,22 @@ ITEM = (
 )
 
 ERRORS = (
-    Action("errors.open", "enter", "show items", "List the items that failed so.", 1, command="items JOB --class CLASS"),
+    Action(
+        "errors.open", "enter", "show items", "List the items that failed so.", 1, command="items JOB --class CLASS"
+    ),
     Action("errors.mark", "space", "mark", "Mark the group, so that actions mean it.", 2),
-    Action("errors.retry", "r", "retry", "Try the marked groups, or this one, again.", 3, command="retry JOB --class CLASS"),
+    Action(
+        "errors.retry", "r", "retry", "Try the marked groups, or this one, again.", 3, command="retry JOB --class CLASS"
+    ),
     Action("errors.retry_all", "A", "retry all", "Try all dead items again.", 4, command="retry JOB --dead"),
-    Action("errors.edit", "E", "edit row", "Edit the example's row and try it again.", 5,
-           command="edit ITEM --row FILE"),
+    Action(
+        "errors.edit", "E", "edit row", "Edit the example's row and try it again.", 5, command="edit ITEM --row FILE"
+    ),
     Action("errors.discard", "d", "discard", "Give the marked groups up.", 6, command="discard JOB --class CLASS"),
     Action("errors.filter", "slash", "filter", "Show only some groups."),
     Action("errors.example", "e", "example", "Open the first item that failed so.", 7),
     Action("errors.copy", "y", "copy", "Copy the message, the class or the command."),
-)  # fmt: skip
+)
 
 ENDPOINTS = (
     Action("endpoints.test", "t,enter", "test", "Ask the endpoint for its models.", 1, "models --endpoint NAME"),
