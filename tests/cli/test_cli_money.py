@@ -1,0 +1,112 @@
+"""The verbs about money, as typed: estimate, prices, cost."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+PAID = """
+prices:
+  - {model: gpt-4o-mini, input: 1, output: 2}
+"""
+
+
+def told(result: Any) -> Any:
+    assert result.code == 0, result.err
+    return json.loads(result.out)
+
+
+def test_an_estimate_compares_three_ways_and_sends_nothing(cli: Any) -> None:
+    rows = cli.rows(120)
+    found = told(
+        cli(
+            "estimate",
+            rows,
+            "-m",
+            "gpt-4o-mini",
+            "--endpoint",
+            "openai",
+            "--rpm",
+            "60",
+            "--json",
+            "--param",
+            "max_tokens=50",
+        )
+    )
+
+    assert (found["rows"], found["requests"], found["counted"]) == (120, 120, True)
+    one, many, batch = found["strategies"]
+    assert [way["name"] for way in (one, many, batch)] == ["one by one", "concurrent", "provider batch"]
+    assert batch["cost_usd"]["likely"] * 2 == pytest.approx(many["cost_usd"]["likely"])
+    assert 60 <= many["seconds"] < one["seconds"]
+    assert many["expected_429"] == 0
+    assert "60 RPM" in many["reason"]
+    cost = found["cost_usd"]
+    assert 0 < cost["low"] < cost["likely"] < cost["high"]
+    assert not list(cli.folder.glob("*.db"))
+
+
+def test_an_estimate_of_an_unknown_price_says_so(cli: Any) -> None:
+    shown = cli("estimate", cli.rows(3), "-m", "x", "--base-url", "https://llm.example.com/v1")
+
+    assert shown.code == 0
+    assert "$?" in shown.out
+    assert "offers no batches" in shown.out
+
+
+def test_prices_say_where_they_are_from(cli: Any) -> None:
+    found = told(cli("prices", "gpt-4o-mini", "--json"))
+    assert found["endpoint"] == "openai"
+    assert found["prices"]["source"].startswith("genai-prices")
+    assert "? " not in cli("prices", "gpt-4o-mini").out
+    unknown = cli("prices", "no-such-model", "--endpoint", "openai")
+    assert "?" in unknown.out
+    assert "settings" in unknown.err
+
+
+def test_own_prices_are_used_and_shown(cli: Any) -> None:
+    path = cli.folder / "settings.yaml"
+    path.write_text(PAID, encoding="utf-8")
+    held = told(cli("prices", "gpt-4o-mini", "--settings", path, "--json"))["prices"]
+    assert (held["input"], held["output"], held["source"]) == (1.0, 2.0, "settings")
+
+
+def test_a_price_that_is_none_is_refused_with_its_line(cli: Any) -> None:
+    path = cli.folder / "settings.yaml"
+    path.write_text("prices:\n  - {model: m, input: 1}\n", encoding="utf-8")
+    refused = cli("prices", "m", "--endpoint", "openai", "--settings", path)
+    assert refused.code == 2
+    assert "gpu_hour" in refused.err
+
+
+def test_costs_add_up_over_jobs_by_everything(cli: Any) -> None:
+    path = cli.folder / "settings.yaml"
+    path.write_text(PAID, encoding="utf-8")
+    for team in ("a", "b"):
+        run = cli("run", cli.rows(5), "--simulate", "-m", "gpt-4o-mini", "--tag", f"team={team}", "--settings", path)
+        assert run.code == 0, run.err
+    jobs = told(cli("ls", "--json"))
+    spent = sum(job["cost_usd"] for job in jobs)
+    assert spent > 0
+    for by in ("model", "endpoint", "day", "job", "tag.team", "tag.none"):
+        lines = told(cli("cost", "--by", by, "--json"))
+        assert sum(line["cost_usd"] for line in lines) == pytest.approx(spent), by
+    by_team = {line["name"]: line for line in told(cli("cost", "--by", "tag.team", "--json"))}
+    assert by_team["b"]["cached"] == 5
+    assert by_team["b"]["cost_usd"] == 0
+    assert by_team["b"]["saved_usd"] == pytest.approx(by_team["a"]["cost_usd"])
+    assert cli("delete", "1", "--yes").code == 0
+    assert sum(line["cost_usd"] for line in told(cli("cost", "--json"))) == pytest.approx(spent)
+    assert cli("cost", "--by", "moon").code == 2
+
+
+def test_the_days_budget_of_the_settings_stops_a_job(cli: Any) -> None:
+    path = cli.folder / "settings.yaml"
+    path.write_text(PAID + "day_budget_usd: 0.0005\n", encoding="utf-8")
+    words = ("--simulate", "-m", "gpt-4o-mini", "--param", "max_tokens=50", "--settings", path)
+    run = cli("run", cli.rows(60), *words)
+    assert run.code == 4
+    assert "day's budget" in run.err
+    assert sum(line["cost_usd"] for line in told(cli("cost", "--json"))) <= 0.0005
