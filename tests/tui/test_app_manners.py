@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,26 @@ from app_bench import add_job, open_app, open_test_desk, until
 
 from tui_batch import paths
 from tui_batch.domain.job import JobState, Knobs
+from tui_batch.tui.app import BatchApp
 from tui_batch.tui.places.jobs import JobsPlace
 from tui_batch.tui.screens.help import Help
 from tui_batch.tui.screens.menu import Menu
 from tui_batch.tui.screens.palette import Palette
+from tui_batch.tui.screens.quit import farewell
 from tui_batch.tui.screens.theme_chooser import ThemeChooser
 from tui_batch.tui.screens.too_small import TooSmall
 from tui_batch.tui.widgets.table import Table
+from tui_batch.work.detach import Detached
+from tui_batch.work.place import Where
+
+
+async def leaves_by(app: BatchApp, key: str) -> None:
+    """Presses a key that ends the app. A pilot would wait for the screen that goes away."""
+    app.simulate_key(key)
+    async with asyncio.timeout(20):
+        while app.is_running:
+            await asyncio.sleep(0.01)
+
 
 NIGHT = paths.shipped("themes") / "night.yaml"
 
@@ -108,8 +122,7 @@ async def test_a_small_terminal_is_told_and_takes_no_keys_but_quit(tmp_path: Pat
             assert app.place.NAME == "jobs"
             await pilot.resize_terminal(*size)
             await until(pilot, lambda: isinstance(app.screen, TooSmall))
-            await pilot.press("q")
-            await until(pilot, lambda: not app.is_running, "it quits")
+            await leaves_by(app, "q")
 
 
 async def test_own_keys_do_what_the_usual_ones_did(tmp_path: Path) -> None:
@@ -134,8 +147,7 @@ async def test_leaving_asks_while_a_job_runs_and_drains_it(tmp_path: Path) -> No
             assert (await desk.store.jobs.get(job_id)).state is JobState.RUNNING
             await pilot.press("q")
             await until(pilot, lambda: isinstance(app.screen, Menu))
-            await pilot.press("d")
-            await until(pilot, lambda: not app.is_running, "it quits")
+            await leaves_by(app, "d")
         job = await desk.store.jobs.get(job_id)
         assert (job.state, job.message) == (JobState.PAUSED, "the app was closed")
         assert job.owner is None
@@ -144,9 +156,8 @@ async def test_leaving_asks_while_a_job_runs_and_drains_it(tmp_path: Path) -> No
 async def test_with_nothing_running_q_leaves_at_once(tmp_path: Path) -> None:
     async with open_test_desk(tmp_path) as desk:
         await add_job(desk, ["a"])
-        async with open_app(desk) as (app, pilot):
-            await pilot.press("q")
-            await until(pilot, lambda: not app.is_running)
+        async with open_app(desk) as (app, _pilot):
+            await leaves_by(app, "q")
 
 
 async def test_the_order_the_panel_and_the_theme_are_there_the_next_time(tmp_path: Path) -> None:
@@ -167,3 +178,25 @@ async def test_the_order_the_panel_and_the_theme_are_there_the_next_time(tmp_pat
             assert app.theme == "day"
             await pilot.press("less_than_sign")
             await until(pilot, lambda: app.manners.prefs.value.panes["jobs"] == panel - 1)
+
+
+async def test_a_job_kept_running_is_handed_to_a_process_that_finds_its_lease_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    def detach(job_id: int, where: Where, words: tuple[str, ...]) -> Detached:
+        started.append(job_id)
+        return Detached(4711, where.db.with_suffix(".log"))
+
+    monkeypatch.setattr("tui_batch.tui.screens.quit.detach", detach)
+    async with open_test_desk(tmp_path) as desk:
+        job_id = await add_job(desk, [f"number {n}" for n in range(2_000)], knobs=Knobs(concurrency=2))
+        await desk.controller.start(job_id)
+        async with open_app(desk) as (app, pilot):
+            await pilot.press("q")
+            await until(pilot, lambda: isinstance(app.screen, Menu))
+            await leaves_by(app, "b")
+        assert started == [job_id]
+        assert (await desk.store.jobs.get(job_id)).owner is None
+        assert any("4711" in line for line in farewell(app.manners.handed, "llmbatch-tui"))
