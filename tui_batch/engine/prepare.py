@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 import orjson
 
-from tui_batch.domain.endpoint import Api, Deployment, DeploymentKey, Endpoint
+from tui_batch.domain.endpoint import Api, Deployment, DeploymentKey, Endpoint, Operation
 from tui_batch.domain.item import PendingItem
 from tui_batch.domain.job import JobSpec
 from tui_batch.domain.outcome import Outcome, OutcomeClass
@@ -106,7 +106,8 @@ class Preparer:
         keys = self._wide_enough(keys, size)
         tokens_in = self._estimator.input_tokens(keys[0], size)
         limit = max_output(row.request)
-        tokens_out = self._estimator.output_tokens(keys[0], limit)
+        embeds = row.request.operation is Operation.EMBED
+        tokens_out = 0 if embeds else self._estimator.output_tokens(keys[0], limit)
         calls = self._calls(keys, row.request, (tokens_in, tokens_out))
         return Prepared(
             id=item.id,

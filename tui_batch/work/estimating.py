@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from tui_batch.domain.endpoint import DeploymentKey
+from tui_batch.domain.endpoint import DeploymentKey, Operation
 from tui_batch.domain.item import NewRow, PendingItem
 from tui_batch.domain.job import JobSpec, Knobs
 from tui_batch.domain.outcome import Usage
@@ -212,6 +212,8 @@ def _share(key: DeploymentKey, items: Sequence[Prepared], scale: float, known: K
 
 def _answer(item: Prepared, known: Known, key: DeploymentKey) -> tuple[float, float, float]:
     """Tokens of an answer: low, likely, high."""
+    if item.calls[0].wire.operation is Operation.EMBED:
+        return (0.0, 0.0, 0.0)
     learned, limit = known.estimator.learned(key), item.max_out
     if learned is not None and learned.tokens_out is not None:
         mean = learned.tokens_out
@@ -220,7 +222,8 @@ def _answer(item: Prepared, known: Known, key: DeploymentKey) -> tuple[float, fl
         found = (max(0.0, mean - error), mean, mean + error)
     else:
         likely = DEFAULT_OUTPUT / 2 if limit is None else limit / 2
-        found = (likely / 8, likely, float(4 * DEFAULT_OUTPUT if limit is None else limit))
+        # A label may be a single token, whatever the request allows.
+        found = (1.0, likely, float(4 * DEFAULT_OUTPUT if limit is None else limit))
     if limit is None:
         return found
     return (min(found[0], limit), min(found[1], limit), min(found[2], limit))
