@@ -6,24 +6,25 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 
-from tui_batch.domain.endpoint import Api, Deployment, DeploymentKey, Endpoint
+from tui_batch.domain.endpoint import Deployment, DeploymentKey
 from tui_batch.domain.item import ItemRecord
 from tui_batch.domain.job import Job, JobState, Knobs, Owner, PauseReason
 from tui_batch.domain.outcome import Outcome
+from tui_batch.engine.endings import LOST as LOST
+from tui_batch.engine.endings import TRIED as TRIED
+from tui_batch.engine.endings import final_state as final_state
+from tui_batch.engine.endings import gravity as gravity
 from tui_batch.engine.executor import Executor
 from tui_batch.engine.feeder import Feeder
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.journal import Journal
 from tui_batch.engine.landing import Landing
 from tui_batch.engine.lane import Halt, Lane, Pass
-from tui_batch.engine.lease import LEASE_S
 from tui_batch.engine.overrides import Overrides
 from tui_batch.engine.patience import persistently
 from tui_batch.engine.prepare import Preparer
@@ -34,11 +35,10 @@ from tui_batch.engine.recall import recent, remind
 from tui_batch.engine.scheduler import Scheduler
 from tui_batch.engine.snapshot import EngineSnapshot, LaneLimits
 from tui_batch.engine.stats import Scored
+from tui_batch.engine.surroundings import Surroundings as Surroundings
 from tui_batch.errors import UserError
 from tui_batch.inputs.templates import compile_prompt
-from tui_batch.money.prices import UnitPrices
 from tui_batch.money.tokens import TokenEstimator
-from tui_batch.providers.base import Provider
 from tui_batch.quality.checks import Examined, compile_checks
 from tui_batch.store.connection import StoreTrouble
 from tui_batch.store.store import Store
@@ -48,32 +48,6 @@ BACKLOG = 5_000
 
 PATIENCE_S = 10.0
 """How long stopping waits for the last outcomes and states to reach the disk."""
-
-LOST = Halt(JobState.PAUSED, PauseReason.OWNER_LOST, "another process took this job over")
-"""Stops a run whose lease is gone; the job's state is the new owner's business."""
-
-
-TRIED = Halt(JobState.PAUSED, PauseReason.USER, "the rows to be tried first are answered")
-"""Ends a trial while there are other rows."""
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What the engine is given from outside, so that tests can give something else."""
-
-    provider_for: Callable[[Api], Provider]
-    register: Callable[[Deployment], None]
-    """Makes a deployment known to the executor, with its secret. May block; raises UserError without a key."""
-    prices_for: Callable[[Endpoint, str], UnitPrices | None]
-    """Unit prices of a model on an endpoint. May block."""
-    clock: Callable[[], float] = time.time
-    rng: random.Random = field(default_factory=random.Random)
-    window_for: Callable[[Endpoint, str], int | None] = lambda _endpoint, _model: None
-    """The context window of a model in tokens, where it is published. May block."""
-    day_budget_nano: int | None = None
-    """What all jobs together may spend on a day (UTC); None: no cap."""
-    lease_s: float = LEASE_S
-    """After so long without a heartbeat another process may take this one's jobs: nothing is sent any more."""
 
 
 @dataclass(slots=True)
@@ -517,16 +491,3 @@ class Engine:
         self._trouble = words
         self.journal.note(*(("error", f"not dispatching: {words}") if words else ("info", "the database works again")))
         self._scheduler.kick()
-
-
-def gravity(halt: Halt) -> int:
-    """Which of two reasons to stop a job stands: a lost lease over everything, an end over a pause."""
-    order = (JobState.PAUSED, JobState.FAILED, JobState.CANCELLED)
-    return len(order) if halt is LOST else order.index(halt.state)
-
-
-def final_state(halt: Halt | None, pending: int) -> Halt:
-    """What a job is when nothing of it is in flight any more. A pause that came after the last item is none."""
-    if halt is None or (halt.state is JobState.PAUSED and halt is not LOST and pending == 0):
-        return Halt(JobState.COMPLETED)
-    return halt

@@ -1,0 +1,32 @@
+"""What the engine is given from outside."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tui_batch.domain.endpoint import Api, Deployment, Endpoint
+from tui_batch.engine.lease import LEASE_S
+from tui_batch.money.prices import UnitPrices
+from tui_batch.providers.base import Provider
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the engine is given from outside, so that tests can give something else."""
+
+    provider_for: Callable[[Api], Provider]
+    register: Callable[[Deployment], None]
+    """Makes a deployment known to the executor, with its secret. May block; raises UserError without a key."""
+    prices_for: Callable[[Endpoint, str], UnitPrices | None]
+    """Unit prices of a model on an endpoint. May block."""
+    clock: Callable[[], float] = time.time
+    rng: random.Random = field(default_factory=random.Random)
+    window_for: Callable[[Endpoint, str], int | None] = lambda _endpoint, _model: None
+    """The context window of a model in tokens, where it is published. May block."""
+    day_budget_nano: int | None = None
+    """What all jobs together may spend on a day (UTC); None: no cap."""
+    lease_s: float = LEASE_S
+    """After so long without a heartbeat another process may take this one's jobs: nothing is sent any more."""
