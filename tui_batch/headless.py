@@ -4,7 +4,8 @@ JSON lines, on standard output, one object each:
 
 - `{"event": "start", "job": 3, "name": ..., "total": ..., "notes": [...]}`
 - `{"event": "progress", "job": 3, "state": ..., <the figures of show --json>, "in_flight": ..., "rate": ...,
-  "eta_s": ..., "failures": {"rate_limited": 2}, "hold": "waiting for RPM, 12 s"}`: once a second, when it changed
+  "eta_s": ..., "failures": {"rate_limited": 2}, "hold": "waiting for RPM, 12 s",
+  "projected_usd": {"low": ..., "likely": ..., "high": ...}}`: once a second, when it changed
 - `{"event": "note", "text": ...}`: words that a person would have got on standard error
 - `{"event": "end", <all fields of show --json>, "message": ..., "exit_code": ..., "results": ..., "rejects": ...}`
 """
@@ -25,8 +26,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tui_batch import figures
-from tui_batch.domain.job import Job, JobState
+from tui_batch.domain.job import NANO, Job, JobState
 from tui_batch.domain.request import Json
+from tui_batch.domain.spending import CostRange
 from tui_batch.engine.snapshot import EngineSnapshot, JobSnapshot
 from tui_batch.report.job_json import counters_json, job_json
 from tui_batch.safe_text import safe_text
@@ -93,12 +95,20 @@ def money_line(job: JobSnapshot) -> str:
     counters = job.counters
     parts = [
         f"tokens {figures.short_count(counters.tokens_in)} in, {figures.short_count(counters.tokens_out)} out",
-        f"cost {figures.cost(counters)}",
+        f"cost {figures.cost(counters)}{_projected(job)}",
         f"in flight {job.in_flight}",
     ]
     if counters.cached:
         parts.append(f"cached {figures.count(counters.cached)}")
     return "  ".join(parts)
+
+
+def _projected(job: JobSnapshot) -> str:
+    """What it will be at the end; nothing where that is unknown, free or reached."""
+    cost = job.projected
+    if cost is None or not cost.likely or not job.counters.pending:
+        return ""
+    return f" of {figures.cost_range(cost.low, cost.likely, cost.high)}"
 
 
 def trouble_line(engine: EngineSnapshot, job: JobSnapshot) -> str:
@@ -290,5 +300,10 @@ def progress_event(engine: EngineSnapshot, job: JobSnapshot) -> dict[str, Json]:
         "eta_s": None if job.eta_s is None else round(job.eta_s, 1),
         "failures": {cls.value: number for cls, number in sorted(job.failures.items())},
         "hold": limits[0] if limits else None,
+        "projected_usd": None if job.projected is None else _range_usd(job.projected),
         "score": None if job.score_mean is None else round(job.score_mean, 4),
     }
+
+
+def _range_usd(cost: CostRange) -> dict[str, Json]:
+    return {"low": cost.low / NANO, "likely": cost.likely / NANO, "high": cost.high / NANO}
