@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from app_bench import add_job, open_app, open_test_desk, until
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tui_batch.domain.job import JobState, Knobs
 from tui_batch.tui.app import BatchApp
 from tui_batch.tui.places.jobs import JobsPlace
+from tui_batch.tui.widgets.frame import HINTS, Hint, Hints, fitting_hints
 
 
 def jobs(app: BatchApp) -> JobsPlace:
@@ -78,10 +81,21 @@ async def test_the_hints_are_at_most_eight_and_end_with_help_and_quit(tmp_path: 
     async with open_test_desk(tmp_path) as desk:
         await add_job(desk, ["a"])
         async with open_app(desk) as (app, _pilot):
-            from tui_batch.tui.widgets.frame import Hints
-
-            labels = [label for _, label, _ in app.query_one(Hints).hints()]
+            hints = app.query_one(Hints).hints()
+            labels = [hint.label for hint in hints]
             assert len(labels) <= 8
             assert labels[-3:] == ["help", "palette", "quit"]
-            keys = [key for key, _, _ in app.query_one(Hints).hints()]
-            assert keys[-1] == "q"
+            assert hints[-1].shown == "q"
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 99), st.text("ab", min_size=1, max_size=12)), max_size=15), st.integers(1, 200)
+)
+def test_hints_fit_and_the_general_ones_go_last(given_hints: list[tuple[int, str]], width: int) -> None:
+    hints = sorted(Hint(rank, "k", label, "k") for rank, label in given_hints)
+    general = [hint for hint in hints if hint.rank >= 90]
+    kept = fitting_hints(hints, width)
+    assert len([hint for hint in kept if hint.rank < 90]) <= max(0, HINTS - len(general))
+    assert sum(hint.width for hint in kept) <= width or len(kept) <= 1
+    if any(hint.rank < 90 for hint in kept):
+        assert [hint for hint in kept if hint.rank >= 90] == general

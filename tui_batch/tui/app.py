@@ -47,6 +47,7 @@ class BatchApp(App[Wish]):
     """The terminal app over an open desk."""
 
     CSS_PATH = Path(__file__).with_name("styles") / "app.tcss"
+    TITLE = "llmbatch-tui"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("app"), *bindings("job")]
 
@@ -283,7 +284,3 @@ class BatchApp(App[Wish]):
     def action_app_stop_work(self) -> None:
         """Ends an export or a report that is being written."""
         self.manners.stop_work()
-
-    def action_press(self, key: str) -> None:
-        """A click on a hint does what its key does."""
-        self.simulate_key(key)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from dataclasses import dataclass
 
-from rich.style import Style
+from rich.cells import cell_len
 from rich.text import Text
 from textual import events
 from textual.message import Message
@@ -15,9 +15,23 @@ from textual.widget import Widget
 from tui_batch.tui.actions import HINTS, by_id
 from tui_batch.tui.tones import Spans, Tone, plain, styled, styles_of
 
+GENERAL_RANK = 90
+"""From this rank on a hint is no place's own: help, palette, quit."""
 
-Hint: TypeAlias = tuple[str, str, str]
-"""(key, label, what a click does)"""
+
+@dataclass(frozen=True, order=True, slots=True)
+class Hint:
+    """A key that does something here and now."""
+
+    rank: int
+    shown: str
+    label: str
+    key: str
+
+    @property
+    def width(self) -> int:
+        """Cells that it takes, with its spaces."""
+        return cell_len(self.shown) + cell_len(self.label) + 3
 
 
 class TitleLine(Widget):
@@ -83,38 +97,42 @@ class Hints(Widget):
         self.screen.bindings_updated_signal.subscribe(self, lambda _screen: self.refresh())
 
     def hints(self) -> list[Hint]:
-        """(key, label, what a click does) in order of rank; the general ones last."""
-        found: dict[str, tuple[int, str, str, str]] = {}
+        """In order of rank; the general ones last."""
+        found: dict[str, Hint] = {}
         for active in self.screen.active_bindings.values():
             action = by_id(active.binding.id or "")
             if action is None or not action.rank or not active.enabled:
                 continue
-            key = self.app.get_key_display(active.binding)
-            if action.id not in found or len(key) < len(found[action.id][1]):  # the simplest of several keys
-                found[action.id] = (action.rank, key, action.label, f"app.press('{active.binding.key}')")
-        ranked = sorted(found.values())
-        general = [hint for hint in ranked if hint[0] >= 90]
-        own = [hint for hint in ranked if hint[0] < 90][: HINTS - len(general)]
-        return [(key, label, action) for _, key, label, action in (*own, *general)]
+            hint = Hint(action.rank, self.app.get_key_display(active.binding), action.label, active.binding.key)
+            if action.id not in found or len(hint.shown) < len(found[action.id].shown):  # the simplest of several keys
+                found[action.id] = hint
+        return fitting_hints(sorted(found.values()), self.size.width or 1000)
 
     def render(self) -> Text:
-        """Keys strong, labels plain. Where the line is short the lesser ones of the place go, never help and quit."""
+        """Keys strong, labels plain."""
         styles = styles_of(self.app.theme_variables)
         line = Text(no_wrap=True, end="")
-        for key, label, action in fitting_hints(self.hints(), self.size.width):
-            click = Style(meta={"@click": action})
-            line.append(f" {key}", styles[Tone.ACCENT] + styles[Tone.STRONG] + click)
-            line.append(f" {label} ", click)
+        for hint in self.hints():
+            line.append(f" {hint.shown}", styles[Tone.ACCENT] + styles[Tone.STRONG])
+            line.append(f" {hint.label} ")
         return line
 
-
-GENERAL = 3
-"""Help, palette, quit: the last of the hints."""
+    def on_click(self, event: events.Click) -> None:
+        """Does what the key under the pointer does."""
+        at = 0
+        for hint in self.hints():
+            at += hint.width
+            if event.x < at:
+                self.app.simulate_key(hint.key)
+                return
 
 
 def fitting_hints(hints: Sequence[Hint], width: int) -> list[Hint]:
-    """The hints that fit whole: the last before the general ones are left out first, then the palette."""
-    kept = list(hints)
-    while len(kept) > 1 and sum(len(key) + len(label) + 3 for key, label, _ in kept) > width:
-        kept.pop(max(0, len(kept) - GENERAL - 1) if len(kept) > GENERAL else len(kept) // 2)
-    return kept
+    """At most eight, as many as fit whole. The last of the place's own are left out first, then the general ones."""
+    general = [hint for hint in hints if hint.rank >= GENERAL_RANK]
+    own = [hint for hint in hints if hint.rank < GENERAL_RANK][: max(0, HINTS - len(general))]
+    while own and sum(hint.width for hint in (*own, *general)) > width:
+        own.pop()
+    while len(general) > 1 and sum(hint.width for hint in general) > width:
+        general.pop(-2)
+    return [*own, *general]
