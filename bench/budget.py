@@ -131,7 +131,7 @@ async def one(number: int, kills: int) -> Run:
         billed = sum(map(int, db.with_suffix(".bills").read_text().split()))
         async with open_store(db) as store:
             jobs = [await store.jobs.get(job_id) for job_id in ids]
-    states = ", ".join(f"{job.state} {job.reason or str()}".strip() for job in jobs)
+    states = ", ".join(f"{job.state} {job.reason or ''}".strip() for job in jobs)
     return Run(kind, CAP, billed, states)
 
 
