@@ -42,8 +42,10 @@ def install(extras: str) -> None:
 
 
 def demo(arguments: list[str]) -> int:
-    """The sample job of 1,000 messages against the built-in simulator: no key, no network."""
+    """The app on a sample job that the built-in simulator answers; without a terminal the job alone."""
     install("")
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return call(PYTHON, "-m", "tui_batch", "demo", *arguments)
     job = Path("sample_jobs") / "support_tickets.yaml"
     return call(PYTHON, "-m", "tui_batch", "run", job, "--simulate", "--no-cache", "--yes", *arguments)
 

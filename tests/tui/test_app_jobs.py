@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tui_batch.domain.job import JobState, Knobs
 from tui_batch.tui.app import BatchApp
-from tui_batch.tui.places.jobs import JobsPlace
+from tui_batch.tui.places.jobs import JobsPlace, list_height
 from tui_batch.tui.widgets.frame import HINTS, Hint, Hints, fitting_hints
 
 
@@ -99,3 +99,11 @@ def test_hints_fit_and_the_general_ones_go_last(given_hints: list[tuple[int, str
     assert sum(hint.width for hint in kept) <= width or len(kept) <= 1
     if any(hint.rank < 90 for hint in kept):
         assert [hint for hint in kept if hint.rank >= 90] == general
+
+
+@given(st.integers(0, 2_000), st.integers(1, 80), st.integers(1, 9))
+def test_the_list_is_as_tall_as_its_rows_up_to_its_part(rows: int, room: int, panel: int) -> None:
+    height = list_height(rows, room, panel)
+    assert height >= 4
+    assert height == 4 or height <= room * (10 - panel) // 10
+    assert height <= max(4, rows + 2)

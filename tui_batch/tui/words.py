@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tui_batch import figures
 from tui_batch.domain.item import ItemState
-from tui_batch.domain.job import JobState
+from tui_batch.domain.job import JobState, PauseReason
 from tui_batch.tui.tones import Span, Spans, Tone
 from tui_batch.tui.view import JobView, View
 
@@ -30,8 +30,8 @@ def state_span(job: JobView) -> Span:
     if not job.job.imported:
         return ("○ reading in" if job.job.owner is not None else "✗ cut off", Tone.WARN)
     glyph, tone = _STATES[job.state]
-    if job.reason is not None:
-        return f"{glyph} {job.reason.value.replace('_', ' ')}", tone
+    if job.reason not in (None, PauseReason.USER):
+        return f"{glyph} {str(job.reason).replace('_', ' ')}", tone
     return f"{glyph} {'done' if job.state is JobState.COMPLETED else job.state.value}", tone
 
 
@@ -67,9 +67,10 @@ def summary(view: View) -> Spans:
         return (("idle", Tone.MUTED),)
     rate = sum(job.rate for job in active)
     spent = sum(job.counters.cost_nano for job in active)
-    flight = sum(job.in_flight for job in active)
+    flight = sum(job.in_flight for job in active if job.live is not None)
+    here = f"  {figures.count(flight)} in flight" if any(job.live is not None for job in active) else ""
     word = "job" if len(active) == 1 else "jobs"
     return (
         (f"● {len(active)} {word}", Tone.PRIMARY),
-        (f"  {figures.rate(rate)}  {figures.count(flight)} in flight  {figures.dollars(spent)}", Tone.PLAIN),
+        (f"  {figures.rate(rate)}{here}  {figures.dollars(spent)}", Tone.PLAIN),
     )

@@ -84,6 +84,11 @@ def matching(job: JobView, words: str) -> bool:
     return all(word in text for word in words.lower().split())
 
 
+def list_height(rows: int, room: int, panel_part: int) -> int:
+    """Lines for the list with its header and a line of air; at least 4, at most what the panel's tenths leave."""
+    return max(4, min(rows + 2, room * (10 - panel_part) // 10))
+
+
 class JobsPlace(Place):
     """The list and the live panel."""
 
@@ -94,8 +99,8 @@ class JobsPlace(Place):
     JobsPlace { layout: vertical; }
     JobsPlace #jobs-filter { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
     JobsPlace #jobs-filter.open { display: block; }
-    JobsPlace #job-table { height: 4fr; min-height: 4; }
-    JobsPlace LivePanel { height: 6fr; }
+    JobsPlace #job-table { height: 4; }
+    JobsPlace LivePanel { height: 1fr; }
     JobsPlace Welcome { display: none; }
     JobsPlace.empty Welcome { display: block; }
     JobsPlace.empty #job-table, JobsPlace.empty LivePanel { display: none; }
@@ -136,6 +141,7 @@ class JobsPlace(Place):
         rows = [job for job in view.jobs if not self._words or matching(job, self._words)]
         self.table.sorted_by = self._sort
         self.table.set_rows(sorted(rows, key=SORTS[column], reverse=falling))
+        self._fit()
         self.table.move_to(view.selected)
         self.query_one(LivePanel).show(view)
 
@@ -188,8 +194,17 @@ class JobsPlace(Place):
     def _share(self, step: int) -> None:
         self._panel_part = max(1, min(9, self._panel_part + step))
         self.post_message(self.Arranged(self._sort, self._panel_part))
-        self.table.styles.height = f"{10 - self._panel_part}fr"
-        self.query_one(LivePanel).styles.height = f"{self._panel_part}fr"
+        self._fit()
+
+    def on_resize(self) -> None:
+        """The list's part of the height is another."""
+        self._fit()
+
+    def _fit(self) -> None:
+        """The list is as tall as its rows, up to its part of the height; the panel has the rest."""
+        height = list_height(len(self.table.rows), self.size.height, self._panel_part)
+        if self.table.styles.height is None or self.table.styles.height.value != height:
+            self.table.styles.height = height
 
     def action_jobs_span(self) -> None:
         """The charts show ten minutes, an hour, or twelve."""
