@@ -75,12 +75,13 @@ def _build_dataclass(kind: type[T], plain: Mapping[str, Any]) -> T:
     known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(plain) - set(known)):
         raise UserError(f"This job was stored by a newer llmbatch-tui ({', '.join(unknown)}).", remedy="Upgrade it.")
-    hints = _hints(kind)
+    known_type: Any = kind  # mypy takes no type for hashable while it is one of a type variable
+    hints = _hints(known_type)
     return kind(**{name: _build(hints[name], plain[name]) for name, item in known.items() if _given(item, plain)})
 
 
 @cache
-def _hints(kind: type[Any]) -> Mapping[str, Any]:
+def _hints(kind: Any) -> Mapping[str, Any]:
     """A list of a thousand jobs asks for the same few, and working them out costs a millisecond each time."""
     return get_type_hints(kind)
 

@@ -104,7 +104,7 @@ class Jobs:
         return [_job(row) for row in rows]
 
     async def overview(self, known: Mapping[int, Job]) -> tuple[Job, ...]:
-        """All jobs, newest first, quicker than `list`: specs of jobs in `known` are taken from there, as none changes."""
+        """All jobs, newest first, quicker than `list`: specs never change, so those in `known` are taken from there."""
         return await self._read.read(partial(_overview, known=known))
 
     async def find(self, ref: str) -> Job:
