@@ -41,6 +41,8 @@ LONGEST_RELAX_S = 3_600.0
 WHOLE_BURST_S = 60.0
 """A burst allowance this long is the same as not pacing."""
 FIRST_GROW_S = 30.0
+GROW_EVERY = 200
+"""Requests at least between two tries of more than the guess: each may be refused, and few may be."""
 LONGEST_GROW_S = 300.0
 QUICK_GROW_S = 1.0
 NEAR_GUESS = 0.9
@@ -233,8 +235,8 @@ class Pacer:
             else:
                 self.guess = max(1, episode.measured)
                 self._step = 1
-                self._grow_s = FIRST_GROW_S
-                self._grow_at = now + FIRST_GROW_S
+                self._grow_s = first_grow_s(self.guess)
+                self._grow_at = now + self._grow_s
 
     def _try_slower(self, now: float, rate: float) -> None:
         """Finds out whether refusals depend on the pace at all."""
@@ -299,3 +301,8 @@ class Pacer:
         if self._burst_s >= WHOLE_BURST_S:
             self._rate = None
             self._burst_s = 0.0
+
+
+def first_grow_s(guess: int) -> float:
+    """Seconds until more than a new guess (requests a minute) is tried."""
+    return min(LONGEST_GROW_S, max(FIRST_GROW_S, GROW_EVERY * MINUTE_S / guess))
