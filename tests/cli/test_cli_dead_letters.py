@@ -38,6 +38,21 @@ def test_an_item_is_shown_with_its_prompt_as_sent(failed: Cli) -> None:
     assert failed("item", "99").code == 2
 
 
+def test_the_words_of_the_app_choose_items(failed: Cli) -> None:
+    assert [one["id"] for one in failed("items", "1", "--filter", "state:dead -class:refused", "--json").json] == [4]
+    assert [one["id"] for one in failed("items", "1", "--state", "dead", "--filter", "row<3", "--json").json] == [2]
+    assert [one["id"] for one in failed("items", "1", "--limit", "2", "--json").json] == [1, 2]
+    assert "c1" in failed("items", "1", "--filter", "id:c1").out
+    none = failed("items", "1", "--filter", "field.tone:kind")
+    assert "no item is like that" in none.err
+    wrong = failed("items", "1", "--filter", "state:dad")
+    assert wrong.code == 2
+    assert "state:dad is no state" in wrong.err
+    out = failed.folder / "dead.jsonl"
+    assert failed("export", "1", "-o", out, "--filter", "state:dead row>2").code == 0
+    assert [json.loads(line)["custom_id"] for line in out.read_text().splitlines()] == ["c3"]
+
+
 def test_an_edited_item_is_asked_anew(failed: Cli) -> None:
     row = failed.folder / "row.json"
     row.write_text(json.dumps({"custom_id": "c1", "prompt": "A nicer letter"}))

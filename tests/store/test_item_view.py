@@ -12,6 +12,8 @@ from tui_batch.domain.item_filter import (
     Bound,
     Choice,
     Comparison,
+    FieldBound,
+    FieldIs,
     Figure,
     ItemFilter,
     ItemOrder,
@@ -73,6 +75,33 @@ CASES: list[tuple[tuple[Term, ...], list[int]]] = [
     ((Words("down", negated=True),), [1, 4, 5, 6, 7]),
     ((Words("down"), Bound(Figure.ATTEMPTS, Comparison.EQUAL, 5)), [3]),
 ]
+
+
+FIELDS: list[tuple[tuple[Term, ...], list[int]]] = [
+    ((FieldIs("tone", ("kind",)),), [1, 3]),
+    ((FieldIs("tone", ("kind",), negated=True),), [2, 4, 5]),
+    ((FieldIs("tone", ("angry", "KIND")),), [1, 2, 3]),
+    ((FieldIs("sure", ("true",)),), [1]),
+    ((FieldIs("who.0.age", ("7",)),), [2]),
+    ((FieldIs("a.b", ("dotted",)),), [3]),
+    ((FieldBound("n", Comparison.ABOVE, 2),), [2]),
+    ((FieldBound("n", Comparison.ABOVE, 2, negated=True),), [1, 3, 4, 5]),
+    ((FieldBound("tone", Comparison.ABOVE, -1),), []),
+]
+
+
+async def test_the_fields_of_answers_are_found(store: Store, make) -> None:
+    job_id = await make.job(store, 5)
+    answers = (
+        '{"tone": "Kind", "sure": true, "n": 2}',
+        '{"tone": "angry", "n": 2.5, "who": [{"age": 7}]}',
+        '```json\n{"tone": "kind", "a.b": "dotted", "n": "3"}\n```',
+        '["kind"]',
+    )
+    await make.settle(store, *(make.ok(job_id, n, text=text) for n, text in enumerate(answers, 1)))
+    for terms, ids in FIELDS:
+        assert await found(store, ItemQuery(job_id, ItemFilter(terms))) == ids, terms
+        assert await store.search.count(ItemQuery(job_id, ItemFilter(terms))) == len(ids)
 
 
 async def test_every_term_finds_what_it_says(store: Store, make) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.quality.answers import LONGEST_PARSED
 from tui_batch.store import Store, open_store
 from tui_batch.store.connection import connect_writer, create_file
-from tui_batch.store.items import LONGEST_PARSED
 from tui_batch.store.migrations import MIGRATIONS, migrate
 
 

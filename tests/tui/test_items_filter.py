@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_batch.domain.item_filter import Bound, Choice, Comparison, Figure, ItemFilter, OneOf, Term, Words
+from tui_batch.domain.item_filter import (
+    Bound,
+    Choice,
+    Comparison,
+    FieldBound,
+    FieldIs,
+    Figure,
+    ItemFilter,
+    OneOf,
+    Term,
+    Words,
+)
 from tui_batch.tui.filters import VALUES, FilterError, complete, matcher, parse_filter, text_of
 
 
@@ -29,6 +40,9 @@ from tui_batch.tui.filters import VALUES, FilterError, complete, matcher, parse_
         ("http://x.test/a - 12:30 a>b", (Words("http://x.test/a"), Words("-"), Words("12:30"), Words("a>b"))),
         ('"state:dead"', (Words("state:dead"),)),
         ("like:12", (OneOf(Choice.LIKE, ("12",)),)),
+        ('field.category:cards,"gift cards"', (FieldIs("category", ("cards", "gift cards")),)),
+        ('-field."the tone":kind field.a.b>=-2.5', (FieldIs("the tone", ("kind",), True),
+                                                    FieldBound("a.b", Comparison.AT_LEAST, -2.5))),
     ],
 )  # fmt: skip
 def test_words_mean_what_they_say(text: str, terms: tuple[Term, ...]) -> None:
@@ -44,6 +58,8 @@ def test_words_mean_what_they_say(text: str, terms: tuple[Term, ...]) -> None:
         ("x  attempts>many", 3, "needs a number", "attempts>2"),
         ("latency>2h", 0, "h is no unit", "latency>2s"),
         ("like:this", 0, "id of an item", "like:12"),
+        ("field.tone:", 0, "field.tone: needs a value", "field.tone:yes"),
+        ("x field.n>many", 2, "field.n> needs a number", "field.n>2"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(text: str, position: int, words: str, remedy: str) -> None:
@@ -68,7 +84,15 @@ def terms() -> st.SearchStrategy[Term]:
     bounds = st.builds(
         Bound, st.sampled_from(Figure), st.sampled_from(Comparison), st.integers(0, 10**12).map(float), st.booleans()
     )
-    return st.one_of(fixed, named, bounds, st.builds(Words, free, st.booleans()))
+    fields = st.builds(FieldIs, free, st.lists(free, min_size=1, max_size=2).map(tuple), st.booleans())
+    measured = st.builds(
+        FieldBound,
+        free,
+        st.sampled_from(Comparison),
+        st.integers(-(10**9), 10**9).map(lambda quarters: quarters / 4),
+        st.booleans(),
+    )
+    return st.one_of(fixed, named, bounds, st.builds(Words, free, st.booleans()), fields, measured)
 
 
 @given(st.lists(terms(), max_size=4).map(lambda found: ItemFilter(tuple(found))))
@@ -94,6 +118,8 @@ def test_what_is_typed_is_completed() -> None:
     assert complete("x -state:d", 10).options == ("done", "dead")
     assert complete("x -state:d", 10).start == 9
     assert complete("state:dead,p", 12).options == ("pending",)
+    assert complete("field", 5, fields=("tone", "the tone")).options == ("field.", "field.tone:", 'field."the tone":')
+    assert complete("-field.t", 8, fields=("tone", "other")).options == ("field.tone:",)
     assert complete("model:", 6, {Choice.MODEL: ["gpt-4o", "my model"]}).options == ("gpt-4o", '"my model"')
     assert "attempts>" in complete("state:dead ", 11).options
     assert complete("nokey:x", 7).options == ()

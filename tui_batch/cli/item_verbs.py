@@ -17,7 +17,6 @@ from tui_batch.domain.item import ItemState
 from tui_batch.domain.item_filter import Choice, ItemFilter, OneOf, Term, Words
 from tui_batch.domain.item_scope import ItemScope
 from tui_batch.domain.job import Job
-from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.stored import ErrorGroup, ItemRow
 from tui_batch.errors import UserError
 from tui_batch.safe_text import safe_text
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
 PAGE = 500
 SHOWN = 50
 """Items that a table shows unless --limit says otherwise; JSON has all."""
+FilterOption = Annotated[
+    str | None, typer.Option("--filter", metavar="FILTER", help="As typed in the app: 'attempts>2 cost>0.01'.")
+]
 StateOption = Annotated[str | None, typer.Option("--state", metavar="STATE", help="pending, done, dead or cancelled.")]
 
 
@@ -48,19 +50,26 @@ def items(
     state: StateOption = None,
     cls: Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Class of the last outcome.")] = None,
     text: Annotated[str | None, typer.Option("--text", help="Found in the row, the answer or the message.")] = None,
+    words: FilterOption = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many items.")] = None,
     as_json: JsonOption = False,
     db: DbOption = None,
 ) -> None:
-    """List a job's items in input order."""
+    """List a job's items in input order.
+
+    The filter is the app's: state:dead class:timeout model:gpt attempts>2 field.category:cards "free text" -word.
+    """
     place = where(ctx, db, None)
-    wanted = parse_state(state), None if cls is None else parse_class(cls), text
+    found, one = parse_state(state), None if cls is None else parse_class(cls)
+    wanted = ItemFilter(
+        _terms((found.value,) if found else (), (one.value,) if one else (), (), text or "") + _typed(words)
+    )
     if as_json:
         run(_items_json(place, job, wanted, limit))
         return
     rows = run(_items(place, job, wanted, (limit or SHOWN) + 1))
     if not rows:
-        say("no item is like that" if any(wanted) else "the job has no items")
+        say("no item is like that" if wanted else "the job has no items")
         return
     shown = rows[: limit or SHOWN]
     titles = (
@@ -79,40 +88,38 @@ def items(
         say(f"the first {len(shown)} only; more with --limit N, all with --json")
 
 
-Wanted = tuple[ItemState | None, OutcomeClass | None, str | None]
+async def _rows(place: Where, ref: str, wanted: ItemFilter, limit: int | None) -> AsyncIterator[ItemRow]:
+    """The items that meet the filter, in input order, read a page at a time."""
+    from tui_batch.store.item_view import ItemQuery
 
-
-async def _pages(place: Where, ref: str, wanted: Wanted, limit: int | None) -> AsyncIterator[ItemRow]:
     need_database(place)
-    state, cls, text = wanted
-    left = sys.maxsize if limit is None else limit
-    after: tuple[int, int] | None = None
     async with desk(place) as at:
         job = await at.store.jobs.find(ref)
-        while left > 0:
-            page = await at.store.items.page(
-                job.id, state=state, cls=cls, text=text, after=after, limit=min(left, PAGE)
-            )
-            for row in page:
-                yield row
-            if not page:
+        left = sys.maxsize if limit is None else limit
+        async for piece in at.store.search.find(ItemQuery(job.id, wanted)):
+            for start in range(0, min(left, len(piece.ids)), PAGE):
+                ids = piece.ids[start : min(left, start + PAGE)].tolist()
+                rows = await at.store.items.rows(ids)
+                for item_id in ids:
+                    if item_id in rows:
+                        yield rows[item_id]
+            left -= len(piece.ids)
+            if left <= 0:
                 return
-            left -= len(page)
-            after = (page[-1].seq, page[-1].variant)
 
 
-async def _items(place: Where, ref: str, wanted: Wanted, limit: int) -> list[ItemRow]:
-    return [row async for row in _pages(place, ref, wanted, limit)]
+async def _items(place: Where, ref: str, wanted: ItemFilter, limit: int) -> list[ItemRow]:
+    return [row async for row in _rows(place, ref, wanted, limit)]
 
 
-async def _items_json(place: Where, ref: str, wanted: Wanted, limit: int | None) -> None:
+async def _items_json(place: Where, ref: str, wanted: ItemFilter, limit: int | None) -> None:
     """A JSON list, an item a line, written as it is read."""
     import json
 
     from tui_batch.report.job_json import item_json
 
     lead = "["
-    async for row in _pages(place, ref, wanted, limit):
+    async for row in _rows(place, ref, wanted, limit):
         put(lead + json.dumps(item_json(row), ensure_ascii=False))
         lead = ","
     put("]" if lead == "," else "[]")
@@ -180,9 +187,7 @@ def export(
         str | None, typer.Option("--text", help="Only with this in the row, the answer or the message.")
     ] = None,
     item: Annotated[list[int] | None, typer.Option("--item", metavar="ID", help="Only this item, by its id.")] = None,
-    words: Annotated[
-        str | None, typer.Option("--filter", metavar="FILTER", help="As typed in the app: 'attempts>2 cost>0.01'.")
-    ] = None,
+    words: FilterOption = None,
     flatten: Annotated[
         bool, typer.Option("--flatten", help="The fields of JSON answers as columns: response.NAME.")
     ] = False,

@@ -23,7 +23,7 @@ class Choice(StrEnum):
     CACHED = "cached"
     """yes or no."""
     FLAG = "flag"
-    """truncated or prompt_cut."""
+    """truncated, prompt_cut or check_failed."""
     LIKE = "like"
     """An item's id: dead items that failed in the same way as that one."""
 
@@ -84,7 +84,28 @@ class Words:
     negated: bool = False
 
 
-Term: TypeAlias = OneOf | Bound | Words
+@dataclass(frozen=True, slots=True)
+class FieldIs:
+    """Items whose answer is a JSON object with a field that is one of these values; upper and lower case are alike."""
+
+    name: str
+    """A field, or a path to one such as `people.0.name`."""
+    values: tuple[str, ...]
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldBound:
+    """Items whose answer is a JSON object with a field that is a number on this side of a bound."""
+
+    name: str
+    """A field, or a path to one."""
+    comparison: Comparison
+    value: float
+    negated: bool = False
+
+
+Term: TypeAlias = OneOf | Bound | Words | FieldIs | FieldBound
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +125,7 @@ class ItemFilter:
         return any(
             (isinstance(term, OneOf) and term.choice not in settled)
             or (isinstance(term, Bound) and term.figure is not Figure.ROW)
-            or isinstance(term, Words)
+            or isinstance(term, Words | FieldIs | FieldBound)
             for term in self.terms
         )
 

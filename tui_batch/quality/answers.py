@@ -10,6 +10,9 @@ import orjson
 from tui_batch.domain.request import Json
 from tui_batch.quality.texts import column_text
 
+LONGEST_PARSED = 64 * 1024
+"""Characters of an answer that lists and filters still read for its fields."""
+
 
 class Unreadable(Exception):
     """The answer does not hold what is asked for; the words are for a person, and for the model."""
@@ -35,6 +38,38 @@ def parsed_answer(text: str | None) -> Mapping[str, Json] | None:
     except orjson.JSONDecodeError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def field_at(fields: Mapping[str, Json], path: str) -> Json:
+    """The value of a field, or of the one that a path such as `people.0.name` leads to; None where there is none."""
+    if path in fields:
+        return fields[path]
+    value: Json = fields
+    for step in path.split("."):
+        if isinstance(value, Mapping) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return None
+    return value
+
+
+def answer_text(text: str | None, path: str) -> str | None:
+    """A field of an answer as text with case folded; None: the answer has no such field, or it is null."""
+    value = _value_at(text, path)
+    return None if value is None else column_text(value).casefold()
+
+
+def answer_number(text: str | None, path: str) -> float | None:
+    """A field of an answer that is a number; None for any other."""
+    value = _value_at(text, path)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _value_at(text: str | None, path: str) -> Json:
+    fields = None if text is None or len(text) > LONGEST_PARSED else parsed_answer(text)
+    return None if fields is None else field_at(fields, path)
 
 
 class Answer:

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from tui_batch.domain.item import ItemFlag
-from tui_batch.domain.item_filter import Bound, Choice, Figure, ItemFilter, ItemOrder, OneOf, SortKey, Term, Words
+from tui_batch.domain.item_filter import (
+    Bound,
+    Choice,
+    FieldBound,
+    FieldIs,
+    Figure,
+    ItemFilter,
+    ItemOrder,
+    OneOf,
+    SortKey,
+    Term,
+    Words,
+)
 from tui_batch.store.scopes import like_pattern
 
 _UNKNOWN_LAST = {
@@ -28,7 +40,11 @@ _FIGURES = {
     Figure.SCORE: "score",
 }
 _PARTS = {Choice.MODEL: "model", Choice.ENDPOINT: "endpoint", Choice.ID: "custom_id"}
-_FLAGS = {"truncated": ItemFlag.TRUNCATED, "prompt_cut": ItemFlag.PROMPT_CUT}
+_FLAGS = {
+    "truncated": ItemFlag.TRUNCATED,
+    "prompt_cut": ItemFlag.PROMPT_CUT,
+    "check_failed": ItemFlag.CHECK_FAILED,
+}
 
 _TEXTS = ("custom_id", "payload.data", "result.text", "result.message")
 
@@ -36,9 +52,13 @@ _TEXTS = ("custom_id", "payload.data", "result.text", "result.message")
 def joins(chosen: ItemFilter) -> str:
     """The tables a filter looks at beside `item`."""
     texts = any(isinstance(term, Words) for term in chosen.terms)
-    messages = texts or any(isinstance(term, OneOf) and term.choice is Choice.LIKE for term in chosen.terms)
+    results = texts or any(map(_needs_result, chosen.terms))
     payload = "JOIN payload ON payload.id = item.payload_id" if texts else ""
-    return f"{payload} {'LEFT JOIN result ON result.item_id = item.id' if messages else ''}"
+    return f"{payload} {'LEFT JOIN result ON result.item_id = item.id' if results else ''}"
+
+
+def _needs_result(term: Term) -> bool:
+    return isinstance(term, FieldIs | FieldBound) or (isinstance(term, OneOf) and term.choice is Choice.LIKE)
 
 
 def order_sql(order: ItemOrder) -> str:
@@ -72,6 +92,11 @@ def _term(term: Term) -> tuple[str, list[object]]:
         case Words(text):
             likes = " OR ".join(rf"{column} LIKE ? ESCAPE '\'" for column in _TEXTS)
             return f"({likes})", [like_pattern(text)] * len(_TEXTS)
+        case FieldIs(name, wanted):
+            texts = [text.casefold() for text in wanted]
+            return f"(answer_text(result.text, ?) IN ({', '.join('?' * len(texts))}))", [name, *texts]
+        case FieldBound(name, comparison, value):
+            return f"(answer_number(result.text, ?) {comparison.value} ?)", [name, value]
 
 
 def _one_of(choice: Choice, wanted: tuple[str, ...]) -> tuple[str, list[object]]:

@@ -20,7 +20,7 @@ from tui_batch.domain.stored import (
     RecentRequests,
 )
 from tui_batch.errors import UserError
-from tui_batch.quality.answers import parsed_answer
+from tui_batch.quality.answers import LONGEST_PARSED, parsed_answer
 from tui_batch.store.connection import Connection, snapshot
 from tui_batch.store.likeness import normalise
 from tui_batch.store.recent import recent_requests
@@ -30,9 +30,6 @@ Row: TypeAlias = tuple[Any, ...]
 
 EXCERPT = 200
 """Characters of an answer or message that a list shows."""
-
-LONGEST_PARSED = 64 * 1024
-"""Characters of an answer that a list still reads for its fields."""
 
 GROUPS = 1_000
 """Error groups kept apart at most; the rest of a class is counted under one message."""

@@ -11,7 +11,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tui_batch.domain.item import ItemState
-from tui_batch.domain.item_filter import Bound, Choice, Comparison, Figure, ItemFilter, OneOf, Term, Words
+from tui_batch.domain.item_filter import (
+    Bound,
+    Choice,
+    Comparison,
+    FieldBound,
+    FieldIs,
+    Figure,
+    ItemFilter,
+    OneOf,
+    Term,
+    Words,
+)
 from tui_batch.domain.job import NANO
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.errors import UserError
@@ -20,7 +31,7 @@ VALUES: Mapping[Choice, tuple[str, ...]] = {
     Choice.STATE: tuple(state.value for state in ItemState),
     Choice.CLASS: tuple(cls.value for cls in OutcomeClass),
     Choice.CACHED: ("yes", "no"),
-    Choice.FLAG: ("truncated", "prompt_cut"),
+    Choice.FLAG: ("truncated", "prompt_cut", "check_failed"),
 }
 """Choices that have a fixed list of values."""
 
@@ -34,6 +45,10 @@ _EXAMPLES = {Figure.COST: "cost>0.01", Figure.LATENCY: "latency>2s or latency<50
 
 _WORD = re.compile(r'(?:"[^"]*"?|[^\s"])+')
 _BOUND = re.compile(r"(?P<name>[a-z_]+)(?P<sign><=|>=|<|>|=)(?P<value>.*)", re.IGNORECASE | re.DOTALL)
+_FIELD = re.compile(
+    r'field\.(?P<name>"[^"]+"|[^\s":<>=]+)(?P<sign>:|<=|>=|<|>|=)(?P<value>.*)', re.IGNORECASE | re.DOTALL
+)
+_DECIMAL = re.compile(r"-?(?:\d+(?:\.\d+)?|\.\d+)")
 _NUMBER = re.compile(r"\$?(?P<number>\d+(?:\.\d+)?|\.\d+)(?P<unit>[a-z$]*)", re.IGNORECASE)
 
 
@@ -69,13 +84,15 @@ def _term(token: Token) -> Term | None:
     text = token.text[1:] if negated else token.text
     if text.startswith('"'):
         return _words(text, negated)
+    if field := _FIELD.fullmatch(text):
+        return _field(field["name"].replace('"', ""), field["sign"], field["value"], negated, token)
     name, colon, value = text.partition(":")
     if colon and name.lower() in set(Choice):
         return _one_of(Choice(name.lower()), value, negated, token)
     if (bound := _BOUND.fullmatch(text)) and bound["name"].lower() in set(Figure):
         return _bound(Figure(bound["name"].lower()), bound["sign"], bound["value"], negated, token)
     if colon and name.isidentifier() and not value.startswith("//"):
-        names = ", ".join([*(f"{choice.value}:" for choice in Choice), *(f"{figure.value}>" for figure in Figure)])
+        names = ", ".join(_keys())
         raise FilterError(
             f"{name}: is no key", token.start, remedy=f'The keys: {names}. To look for the text: "{text}"'
         )
@@ -97,6 +114,17 @@ def _one_of(choice: Choice, given: str, negated: bool, token: Token) -> OneOf:
     if choice is Choice.LIKE and not all(value.isascii() and value.isdigit() and len(value) < 19 for value in values):
         raise FilterError("like: takes the id of an item", token.start, remedy="Such as like:12")
     return OneOf(choice, values, negated)
+
+
+def _field(name: str, sign: str, given: str, negated: bool, token: Token) -> FieldIs | FieldBound:
+    if sign == ":":
+        values = tuple(value for value in _split(given) if value)
+        if not values:
+            raise FilterError(f"field.{name}: needs a value", token.start, remedy=f"Such as field.{name}:yes")
+        return FieldIs(name, values, negated)
+    if not _DECIMAL.fullmatch(given):
+        raise FilterError(f"field.{name}{sign} needs a number", token.start, remedy=f"Such as field.{name}{sign}2")
+    return FieldBound(name, Comparison(sign), float(given), negated)
 
 
 def _split(given: str) -> list[str]:
@@ -138,9 +166,21 @@ def _typed(term: Term) -> str:
             return f"{minus}{choice.value}:{','.join(map(_quoted, values))}"
         case Bound(figure, comparison, value):
             unit = _UNITS.get(figure, _COUNTS)[""]
-            return f"{minus}{figure.value}{comparison.value}{f'{value / unit:.15f}'.rstrip('0').rstrip('.')}"
+            return f"{minus}{figure.value}{comparison.value}{_decimal(value / unit)}"
+        case FieldIs(name, values):
+            return f"{minus}field.{_named(name)}:{','.join(map(_quoted, values))}"
+        case FieldBound(name, comparison, value):
+            return f"{minus}field.{_named(name)}{comparison.value}{_decimal(value)}"
         case Words(text):
             return f'{minus}"{text}"' if minus or not _is_plain(text) else text
+
+
+def _decimal(value: float) -> str:
+    return f"{value:.15f}".rstrip("0").rstrip(".")
+
+
+def _named(field: str) -> str:
+    return field if re.fullmatch(r'[^\s":<>=]+', field) else f'"{field}"'
 
 
 def _quoted(value: str) -> str:
@@ -161,8 +201,13 @@ class Completion:
     options: tuple[str, ...]
 
 
-def complete(text: str, cursor: int, known: Mapping[Choice, Sequence[str]] | None = None) -> Completion:
-    """Keys and values that fit what stands before the cursor; `known` has the values of this job's open choices."""
+def complete(
+    text: str, cursor: int, known: Mapping[Choice, Sequence[str]] | None = None, fields: Sequence[str] = ()
+) -> Completion:
+    """Keys and values that fit what stands before the cursor.
+
+    `known` has the values of this job's open choices, `fields` the names of its answers' JSON fields.
+    """
     before = text[:cursor]
     last = next((token for token in reversed(list(tokens(before))) if token.start + len(token.text) == cursor), None)
     if last is None:
@@ -171,7 +216,8 @@ def complete(text: str, cursor: int, known: Mapping[Choice, Sequence[str]] | Non
     start = last.start + len(last.text) - len(typed)
     name, colon, value = typed.partition(":")
     if not colon:
-        return Completion(start, _fitting(_keys(), typed))
+        named = [f"field.{_named(field)}:" for field in fields] if typed.lower().startswith("field") else []
+        return Completion(start, _fitting([*_keys(), *named], typed))
     if name.lower() not in set(Choice):
         return Completion(cursor, ())
     choice = Choice(name.lower())
@@ -181,7 +227,7 @@ def complete(text: str, cursor: int, known: Mapping[Choice, Sequence[str]] | Non
 
 
 def _keys() -> list[str]:
-    return [*(f"{choice.value}:" for choice in Choice), *(f"{figure.value}>" for figure in Figure)]
+    return [*(f"{choice.value}:" for choice in Choice), *(f"{figure.value}>" for figure in Figure), "field."]
 
 
 def _fitting(options: Iterator[str] | Sequence[str] | map[str], typed: str) -> tuple[str, ...]:

@@ -21,13 +21,14 @@ PAUSE_S = 0.2
 class _Completing(Suggester):
     """Goes on with the first option that fits."""
 
-    def __init__(self, known: Mapping[Choice, Sequence[str]]) -> None:
+    def __init__(self, known: Mapping[Choice, Sequence[str]], fields: Sequence[str]) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
-        self._known = known
+        self.known = known
+        self.fields = fields
 
     async def get_suggestion(self, value: str) -> str | None:
         """The whole line as it would be."""
-        found = complete(value, len(value), self._known)
+        found = complete(value, len(value), self.known, self.fields)
         if not found.options or found.start == len(value):
             return None
         return value[: found.start] + found.options[0]
@@ -74,9 +75,13 @@ class FilterLine(Input):
         self._wait: Timer | None = None
         self._before = ""
 
-    def know(self, known: Mapping[Choice, Sequence[str]]) -> None:
-        """The values of this job's open choices, for completion."""
-        self.suggester = _Completing(known)
+    def know(self, known: Mapping[Choice, Sequence[str]], fields: Sequence[str] = ()) -> None:
+        """The values of this job's open choices and the fields of its answers, for completion."""
+        self.suggester = _Completing(known, fields)
+
+    def know_fields(self, fields: Sequence[str]) -> None:
+        """More of its answers were read: these are their fields."""
+        self.know(self.suggester.known if isinstance(self.suggester, _Completing) else {}, fields)
 
     def open(self) -> None:
         """Shows the line and takes the focus."""
@@ -92,8 +97,9 @@ class FilterLine(Input):
 
     def options(self) -> tuple[str, ...]:
         """What the word at the cursor may become."""
-        known = self.suggester._known if isinstance(self.suggester, _Completing) else {}
-        return complete(self.value, self.cursor_position, known).options
+        if isinstance(self.suggester, _Completing):
+            return complete(self.value, self.cursor_position, self.suggester.known, self.suggester.fields).options
+        return complete(self.value, self.cursor_position).options
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Looks for it once the keys rest."""
