@@ -42,7 +42,7 @@ def test_the_sample_jobs_run_by_their_names(cli: Cli) -> None:
 
 
 def test_a_job_file_among_the_samples_brings_its_settings(cli: Cli) -> None:
-    result = cli("run", "sample:ollama", "--simulate", "--sample", "3")
+    result = cli("run", "sample:ollama", "--simulate", "--sample", "3", "--yes")
     assert result.code == 0, result.err
     assert "llama3.2:3b @ simulator, concurrency 4" in result.err
 

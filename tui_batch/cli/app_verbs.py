@@ -11,7 +11,6 @@ import typer
 
 from tui_batch.cli.console import say
 from tui_batch.cli.exits import Exit
-from tui_batch.cli.interrupts import listening
 from tui_batch.cli.opening import run
 from tui_batch.cli.where import leave
 from tui_batch.work.place import PROGRAM, Where
@@ -57,6 +56,7 @@ def need_terminal() -> None:
 
 def _show(app: Callable[[Signals], Awaitable[Farewell]]) -> Wish | None:
     """Runs the app, then says what is left to be said; returns what the person wants next."""
+    from tui_batch.cli.interrupts import listening
 
     async def listened() -> Farewell:
         with listening() as interrupts:
