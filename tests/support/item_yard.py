@@ -34,28 +34,28 @@ async def add_letters(store: Store, texts: Sequence[str], name: str = "letters")
     return job_id
 
 
-def done(job_id: int, item_id: int, text: str, cost: int = 1_500_000) -> ItemRecord:
+def done(job_id: int, item_id: int, text: str, cost: int = 1_500_000, at: float = 1_000.0) -> ItemRecord:
     """An answer."""
     usage = Usage(40, 12)
-    outcome = Outcome(OutcomeClass.OK, text, usage, "stop", 200, request_id="r-1", started_at=1_000.0, latency_s=0.8)
-    return ItemRecord(job_id, item_id, ItemState.DONE, 1, 0, 0.0, outcome, DEPLOYMENT, cost, 1_001.0)
+    outcome = Outcome(OutcomeClass.OK, text, usage, "stop", 200, request_id="r-1", started_at=at, latency_s=0.8)
+    return ItemRecord(job_id, item_id, ItemState.DONE, 1, 0, 0.0, outcome, DEPLOYMENT, cost, at + 1)
 
 
-def dead(job_id: int, item_id: int, cls: OutcomeClass, message: str) -> ItemRecord:
+def dead(job_id: int, item_id: int, cls: OutcomeClass, message: str, at: float = 1_000.0) -> ItemRecord:
     """A failure that nothing mended."""
-    outcome = Outcome(cls, usage=Usage(40, None), status=500, message=message, started_at=1_000.0, latency_s=0.3)
-    attempt = Attempt(item_id, 1, 1_000.0, DEPLOYMENT, cls, 500, message, 0.3, 40, None, 0)
-    return ItemRecord(job_id, item_id, ItemState.DEAD, 1, 0, 0.0, outcome, DEPLOYMENT, 0, 1_001.0, attempt=attempt)
+    outcome = Outcome(cls, usage=Usage(40, None), status=500, message=message, started_at=at, latency_s=0.3)
+    attempt = Attempt(item_id, 1, at, DEPLOYMENT, cls, 500, message, 0.3, 40, None, 0)
+    return ItemRecord(job_id, item_id, ItemState.DEAD, 1, 0, 0.0, outcome, DEPLOYMENT, 0, at + 1, attempt=attempt)
 
 
-async def mixed_job(store: Store, name: str = "letters") -> int:
+async def mixed_job(store: Store, name: str = "letters", at: float = 1_000.0) -> int:
     """Twelve rows: six answers, the first hostile, four dead, three of them alike, the fourth hostile, two pending."""
     job_id = await add_letters(store, [f"letter {n}" for n in range(1, 13)], name)
     first = (await store.items.page(job_id, limit=1))[0].id - 1
     answers = [HOSTILE, '{"tone": "kind", "ok": true}', "Dear you,\nall is well.", "yes", "no", "perhaps"]
-    records = [done(job_id, first + 1 + n, text, 1_000_000 * (n + 1)) for n, text in enumerate(answers)]
-    records += [dead(job_id, first + n, OutcomeClass.TIMEOUT, f"no byte after {n} s") for n in (7, 8, 9)]
-    records += [dead(job_id, first + 10, OutcomeClass.BAD_REQUEST, f"too odd: {HOSTILE}")]
+    records = [done(job_id, first + 1 + n, text, 1_000_000 * (n + 1), at) for n, text in enumerate(answers)]
+    records += [dead(job_id, first + n, OutcomeClass.TIMEOUT, f"no byte after {n} s", at) for n in (7, 8, 9)]
+    records += [dead(job_id, first + 10, OutcomeClass.BAD_REQUEST, f"too odd: {HOSTILE}", at)]
     for record in records:
         store.writer.record(record)
     await store.writer.drain()

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from app_bench import open_app, open_test_desk, until
+from fake_cards import CARD, FakeSampler
 from textual.widgets import Static
 
 from tui_batch.gpu.sample import GpuSample, Reading
 from tui_batch.gpu.watch import GpuWatch
 from tui_batch.tui.places.gpu import GpuPlace, draw
 from tui_batch.tui.widgets.charts import Glyphs
-
-CARD = GpuSample(
-    0, "GPU-0", "NVIDIA [/b] H100", utilisation=64.0, memory_used=60 * 2**30, memory_total=80 * 2**30, power_w=350.0,
-    power_limit_w=700.0, temperature_c=61.0, processes=1,
-)  # fmt: skip
-
-
-@dataclass
-class FakeSampler:
-    """Cards that do not change, or words."""
-
-    reading: Reading
-    where: str = ""
-    looks: int = 0
-
-    def read(self) -> Reading:
-        self.looks += 1
-        return self.reading
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 async def watching(*samples: GpuSample, looks: int = 1) -> GpuWatch:

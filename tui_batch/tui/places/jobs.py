@@ -12,8 +12,10 @@ from textual.widgets import Input
 
 from tui_batch import figures
 from tui_batch.tui.actions import bindings
+from tui_batch.tui.clipboard import copy
 from tui_batch.tui.desk import Desk, Wish
 from tui_batch.tui.place import Place
+from tui_batch.tui.screens import menu
 from tui_batch.tui.tones import Spans, Tone, plain
 from tui_batch.tui.view import JobView, View
 from tui_batch.tui.widgets.live_panel import LivePanel
@@ -89,6 +91,9 @@ def list_height(rows: int, room: int, panel_part: int) -> int:
     return max(4, min(rows + 2, room * (10 - panel_part) // 10))
 
 
+_ABOUT_A_JOB = frozenset({"jobs_open", "jobs_mark", "jobs_filter", "jobs_copy", "jobs_span"})
+
+
 class JobsPlace(Place):
     """The list and the live panel."""
 
@@ -153,9 +158,26 @@ class JobsPlace(Place):
         """The jobs that actions mean."""
         return self.table.chosen()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In an empty list there is nothing to open, mark, filter or copy, so no hint says there is."""
+        return bool(self.view.jobs) or action not in _ABOUT_A_JOB
+
     def action_jobs_mark(self) -> None:
         """Marks the job under the cursor."""
         self.table.toggle_mark()
+
+    def action_jobs_copy(self) -> None:
+        """Copies something of the job under the cursor."""
+        if (job := self.table.cursor_row) is not None:
+            self.app.run_worker(self._copy(job), group="verbs")
+
+    async def _copy(self, job: JobView) -> None:
+        command = self.desk.where.command("show", str(job.id))
+        texts = [("i", "number", str(job.id)), ("n", "name", job.name), ("l", "command line", command)]
+        choices = [menu.Choice(key, label, text, text[:60]) for key, label, text in texts]
+        chosen = await self.app.push_screen_wait(menu.Menu("Copy", choices))
+        if chosen is not None:
+            self.notify(f"copied by {await copy(chosen, self.app.copy_to_clipboard)}", markup=False)
 
     def on_table_sorted(self, event: Table.Sorted) -> None:
         """A title was clicked: by it, and turned round the second time."""

@@ -74,7 +74,7 @@ class Help(Dialog[None]):
         with Vertical(classes="box"):
             yield Input(placeholder="search: a word, a key, a command", compact=True)
             yield Table[HelpRow](COLUMNS, lambda row: row.id, empty="Nothing is called that.", id="help-table")
-            yield words("↑ ↓ j k move, g G first and last, space marks, enter opens, esc closes", "muted")
+            yield words("in lists: ↑ ↓ j k move, g G first and last; esc closes", "muted")
 
     def on_mount(self) -> None:
         """Typing searches at once."""

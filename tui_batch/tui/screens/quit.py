@@ -57,7 +57,7 @@ def quit_menu(running: int, in_flight: int, *, keeps: bool) -> Menu[Leave]:
     flight = f"{figures.count(in_flight)} {'request' if in_flight == 1 else 'requests'} in flight"
     choices = [
         Choice("d", "Finish what is in flight, then leave", Leave.DRAIN, flight),
-        Choice("s", "Stop now", Leave.STOP, "what is in flight is asked again later"),
+        Choice("s", "Stop now", Leave.STOP, f"{figures.count(in_flight)} asked again later"),
     ]
     if keeps:
         choices.insert(1, Choice("b", "Keep running in the background", Leave.BACKGROUND, "reopen to watch"))

@@ -57,7 +57,9 @@ class Table(ScrollView, Generic[T], can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--header", "table--cursor", "table--marked"}
     DEFAULT_CSS = """
-    Table { height: 1fr; background: $surface; color: $foreground; scrollbar-size-vertical: 1; }
+    Table {
+        height: 1fr; background: $surface; color: $foreground; scrollbar-size-vertical: 1; overflow-x: hidden;
+    }
     Table > .table--header { background: $panel; color: $foreground; text-style: bold; }
     Table > .table--cursor { background: $foreground 12%; }
     Table:focus > .table--cursor { background: $primary 35%; text-style: bold; }
