@@ -46,6 +46,8 @@ class ItemRow:
     """The beginning of its answer or, when it is dead, of the error's message: at most 200 characters."""
     score: float | None = None
     """What the job's checks gave the answer, 0 to 1; None: no score."""
+    fields: Mapping[str, Json] | None = None
+    """Fields of an answer that is a JSON object, where a list asked for them; None: none, or not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class ItemDetail:
     """The last response body, where the job keeps it."""
     attempts: tuple[Attempt, ...]
     """Every failed request, oldest first."""
+    reason: str = ""
+    """The judge's own words about the answer, where the job has a judge."""
 
 
 @dataclass(frozen=True, slots=True)

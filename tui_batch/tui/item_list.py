@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from tui_batch.domain.item_filter import ALL_ITEMS, INPUT_ORDER, ItemFilter, ItemOrder, SortKey
+from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ItemRow
+from tui_batch.quality.texts import column_text
 from tui_batch.store.item_view import ItemQuery
 from tui_batch.store.store import Store
 
@@ -17,6 +19,10 @@ PAGE = 100
 """Rows read at once."""
 KEPT = 60
 """Pages kept in memory."""
+MOST_FIELDS = 200
+"""Names of fields that are kept of a job's answers: more are no columns to choose from."""
+CELL = 200
+"""Characters of a field's value that are kept."""
 LEAST_PAUSE_S = 1.0
 _PAUSES = 8.0
 """A list that changes while its job runs is searched again after so many times the time that it took."""
@@ -54,6 +60,10 @@ class ItemList:
         self._ids: array[int] | None = None
         self._pages: OrderedDict[int, _Page] = OrderedDict()
         self._age = 0
+        self.wanted: frozenset[str] = frozenset()
+        """Fields of answers that the rows are to have."""
+        self.seen: tuple[str, ...] = ()
+        """Names of fields that answers had, as far as they were looked at for them."""
         self.share: float | None = None
         """How far a search has come, 0 to 1; None: no search is going on."""
         self._found_at = float("-inf")
@@ -117,12 +127,39 @@ class ItemList:
             rows = tuple(found.get(item_id) for item_id in wanted)
         if ids is not self._ids and (self._ids is None or ids is None or self._ids[start:stop] != ids[start:stop]):
             return False  # the list became another while its rows were read
+        rows = await self._with_fields(rows)
         before = self._pages.get(number)
         self._pages[number] = _Page(rows, age)
         self._pages.move_to_end(number)
         while len(self._pages) > KEPT:
             self._pages.popitem(last=False)
         return before is None or before.rows != rows
+
+    def want(self, fields: frozenset[str]) -> None:
+        """Rows have these fields of their answers from now on."""
+        if fields - self.wanted:
+            self.age()
+        self.wanted = fields
+
+    async def look_for_fields(self, first: int, last: int) -> None:
+        """Notes which fields the answers from one place up to another have."""
+        rows = [row for place in range(first, last) if (row := self.row(place)) is not None]
+        self._see((await self._store.items.answers([row.id for row in rows])).values())
+
+    async def _with_fields(self, rows: tuple[ItemRow | None, ...]) -> tuple[ItemRow | None, ...]:
+        """The rows with what is wanted of their answers, cut short: a page must not hold whole answers."""
+        if not self.wanted:
+            return rows
+        found = await self._store.items.answers([row.id for row in rows if row is not None])
+        self._see(found.values())
+        return tuple(
+            replace(row, fields=_some(found[row.id], self.wanted)) if row is not None and row.id in found else row
+            for row in rows
+        )
+
+    def _see(self, answers: Iterable[Mapping[str, Json]]) -> None:
+        names = dict.fromkeys((*self.seen, *(name for fields in answers for name in fields)))
+        self.seen = tuple(names)[:MOST_FIELDS]
 
     async def _plain_rows(self, start: int, stop: int) -> tuple[ItemRow | None, ...]:
         """Rows by computed places. A job whose deletion was cut off has gaps at its beginning: they stay empty."""
@@ -204,3 +241,7 @@ class ItemList:
         if self.order.descending:
             ids.reverse()
         return ids[first:stop]
+
+
+def _some(fields: Mapping[str, Json], wanted: frozenset[str]) -> dict[str, Json]:
+    return {name: column_text(fields[name])[:CELL] for name in wanted if name in fields}

@@ -7,11 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import orjson
+
 from tui_batch import figures
 from tui_batch.domain.item import Attempt, ItemFlag, ItemState
 from tui_batch.domain.job import JobSpec
+from tui_batch.domain.quality import Check
 from tui_batch.domain.stored import ItemDetail
 from tui_batch.errors import UserError
+from tui_batch.quality.answers import Answer, Unreadable
+from tui_batch.quality.checks import Verdict, compile_checks
 from tui_batch.tui.tones import Spans, Tone
 from tui_batch.tui.widgets.item_columns import cost_words, milliseconds, state_span
 from tui_batch.tui.wrapping import Block
@@ -41,7 +46,7 @@ def parts_of(spec: JobSpec, detail: ItemDetail) -> ItemParts:
     """The parts of an item."""
     makers: dict[Part, Callable[[], Sequence[Block]]] = {
         Part.PROMPT: lambda: _prompt(spec, detail),
-        Part.ANSWER: lambda: _answer(detail),
+        Part.ANSWER: lambda: _answer(spec, detail),
         Part.PARSED: lambda: _parsed(detail),
         Part.ATTEMPTS: lambda: _attempts(detail),
         Part.ROW: lambda: (Block(pretty_json(detail.data)),),
@@ -71,7 +76,7 @@ def _sent_words(sent: AsSent) -> str:
     return f"{sent.deployment}\n{params}".rstrip()
 
 
-def _answer(detail: ItemDetail) -> Sequence[Block]:
+def _answer(spec: JobSpec, detail: ItemDetail) -> Sequence[Block]:
     if detail.text is None:
         words = (
             "No answer yet: the item is pending." if detail.row.state is ItemState.PENDING else "There is no answer."
@@ -80,9 +85,36 @@ def _answer(detail: ItemDetail) -> Sequence[Block]:
     blocks = [Block(detail.text or "(empty)")]
     if detail.message:
         blocks.insert(0, Block(detail.message, "── refused because"))
+    if verdicts := _verdicts(spec, detail):
+        blocks.append(Block(verdicts, "── checks"))
     if remarks := _remarks(detail):
         blocks.append(Block(remarks, "── remarks"))
     return blocks
+
+
+def _verdicts(spec: JobSpec, detail: ItemDetail) -> str:
+    """What each of the job's checks says of the answer; only the mean of their scores is stored."""
+    try:
+        checks = compile_checks(spec)
+        if checks is None:
+            return ""
+        answer = Answer(detail.text or "", orjson.loads(detail.data), cut=ItemFlag.TRUNCATED in detail.row.flags)
+        verdicts = [examine(answer) for examine in checks.examiners]
+    except UserError as error:
+        return f"✗ {error}"
+    names = [*(["schema"] if spec.schema is not None else []), *map(_check_words, spec.checks)]
+    lines = [_verdict_words(name, verdict) for name, verdict in zip(names, verdicts, strict=True)]
+    score = detail.row.score
+    return "\n".join([*lines, *([] if score is None else [f"score {score:.2f} of 1"])])
+
+
+def _check_words(check: Check) -> str:
+    return f"{check.kind} of {check.field}" if check.field else check.kind
+
+
+def _verdict_words(name: str, verdict: Verdict) -> str:
+    score = "" if verdict.score is None else f"  {verdict.score:.2f}"
+    return f"✗ {name}{score}: {verdict.message}" if verdict.message else f"✓ {name}{score}"
 
 
 def _remarks(detail: ItemDetail) -> str:
@@ -90,6 +122,10 @@ def _remarks(detail: ItemDetail) -> str:
     words = [
         "cut by a length limit" if ItemFlag.TRUNCATED in row.flags else "",
         "the server cut the prompt" if ItemFlag.PROMPT_CUT in row.flags else "",
+        "taken although it fails a check" if ItemFlag.CHECK_FAILED in row.flags else "",
+        "fails a check" if ItemFlag.CHECK_FAILED in row.flags else "",
+        f"the judge: {detail.reason}" if detail.reason else "",
+        "its judge could not be had" if ItemFlag.UNJUDGED in row.flags else "",
         "from the response cache" if row.cached else "",
         f"finished: {detail.finish_reason}" if detail.finish_reason else "",
         f"request id: {detail.request_id}" if detail.request_id else "",
@@ -100,11 +136,9 @@ def _remarks(detail: ItemDetail) -> str:
 def _parsed(detail: ItemDetail) -> Sequence[Block]:
     if detail.text is None:
         return (Block("There is no answer."),)
-    text = detail.text.strip()
-    fenced = text.removeprefix("```json").removeprefix("```").removesuffix("```").strip()
     try:
-        value = json.loads(fenced)
-    except (ValueError, RecursionError):
+        value = Answer(detail.text, {}).value
+    except Unreadable:
         return (Block("The answer is no JSON."),)
     return (Block(json.dumps(value, ensure_ascii=False, indent=2)),)
 
@@ -154,6 +188,7 @@ def title_spans(job_name: str, detail: ItemDetail) -> Spans:
         f"{row.model} @ {row.endpoint}" if row.model and row.endpoint else row.model or "",
         cost_words(row),
         milliseconds(row.latency_ms),
+        "" if row.score is None else f"score {row.score:.2f}",
         f"{_known(row.tokens_in)} in {_known(row.tokens_out)} out" if row.requests else "",
     )
     return (

@@ -23,6 +23,7 @@ from tui_batch.tui.actions import bindings
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.export_plan import NamedScope
 from tui_batch.tui.filters import parse_filter, text_of
+from tui_batch.tui.item_choices import column_choices, order_choices
 from tui_batch.tui.item_list import ItemList, Whole
 from tui_batch.tui.item_verbs import Dead, ItemVerbs
 from tui_batch.tui.place import Place
@@ -30,7 +31,7 @@ from tui_batch.tui.screens import menu
 from tui_batch.tui.tones import Span, Tone, styled, styles_of
 from tui_batch.tui.view import JobView, View
 from tui_batch.tui.widgets.filter_line import FilterLine
-from tui_batch.tui.widgets.item_columns import ALWAYS, COLUMNS
+from tui_batch.tui.widgets.item_columns import COLUMNS, FIELD, fields_of
 from tui_batch.tui.widgets.item_table import ItemTable
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class ItemsPlace(Place):
         if self._list is not None and self._list.filter:
             chosen = self._list.filter
             label = f"what is listed: {text_of(chosen)}"
-            found.append(NamedScope(label, ItemScope(chosen), len(self._list), None))
+            found.append(NamedScope(label, ItemScope(chosen), len(self._list), ("--filter", text_of(chosen))))
         return tuple(found)
 
     def recall(self, sort: str, columns: Sequence[str]) -> None:
@@ -124,7 +125,8 @@ class ItemsPlace(Place):
         if key in set(SortKey):
             self._order = ItemOrder(SortKey(key), sort.startswith("-"))
         if known := frozenset(columns) & {column.id for column in COLUMNS}:
-            self.table.columns = known
+            self.table.columns = known | {column for column in columns if column.startswith(FIELD)}
+            self._want()
             self.table.lay()
 
     def _arranged(self) -> None:
@@ -178,6 +180,8 @@ class ItemsPlace(Place):
             self.line.know({Choice.MODEL: models, Choice.ENDPOINT: endpoints})
             self.table.empty = "The job has no items yet."
         self.table.put(self._list)
+        self.table.lay()
+        self._want()
         self._wake.set()
         self._turn(ALL_ITEMS, self._order)
 
@@ -214,7 +218,11 @@ class ItemsPlace(Place):
         if items is None:
             return
         first, last = self.table.window
+        seen = items.seen
         if first < last and await items.read(first, last) and items is self._list:
+            if items.seen != seen:
+                self.line.know_fields(items.seen)
+                self.table.lay()
             self.table.changed()
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
@@ -366,9 +374,7 @@ class ItemsPlace(Place):
 
     def action_items_sort(self) -> None:
         """Asks what to order by."""
-        keys = [column.sort for column in COLUMNS if column.sort is not None]
-        choices = [menu.Choice(key.value[0], key.value, key) for key in keys]
-        self._ask(menu.Menu("Order by (the same again: the other way round)", _own_keys(choices)), self._order_by)
+        self._ask(menu.Menu("Order by (the same again: the other way round)", order_choices()), self._order_by)
 
     def _order_by(self, key: SortKey) -> None:
         if self._list is not None:
@@ -378,22 +384,26 @@ class ItemsPlace(Place):
             self._arranged()
 
     def action_items_columns(self) -> None:
-        """Asks which column to show or hide."""
-        shown = self.table.columns
-        choices = [
-            menu.Choice(
-                str(number % 10) if number <= 10 else "",
-                f"{'■' if column.id in shown else '□'} {column.title}",
-                column.id,
-            )
-            for number, column in enumerate((one for one in COLUMNS if one.id not in ALWAYS), 1)
-        ]
-        self._ask(menu.Menu("Show or hide a column", choices), self._toggle_column)
+        """Asks which column to show or hide; the fields of the answers that are on the screen are columns too."""
+        self.run_worker(self._guarded(self._ask_column()), group="items-asking")
 
-    def _toggle_column(self, column: str) -> None:
-        self.table.columns = frozenset(self.table.columns) ^ {column}
-        self.table.lay()
-        self._arranged()
+    async def _ask_column(self) -> None:
+        if self._list is not None:
+            await self._list.look_for_fields(*self.table.window)
+            self.line.know_fields(self._list.seen)
+        choices = column_choices(self.table.columns, self._list.seen if self._list is not None else ())
+        chosen = await self.app.push_screen_wait(menu.Menu("Show or hide a column", choices))
+        if chosen is not None:
+            self.table.columns = frozenset(self.table.columns) ^ {chosen}
+            self._want()
+            self.table.lay()
+            self._arranged()
+
+    def _want(self) -> None:
+        """Rows are read with the fields that are columns."""
+        if self._list is not None:
+            self._list.want(fields_of(self.table.columns))
+            self._wake.set()
 
     def _ask(self, question: menu.Menu[Any], then: Any) -> None:
         async def asking() -> None:
@@ -447,14 +457,3 @@ class ItemsPlace(Place):
 
 def _whole(job: JobView) -> Whole:
     return Whole(job.id, job.counters.total, variants(job.job.spec))
-
-
-def _own_keys(choices: Sequence[menu.Choice[SortKey]]) -> list[menu.Choice[SortKey]]:
-    """Entries whose first letter another has already get a digit."""
-    taken: set[str] = set()
-    found: list[menu.Choice[SortKey]] = []
-    for number, choice in enumerate(choices):
-        key = choice.key if choice.key not in (*taken, "j", "k") else str(number)
-        taken.add(key)
-        found.append(menu.Choice(key, choice.label, choice.value))
-    return found

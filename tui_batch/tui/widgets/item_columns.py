@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from tui_batch import figures
@@ -21,6 +21,18 @@ STATES = {
     ItemState.CANCELLED: ("–", Tone.MUTED),
 }
 """Glyph and tone of each state; the word goes with them, so that colour is never all there is."""
+
+
+_REMARKS = (
+    (ItemFlag.TRUNCATED, "cut"),
+    (ItemFlag.PROMPT_CUT, "prompt cut"),
+    (ItemFlag.CHECK_FAILED, "failed"),
+)
+"""What the list says of a done item with a remark, the one that matters most first."""
+
+FIELD = "field."
+"""In front of an answer's field in the id of its column."""
+_FIELD_WIDTH = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +57,7 @@ def state_span(row: ItemRow) -> Span:
     """The state as glyph and word, and the remark that matters most."""
     glyph, tone = STATES[row.state]
     if row.state is ItemState.DONE and row.flags:
-        return f"{glyph} {'cut' if ItemFlag.TRUNCATED in row.flags else 'prompt cut'}", Tone.WARN
+        return f"{glyph} {next(word for flag, word in _REMARKS if flag in row.flags)}", Tone.WARN
     if row.state is ItemState.DONE and row.cached:
         return f"{glyph} cached", tone
     if row.state is ItemState.PENDING and row.attempts:
@@ -109,6 +121,26 @@ COLUMNS: tuple[ItemColumn, ...] = (
     ),
     ItemColumn("excerpt", "answer or error", _excerpt, 16),
 )  # fmt: skip
+
+
+def field_column(name: str) -> ItemColumn:
+    """The column of an answer's field. It was chosen by hand, so it is the last to give way."""
+
+    def cell(row: ItemRow) -> Span:
+        return ("" if row.fields is None else str(row.fields.get(name, "")), Tone.PLAIN)
+
+    return ItemColumn(FIELD + name, name, cell, _FIELD_WIDTH, drop=1)
+
+
+def columns_with(fields: Iterable[str]) -> tuple[ItemColumn, ...]:
+    """All columns, those of the fields before the answer."""
+    return (*COLUMNS[:-1], *map(field_column, fields), COLUMNS[-1])
+
+
+def fields_of(columns: Iterable[str]) -> frozenset[str]:
+    """The fields among the ids of columns."""
+    return frozenset(column.removeprefix(FIELD) for column in columns if column.startswith(FIELD))
+
 
 USUAL = frozenset(column.id for column in COLUMNS if column.usual)
 ALWAYS = frozenset(column.id for column in COLUMNS if not column.drop)

@@ -23,7 +23,7 @@ from tui_batch.domain.stored import ItemRow
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.item_list import ItemList
 from tui_batch.tui.tones import Span, Styles, Tone, styles_of
-from tui_batch.tui.widgets.item_columns import GAP, USUAL, Slot, lay_out
+from tui_batch.tui.widgets.item_columns import GAP, USUAL, Slot, columns_with, fields_of, lay_out
 
 _MARK = "▌"
 
@@ -132,8 +132,10 @@ class ItemTable(ScrollView, can_focus=True):
         self.refresh()
 
     def lay(self) -> None:
-        """The columns or the width changed."""
-        self._slots = lay_out(self.columns, self.size.width)
+        """The columns or the width changed. A field that no answer of the list has takes no room."""
+        wanted = fields_of(self.columns)
+        fields = [name for name in self.items.seen if name in wanted] if self.items is not None else []
+        self._slots = lay_out(self.columns, self.size.width, columns_with(fields))
         self.refresh()
 
     def go(self, place: int) -> None:
@@ -243,7 +245,8 @@ class ItemTable(ScrollView, can_focus=True):
         parts = [Segment("  ")]
         for slot in self._slots:
             arrow = ("▼" if self.order.descending else "▲") if slot.column.sort is self.order.key else ""
-            parts.append(Segment(padded(slot.column.title + arrow, slot.width, right=slot.column.right) + " " * GAP))
+            title = safe_text(slot.column.title, 2 * slot.width) + arrow
+            parts.append(Segment(padded(title, slot.width, right=slot.column.right) + " " * GAP))
         return parts
 
     def _line(self, row: ItemRow | None, marked: bool, styles: Styles) -> list[Segment]:
