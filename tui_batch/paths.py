@@ -27,6 +27,10 @@ def user_themes() -> Path:
     return settings_file().parent / "themes"
 
 
+APP_LOG = "tui_batch.app"
+"""The logger of what a person did in the app, as commands: all of it goes into the program's log."""
+
+
 def log_dir() -> Path:
     """Logs of detached runs and of the app."""
     return Path(_DIRS.user_log_dir)

@@ -73,13 +73,19 @@ def _logging() -> Iterator[None]:
     except OSError:
         handler = logging.NullHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handler.setLevel(logging.WARNING)
+    handler.addFilter(_is_kept)
     root.addHandler(handler)
+    logging.getLogger(paths.APP_LOG).setLevel(logging.INFO)
     try:
         yield
     finally:
         root.removeHandler(handler)
         handler.close()
+
+
+def _is_kept(record: logging.LogRecord) -> bool:
+    """Warnings of any part, and what a person did in the app."""
+    return record.levelno >= logging.WARNING or record.name == paths.APP_LOG
 
 
 def log_file() -> Path:

@@ -175,10 +175,14 @@ class Controller:
         await self._store.jobs.delete(job_id, alive=self._alive, expiry_s=self._lease_s, progress=progress)
 
     async def clone(self, job_id: int, spec: JobSpec, knobs: Knobs) -> int:
-        """A new draft with the same rows and none of the answers; returns its id."""
+        """A new draft with the same rows and none of the answers; returns its id. Cancelling leaves none behind."""
         copy = await self._store.jobs.create(spec, knobs, now=self._clock())
-        await self._store.jobs.clone_rows(job_id, copy, variants=variants(spec))
-        await self._store.jobs.mark_imported(copy)
+        try:
+            await self._store.jobs.clone_rows(job_id, copy, variants=variants(spec))
+            await self._store.jobs.mark_imported(copy)
+        except BaseException:
+            await self._store.jobs.delete(copy)
+            raise
         return copy
 
     def switch_off(self, endpoint: str) -> None:

@@ -61,7 +61,7 @@ APP = (
     Action("app.help", "question_mark,f1", "help", "All keys, searchable.", 90),
     Action("app.palette", "ctrl+p,colon", "palette", "Find any action, job or theme by name.", 91),
     Action("app.theme", "T", "theme", "Choose colours."),
-    Action("app.stop_work", "X", "stop writing", "Stop an export or report that is being written."),
+    Action("app.stop_work", "X", "stop work", "Stop what is being written, copied or deleted."),
     Action("app.quit", "q,ctrl+q,ctrl+c", "quit", "Leave; asks what to do with running jobs.", 92),
 )
 

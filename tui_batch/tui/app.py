@@ -23,6 +23,7 @@ from tui_batch.tui.actions import bindings
 from tui_batch.tui.bridge import Bridge
 from tui_batch.tui.desk import Desk, Wish
 from tui_batch.tui.job_verbs import JobVerbs
+from tui_batch.tui.long_work import LongWork
 from tui_batch.tui.manners import Manners
 from tui_batch.tui.place import Place
 from tui_batch.tui.places.endpoints import EndpointsPlace
@@ -31,7 +32,7 @@ from tui_batch.tui.places.gpu import GpuPlace
 from tui_batch.tui.places.items import ItemsPlace
 from tui_batch.tui.places.jobs import JobsPlace
 from tui_batch.tui.places.log import LogPlace
-from tui_batch.tui.tones import Tone, plain
+from tui_batch.tui.tones import Spans, Tone, plain
 from tui_batch.tui.view import JobView, View
 from tui_batch.tui.widgets.frame import Hints, PlaceBar, TitleLine
 from tui_batch.tui.widgets.table import Table
@@ -57,6 +58,8 @@ class BatchApp(App[Wish]):
         self.bridge = Bridge(desk)
         self.verbs = JobVerbs(self)
         self.manners = Manners(self)
+        self.works = LongWork(self._tell_work)
+        self._file_words: Spans = plain("")
         self.view = View(desk.clock())
         self._timer: Timer | None = None
         self._ticking = False
@@ -75,7 +78,8 @@ class BatchApp(App[Wish]):
     async def on_mount(self) -> None:
         """Starts the timer; the first view is drawn at once."""
         name = "demo, simulated" if self.desk.is_demo else self.desk.where.db.name
-        self.query_one(TitleLine).left = (("llmbatch-tui", Tone.STRONG), (f"  {name}", Tone.MUTED))
+        self._file_words = (("llmbatch-tui", Tone.STRONG), (f"  {name}", Tone.MUTED))
+        self._tell_work("")
         await self.manners.settle()
         await self._tick()
         self.place.entered()
@@ -218,18 +222,11 @@ class BatchApp(App[Wish]):
     @contextmanager
     def long_work(self, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         """Shows how far something is, in the title line."""
-        title = self.query_one(TitleLine)
-        before = title.left
-
-        def progress(done: int) -> None:
-            part = f" {100 * done // total} %" if total else f" {done:,}"
-            title.left = plain(f"{what}{part}", Tone.ACCENT)
-
-        try:
-            progress(0)
+        with self.works.shown(what, total) as progress:
             yield progress
-        finally:
-            title.left = before
+
+    def _tell_work(self, words: str) -> None:
+        self.query_one(TitleLine).left = plain(words, Tone.ACCENT) if words else self._file_words
 
     async def new_job(self, draft: JobDraft | None, endpoints: tuple[Endpoint, ...] = ()) -> None:
         """Opens the new-job screen and selects what came of it; `endpoints` are those of the job it is taken from."""
@@ -282,5 +279,5 @@ class BatchApp(App[Wish]):
         self.run_worker(self.manners.choose_theme(), group="theme")
 
     def action_app_stop_work(self) -> None:
-        """Ends an export or a report that is being written."""
+        """Ends what is being written, copied or deleted."""
         self.manners.stop_work()

@@ -17,12 +17,10 @@ from tui_batch.errors import UserError
 from tui_batch.report.export import ExportProgress, Shape, export_results
 from tui_batch.report.targets import ResultFormat, Target, check_place, check_target, parse_target
 from tui_batch.report.write import report_format, write_report
+from tui_batch.tui.long_work import PARTS
 
 if TYPE_CHECKING:
     from tui_batch.tui.app import BatchApp
-
-PARTS = 1_000
-"""Steps of a progress from 0 to 1."""
 
 ENDINGS: dict[ResultFormat, str] = {
     ResultFormat.JSONL: ".jsonl",

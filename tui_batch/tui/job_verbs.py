@@ -11,7 +11,6 @@ from tui_batch import figures
 from tui_batch.domain.job import PauseReason
 from tui_batch.engine.compose import draft_of
 from tui_batch.engine.control import Selection
-from tui_batch.tui.places.items import ItemsPlace
 from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.view import JobView
 
@@ -133,21 +132,28 @@ class JobVerbs:
 
     async def export(self, jobs: Sequence[JobView]) -> None:
         """Asks what and where; the file is written in the background."""
-        place = self._app.place
-        listed = place.export_scopes() if isinstance(place, ItemsPlace) else ()
-        await self._app.manners.export(jobs[0].job, listed)
+        await self._app.manners.export(jobs[0].job, self._app.place.export_scopes())
 
     async def report(self, jobs: Sequence[JobView]) -> None:
         """Asks where; the report is written in the background."""
         await self._app.manners.report(jobs[0].job)
 
     async def clone(self, jobs: Sequence[JobView]) -> None:
-        """New drafts with the same rows."""
+        """New drafts with the same rows, copied in the background."""
+        self._app.manners.start_work(self._clone(tuple(jobs)))
+
+    async def _clone(self, jobs: Sequence[JobView]) -> None:
         for job in jobs:
-            new = await self._desk.controller.clone(job.id, job.job.spec, job.knobs)
+            with self._app.long_work(f"copying the rows of #{job.id}:", None) as progress:
+                progress(job.counters.total)
+                try:
+                    new = await self._desk.controller.clone(job.id, job.job.spec, job.knobs)
+                except asyncio.CancelledError:
+                    self._app.say(f"copying #{job.id} was stopped: there is no copy")
+                    raise
             self._app.record("clone", str(job.id))
             self._app.notify(f"#{new} is a copy of #{job.id}. p starts it.")
-        self._app.bridge.hurry()
+            self._app.bridge.hurry()
 
     async def edit(self, jobs: Sequence[JobView]) -> None:
         """Opens the new-job screen with what this job says."""
@@ -164,13 +170,20 @@ class JobVerbs:
         rows = sum(job.counters.total for job in jobs)
         paid = sum(job.counters.cost_nano for job in jobs)
         detail = f"{figures.count(rows)} items and their answers, which cost {figures.dollars(paid)}, are lost."
-        if not await self._ask(f"Delete {_jobs(jobs)}?", detail):
-            return
+        if await self._ask(f"Delete {_jobs(jobs)}?", detail):
+            self._app.manners.start_work(self._delete(tuple(jobs)))
+
+    async def _delete(self, jobs: Sequence[JobView]) -> None:
         for job in jobs:
             with self._app.long_work(f"deleting #{job.id}", job.counters.total) as progress:
-                await self._desk.controller.delete(job.id, progress=progress)
-            self._app.record("delete", str(job.id))
-        self._app.bridge.hurry()
+                try:
+                    await self._desk.controller.delete(job.id, progress=progress)
+                except asyncio.CancelledError:
+                    self._app.say(f"deleting #{job.id} was stopped: what is gone is gone, the rest is still there")
+                    self._app.bridge.hurry()
+                    raise
+            self._app.record("delete", str(job.id), "--yes")
+            self._app.bridge.hurry()
 
     async def _each(self, jobs: Sequence[JobView], word: str, verb: Callable[[int], Awaitable[None]]) -> None:
         for job in jobs:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.containers import Vertical
 
 from tui_batch.tui.desk import Desk
+from tui_batch.tui.export_plan import NamedScope
 from tui_batch.tui.view import View
 
 
@@ -26,6 +27,10 @@ class Place(Vertical):
     def show(self, view: View) -> None:
         """Draws what changed. Called each tick while the place is visible, so it must cost little."""
         self.view = view
+
+    def export_scopes(self) -> tuple[NamedScope, ...]:
+        """What an export may mean from here besides the whole job: what is marked or listed."""
+        return ()
 
     def entered(self) -> None:
         """The place became the visible one: takes the focus where it belongs."""

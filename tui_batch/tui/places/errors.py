@@ -335,12 +335,8 @@ class ErrorsPlace(Place):
             self._app.say(f"copied by {await copy(chosen, self.app.copy_to_clipboard)}")
 
     def export_scopes(self) -> tuple[NamedScope, ...]:
-        """What an export may mean from here: the marked groups, or all dead items."""
-        marked = [one.group for one in self._groups if one.key in self.table.marks]
-        found: list[NamedScope] = []
-        if len(marked) == 1:
-            label = f"dead: {marked[0].cls.value}: {marked[0].message[:40]}"
-            found.append(NamedScope(label, ItemScope(filter_of(marked[0])), marked[0].count, None))
+        """What an export may mean from here: the marked groups or the one under the cursor, or all dead items."""
+        found = [_scope(groups) for groups in _filtered_together([one.group for one in self.table.chosen()])]
         if (job := self.job) is not None and job.counters.dead:
             found.append(NamedScope("dead items", in_states(ItemState.DEAD), job.counters.dead, ("--state", "dead")))
         return tuple(found)
@@ -367,6 +363,21 @@ class ErrorsPlace(Place):
 
     def _verb(self, work: Coroutine[Any, Any, None]) -> None:
         self.app.run_worker(self._app.guarded(work), group="verbs")
+
+
+def _filtered_together(groups: Sequence[ErrorGroup]) -> list[list[ErrorGroup]]:
+    """Groups that one filter can mean: those told by an example together, any other by itself."""
+    alike = [group for group in groups if group.message != OTHERS]
+    return [*([alike] if alike else []), *([group] for group in groups if group.message == OTHERS)]
+
+
+def _scope(groups: Sequence[ErrorGroup]) -> NamedScope:
+    first, count = groups[0], sum(group.count for group in groups)
+    chosen = filter_of(first)
+    if len(groups) > 1:
+        chosen = ItemFilter((OneOf(Choice.LIKE, tuple(str(group.example_id) for group in groups)),))
+    label = f"{first.cls.value}: {first.message[:40]}" if len(groups) == 1 else f"{len(groups)} marked groups"
+    return NamedScope(label, ItemScope(chosen), count, ("--filter", text_of(chosen)))
 
 
 def filter_of(group: ErrorGroup) -> ItemFilter:

@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from textual.css.query import NoMatches
 from textual.widgets import Input, Static
 
-from tui_batch import figures
+from tui_batch import figures, paths
 from tui_batch.errors import UserError
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.actions import bindings
@@ -25,7 +25,7 @@ from tui_batch.tui.tones import Spans, Tone, plain, styled, styles_of
 from tui_batch.tui.view import View
 from tui_batch.tui.widgets.table import Column, Table
 
-_LOG = logging.getLogger("tui_batch.app")
+_LOG = logging.getLogger(paths.APP_LOG)
 SHOWN = 1_000
 """Characters of a line in the list; enter shows more."""
 _LEVELS: dict[Level, tuple[str, Tone]] = {

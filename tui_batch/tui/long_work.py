@@ -1,0 +1,42 @@
+"""What takes long, told in the title line while it lasts: the newest, and how many more there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+
+PARTS = 1_000
+"""Steps of a progress from 0 to 1."""
+
+
+class LongWork:
+    """Several works may go on at once, and end in any order."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        """Shows the words; empty: nothing takes long any more."""
+        self._lines: dict[int, str] = {}
+        self._numbers = count()
+
+    @contextmanager
+    def shown(self, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        """Within the block the title line says how far it is; with an unknown total it says how much is done."""
+        number = next(self._numbers)
+
+        def progress(done: int) -> None:
+            part = f" {100 * done // total} %" if total else f" {done:,}"
+            self._lines[number] = f"{what}{part}"
+            self._say()
+
+        try:
+            progress(0)
+            yield progress
+        finally:
+            del self._lines[number]
+            self._say()
+
+    def _say(self) -> None:
+        *others, newest = ["", *self._lines.values()]
+        more = len(others) - 1
+        self._tell(f"{newest}, and {more} more" if more > 0 else newest)
