@@ -22,6 +22,8 @@ from tui_batch.store.store import Store
 
 POLL_S = 0.025
 """How often the database is asked for commands of running jobs: one indexed look, which takes no lock."""
+IDLE_POLL_S = 0.05
+"""The same while nothing is in flight: the disk is free then, and waiting for a limit should cost next to nothing."""
 VERB_S = 0.05
 """So long the outcomes' next commit waits for a verb to be obeyed and answered, which takes three small commits."""
 
@@ -91,7 +93,11 @@ class Keeper:
             with suppress(StoreTrouble):  # the writer says so on the screen; commands wait in the database
                 if self._engine.job_ids:
                     await self._take()
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(POLL_S if self._is_busy() else IDLE_POLL_S)
+
+    def _is_busy(self) -> bool:
+        runs = map(self._engine.find, self._engine.job_ids)
+        return any(run is not None and run.in_flight for run in runs)
 
     async def _take(self) -> None:
         commands = self._store.commands
