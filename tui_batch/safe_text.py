@@ -41,3 +41,18 @@ def _visible(match: re.Match[str]) -> str:
     if unicodedata.category(char) == "Mn" and 0xFE00 <= code <= 0xFE0F:
         return ""  # emoji presentation: harmless, and common in answers
     return f"<U+{code:04X}>"
+
+
+def safe_letters(text: str, keep: str = "") -> str:
+    """The text with one visible character for each control or invisible one, so that every place in it stays.
+
+    For fields in which a cursor stands; elsewhere `safe_text` says more. `keep`: characters that are left as they are.
+    """
+    return _UNSAFE.sub(lambda match: _letter(match.group(), keep), text)
+
+
+def _letter(char: str, keep: str) -> str:
+    shown = _SHORT.get(char, "")
+    if char in keep or "\ufe00" <= char <= "\ufe0f":  # emoji presentation
+        return char
+    return shown or (chr(0x2400 + ord(char)) if char < "\x20" else "␡" if char == "\x7f" else "\ufffd")

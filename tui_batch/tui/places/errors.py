@@ -31,6 +31,7 @@ from tui_batch.tui.screens import menu
 from tui_batch.tui.screens.item_detail import ItemDetailScreen
 from tui_batch.tui.tones import Span, Tone, plain, styled, styles_of
 from tui_batch.tui.view import JobView, View
+from tui_batch.tui.widgets.entry import Entry
 from tui_batch.tui.widgets.table import Column, Table
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class ErrorsPlace(Place):
 
     def compose(self) -> ComposeResult:
         """Filter, groups, words, line."""
-        yield Input(placeholder="words in class or message", id="errors-filter", compact=True)
+        yield Entry(placeholder="words in class or message", id="errors-filter", compact=True)
         yield Table[Group](COLUMNS, lambda one: one.key, id="error-table")
         yield Static(id="error-words", markup=False)
         yield Static(id="errors-line", markup=False)

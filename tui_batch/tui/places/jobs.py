@@ -18,6 +18,7 @@ from tui_batch.tui.place import Place
 from tui_batch.tui.screens import menu
 from tui_batch.tui.tones import Spans, Tone, plain
 from tui_batch.tui.view import JobView, View
+from tui_batch.tui.widgets.entry import Entry
 from tui_batch.tui.widgets.live_panel import LivePanel
 from tui_batch.tui.widgets.table import Column, Table
 from tui_batch.tui.widgets.welcome import Welcome
@@ -128,7 +129,7 @@ class JobsPlace(Place):
 
     def compose(self) -> ComposeResult:
         """Filter, list, panel."""
-        yield Input(placeholder="words: name, state, model, tag", id="jobs-filter", compact=True)
+        yield Entry(placeholder="words: name, state, model, tag", id="jobs-filter", compact=True)
         yield Table[JobView](COLUMNS, lambda job: job.id, empty="No job matches.", id="job-table")
         yield LivePanel()
         yield Welcome(self.desk)

@@ -23,6 +23,7 @@ from tui_batch.tui.place import Place
 from tui_batch.tui.screens.text import TextDialog
 from tui_batch.tui.tones import Spans, Tone, plain, styled, styles_of
 from tui_batch.tui.view import View
+from tui_batch.tui.widgets.entry import Entry
 from tui_batch.tui.widgets.table import Column, Table
 
 _LOG = logging.getLogger(paths.APP_LOG)
@@ -76,7 +77,7 @@ class LogPlace(Place):
 
     def compose(self) -> ComposeResult:
         """Filter, list, status."""
-        yield Input(placeholder="words, level:warning, level:you, job:3", id="log-filter", compact=True)
+        yield Entry(placeholder="words, level:warning, level:you, job:3", id="log-filter", compact=True)
         yield Table[LogLine](COLUMNS, lambda line: line.id, empty="No line matches.", id="log-table")
         yield Static("", id="log-status", markup=False)
 

@@ -33,6 +33,7 @@ from tui_batch.tui.export_plan import (
 from tui_batch.tui.path_completion import PathSuggester
 from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.screens.dialog import Dialog, T, safe_content, words
+from tui_batch.tui.widgets.entry import Entry
 
 _SHAPES: list[tuple[str, Any]] = [
     ("as they are", Shape.NESTED),
@@ -61,7 +62,7 @@ class _FileDialog(Dialog[T | None]):
         """The path, its trouble, the buttons."""
         with Horizontal(classes="field"):
             yield Label("File", markup=False)
-            yield Input(str(self._path), id="path", compact=True, suggester=PathSuggester(), select_on_focus=False)
+            yield Entry(str(self._path), id="path", compact=True, suggester=PathSuggester(), select_on_focus=False)
         yield Static("", id="trouble", classes="trouble", markup=False)
         with Horizontal(classes="buttons"):
             yield Button(Content(f"{write} (enter)"), id="write", compact=True)

@@ -14,6 +14,7 @@ from tui_batch.tui.actions import REGISTRY, Action
 from tui_batch.tui.finding import found
 from tui_batch.tui.screens.dialog import Dialog, words
 from tui_batch.tui.tones import Tone, plain
+from tui_batch.tui.widgets.entry import Entry
 from tui_batch.tui.widgets.table import Column, Table
 
 _CONTEXTS = {"app": "everywhere", "job": "on jobs", "new_job": "new job", "item": "one item"}
@@ -72,7 +73,7 @@ class Help(Dialog[None]):
     def compose(self) -> ComposeResult:
         """Search, list, what moves in lists."""
         with Vertical(classes="box"):
-            yield Input(placeholder="search: a word, a key, a command", compact=True)
+            yield Entry(placeholder="search: a word, a key, a command", compact=True)
             yield Table[HelpRow](COLUMNS, lambda row: row.id, empty="Nothing is called that.", id="help-table")
             yield words("in lists: ↑ ↓ j k move, g G first and last; esc closes", "muted")
 

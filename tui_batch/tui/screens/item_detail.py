@@ -24,6 +24,7 @@ from tui_batch.tui.item_parts import ItemParts, Part, first_part, parts_of, titl
 from tui_batch.tui.item_verbs import Dead, ItemVerbs
 from tui_batch.tui.tones import Spans, Tone, plain, styled, styles_of
 from tui_batch.tui.view import JobView
+from tui_batch.tui.widgets.entry import Entry
 from tui_batch.tui.widgets.frame import Hints
 from tui_batch.tui.widgets.text_pane import TextPane
 from tui_batch.tui.wrapping import Block
@@ -97,7 +98,7 @@ class ItemDetailScreen(Screen[None]):
         yield Static(id="item-title", markup=False)
         yield PartBar()
         yield TextPane(id="item-text")
-        yield Input(placeholder="look for words", id="item-search", compact=True)
+        yield Entry(placeholder="look for words", id="item-search", compact=True)
         yield Hints()
 
     async def on_mount(self) -> None:

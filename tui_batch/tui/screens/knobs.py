@@ -17,6 +17,7 @@ from tui_batch.tui.desk import Desk
 from tui_batch.tui.knob_form import FIELDS, KnobField, Reading, read, texts_of
 from tui_batch.tui.screens.dialog import Dialog, safe_content, words
 from tui_batch.tui.view import JobView
+from tui_batch.tui.widgets.entry import Entry
 
 
 class KnobsDialog(Dialog[bool]):
@@ -58,7 +59,7 @@ class KnobsDialog(Dialog[bool]):
         text = self._before[field.name]
         with Horizontal(classes="field"):
             yield Label(field.label, markup=False)
-            yield Input(
+            yield Entry(
                 text or "", placeholder="they differ" if text is None else "", id=f"knob-{field.name}", compact=True
             )
             yield Static(field.hint, id=f"hint-{field.name}", classes="hint muted", markup=False)

@@ -9,6 +9,7 @@ from textual.widgets import Button, Input, Static
 
 from tui_batch.engine.snapshot import LaneLimits, LaneSnapshot
 from tui_batch.tui.screens.dialog import Dialog, safe_content, words
+from tui_batch.tui.widgets.entry import Entry
 from tui_batch.tui.widgets.gauges import gauges_of, lane_name
 
 FIELDS = (
@@ -57,7 +58,7 @@ class LimitsDialog(Dialog[LaneLimits | None]):
                 value = getattr(self._lane.own, field)
                 with Horizontal(classes="row"):
                     yield Static(label)
-                    yield Input("" if value is None else str(value), placeholder="none", id=field, compact=True)
+                    yield Entry("" if value is None else str(value), placeholder="none", id=field, compact=True)
             yield Static("", id="trouble", classes="trouble", markup=False)
             yield words(REMARK + KEEP, "muted detail")
             with Horizontal(classes="buttons"):

@@ -17,6 +17,7 @@ from textual.widgets.option_list import Option
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.finding import found
 from tui_batch.tui.screens.dialog import Dialog
+from tui_batch.tui.widgets.entry import Entry
 
 LISTED = 60
 """Entries shown at most."""
@@ -57,7 +58,7 @@ class Palette(Dialog[Command | None]):
     def compose(self) -> ComposeResult:
         """What is typed, and what it finds."""
         with Vertical(classes="box"):
-            yield Input(placeholder="an action, a place, a job, a theme", compact=True)
+            yield Entry(placeholder="an action, a place, a job, a theme", compact=True)
             yield OptionList(markup=False)
 
     def on_mount(self) -> None:

@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from tui_batch.domain.item_filter import Choice, ItemFilter
 from tui_batch.tui.filters import FilterError, complete, parse_filter, tokens
+from tui_batch.tui.widgets.entry import Entry
 
 PAUSE_S = 0.2
 """After the last key, before what was typed is looked for."""
@@ -34,7 +35,7 @@ class _Completing(Suggester):
         return value[: found.start] + found.options[0]
 
 
-class FilterLine(Input):
+class FilterLine(Entry):
     """Hidden until it is opened. Tab takes the completion, enter and escape go back to the list."""
 
     DEFAULT_CSS = """

@@ -13,6 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Label, Select, Static, TextArea
 
 from tui_batch.safe_text import safe_text
+from tui_batch.tui.widgets.entry import Area, Entry
 from tui_batch.work.drafting import Form
 
 
@@ -73,7 +74,7 @@ class Field(Vertical):
 
     def make_input(self) -> Widget:
         """What is typed into."""
-        return Input(compact=True, id=f"input-{self.field}")
+        return Entry(compact=True, id=f"input-{self.field}")
 
     @property
     def text(self) -> str:
@@ -166,7 +167,7 @@ class AreaField(Field):
 
     def make_input(self) -> Widget:
         """What is typed into."""
-        return TextArea(
+        return Area(
             compact=True, tab_behavior="focus", placeholder=self._placeholder, id=f"input-{self.field}", soft_wrap=True
         )
 

@@ -1,0 +1,37 @@
+"""What a person types into. Text from elsewhere (a path, a job file, an old job) is shown safely there too."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.suggester import SuggestionReady
+from textual.widgets import Input, TextArea
+
+from tui_batch.safe_text import safe_letters
+
+
+class Entry(Input):
+    """One line. Its value is as it was given; what is drawn has a visible character for each that is not."""
+
+    MOST_DRAWN = 10_000
+    """Characters that are drawn: nobody scrolls further, and drawing a megabyte holds everything up."""
+
+    @property
+    def _value(self) -> Text:
+        """Textual draws this, and reckons by it where the cursor stands."""
+        if self.password:
+            return super()._value
+        drawn = safe_letters(self.value[: self.MOST_DRAWN])
+        return Text(drawn, no_wrap=True, overflow="ignore", end="")
+
+    async def _on_suggestion_ready(self, event: SuggestionReady) -> None:
+        """What cannot be drawn as it is, is not offered behind the cursor."""
+        if safe_letters(event.suggestion) != event.suggestion:
+            event.prevent_default()
+
+
+class Area(TextArea):
+    """Several lines; the same holds."""
+
+    def get_line(self, line_index: int) -> Text:
+        """Textual draws this."""
+        return Text(safe_letters(self.document.get_line(line_index), keep="\t"), end="", no_wrap=True)
