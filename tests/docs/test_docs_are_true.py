@@ -21,7 +21,7 @@ from tui_batch.cli.exits import Exit
 from tui_batch.cli.main import build
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.report.results import RESULT_FIELDS
-from tui_batch.settings import _File
+from tui_batch.settings_file import _File
 from tui_batch.store.migrations import MIGRATIONS, migrate
 
 ROOT = Path(__file__).resolve().parents[2]

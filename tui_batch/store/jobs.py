@@ -52,10 +52,10 @@ def _job(row: Row, known: JobSpec | None = None) -> Job:
     )
 
 
-def _overview(conn: sqlite3.Connection, known: Mapping[int, Job]) -> tuple[Job, ...]:
+def _overview(conn: sqlite3.Connection, known: Mapping[int, Job], newest: int) -> tuple[Job, ...]:
     spec = "CASE WHEN id IN (SELECT value FROM json_each(?)) THEN NULL ELSE spec END AS spec"
-    sql = f"SELECT {_COLUMNS.replace('spec', spec, 1)} FROM job ORDER BY id DESC"
-    rows = conn.execute(sql, (json.dumps(list(known)),)).fetchall()
+    sql = f"SELECT {_COLUMNS.replace('spec', spec, 1)} FROM job ORDER BY id DESC LIMIT ?"
+    rows = conn.execute(sql, (json.dumps(list(known)), newest)).fetchall()
     return tuple(_job(row) if row[1] is not None else _job(row, known[row[0]].spec) for row in rows)
 
 
@@ -103,9 +103,16 @@ class Jobs:
         rows = await self._read.read(lambda conn: conn.execute(sql).fetchall())
         return [_job(row) for row in rows]
 
-    async def overview(self, known: Mapping[int, Job]) -> tuple[Job, ...]:
-        """All jobs, newest first, quicker than `list`: specs never change, so those in `known` are taken from there."""
-        return await self._read.read(partial(_overview, known=known))
+    async def overview(self, known: Mapping[int, Job], *, newest: int | None = None) -> tuple[Job, ...]:
+        """All jobs, newest first, quicker than `list`: specs never change, so those in `known` are taken from there.
+
+        `newest`: only so many of them; None: all.
+        """
+        return await self._read.read(partial(_overview, known=known, newest=-1 if newest is None else newest))
+
+    async def pending(self) -> dict[int, int]:
+        """How many items of each job are pending, by its id."""
+        return dict(await self._read.read(lambda conn: conn.execute("SELECT id, pending FROM job").fetchall()))
 
     async def find(self, ref: str) -> Job:
         """The job meant by `3`, `#3` or its name. Raises UserError for none, and for a name that several have."""

@@ -15,6 +15,8 @@ from tui_batch.tui.view import JobView, View
 FEW_JOBS = 100
 """With more jobs than this the list is read once a second at most while answers stream in."""
 SLOW_S = 1.0
+FIRST_JOBS = 200
+"""So many of the newest are read for the first view, so that it stands at once; the rest come with the next."""
 
 
 @dataclass
@@ -54,8 +56,10 @@ class Bridge:
             await self._look_for_owners(now)
             return
         known = {job.id: job for job in self._jobs}
-        self._jobs = await self.desk.store.jobs.overview(known)
-        self._version, self._read_at = version, now
+        newest = None if known else FIRST_JOBS
+        self._jobs = await self.desk.store.jobs.overview(known, newest=newest)
+        if len(self._jobs) != newest:
+            self._version, self._read_at = version, now
         await self._look_for_owners(now)
         alive = {job.id for job in self._jobs}
         for gone in self._history.keys() - alive:

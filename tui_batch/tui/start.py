@@ -64,7 +64,7 @@ async def run_app(where: Where, signals: Signals) -> Farewell:
 async def show(desk: Desk, signals: Signals) -> Farewell:
     """The app over an open desk. What still runs when it ends is stopped; in flight means asked again later."""
     app = BatchApp(desk)
-    before = {job.id: job.counters.pending for job in await desk.store.jobs.list()}
+    before = await desk.store.jobs.pending()
 
     def end(_number: int) -> None:
         app.exit()
@@ -76,12 +76,10 @@ async def show(desk: Desk, signals: Signals) -> Farewell:
         await desk.engine.stop("the app was closed")
     if app.fault is not None:
         raise app.fault
-    jobs = await desk.store.jobs.list()
     handed = {one.job_id for one in app.manners.handed}
-    told = [
-        job for job in jobs if job.id not in handed and (job.id in ran or job.counters.pending != before.get(job.id))
-    ]
-    lines = [line for job in told for line in _of(job, desk)]
+    after = await desk.store.jobs.pending()
+    told = [job_id for job_id, left in after.items() if job_id in ran or left != before.get(job_id)]
+    lines = [line for job_id in told if job_id not in handed for line in _of(await desk.store.jobs.get(job_id), desk)]
     return Farewell((*lines, *farewell(app.manners.handed, desk.where.command())), wish)
 
 
