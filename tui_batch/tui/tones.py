@@ -26,6 +26,9 @@ class Tone(Enum):
     PRIMARY = auto()
 
 
+WIDEST = 2_000
+"""Characters of a piece that are ever drawn: more than any terminal is wide. Measuring a megabyte holds everything up."""
+
 Span: TypeAlias = tuple[str, Tone]
 Spans: TypeAlias = tuple[Span, ...]
 Styles: TypeAlias = Mapping[Tone, Style]
@@ -54,5 +57,5 @@ def styled(spans: Iterable[Span], styles: Styles) -> Text:
     """The spans as Rich text: foreign characters made visible, nothing read as markup, on one line."""
     text = Text(no_wrap=True, end="")
     for words, tone in spans:
-        text.append(safe_text(words), styles[tone])
+        text.append(safe_text(words, WIDEST), styles[tone])
     return text

@@ -118,7 +118,6 @@ class EndpointsPlace(Place):
     """The list, and everything about the one under the cursor."""
 
     NAME = "endpoints"
-    TITLE = "Endpoints"
     BINDINGS: ClassVar[list[BindingType]] = bindings("endpoints")
     DEFAULT_CSS = """
     EndpointsPlace #endpoint-table { height: 1fr; min-height: 4; }
@@ -182,7 +181,9 @@ class EndpointsPlace(Place):
         words, tone = row.health
         endpoint = self.endpoint(row.endpoint)
         address = "" if endpoint is None else f"{endpoint.base_url}  {endpoint.api.value}  key {endpoint.key}"
-        named = safe_text(f"{row.model} @ {row.endpoint}" if row.model else row.endpoint)
+        named = safe_text(
+            f"{row.model} @ {row.endpoint}" if row.model else row.endpoint, max(10, width - len(words) - 2)
+        )
         lines = [
             Content.assemble((named, "bold"), "  ", (words, STYLES[tone])),
             Content.styled(safe_text(address, width), MUTED),
