@@ -24,11 +24,13 @@ checks:
   - {equals: answer}
   - {number: answer, tolerance: 0.01, at_least: 1}
   - {f1: reference, at_least: 0.5}
+  - {judge: {model: wise, rubric: "Is {{ topic }} met?", endpoint: court, params: {max_tokens: 50}}, at_least: 0.7}
 on_invalid: tell
 retry: {max_invalid: 2}
 drift: {window: 50, drop: 0.2}
 on_drift: off
 """
+JUDGE = {"model": "wise", "rubric": "Is {{ topic }} met?", "endpoint": "court", "params": {"max_tokens": 50}}
 
 
 def draft(tmp_path: Path, text: str) -> JobDraft:
@@ -49,6 +51,7 @@ def test_every_kind_can_be_said(tmp_path: Path) -> None:
         Check("equals", "answer"),
         Check("number", "answer", at_least=1.0, tolerance=0.01),
         Check("f1", "reference", at_least=0.5),
+        Check("judge", JUDGE, at_least=0.7),
     )
     assert {check.kind for check in found.checks} == set(KINDS)
     assert (found.on_invalid, found.max_invalid) == (OnInvalid.TELL, 2)
@@ -79,6 +82,9 @@ def test_nothing_is_lost_on_the_way_to_a_file_and_back(tmp_path: Path) -> None:
         ("{labels: [a], at_least: 1}", "checks[0].at_least: does not go with labels"),
         ("{equals: a, tolerance: 1}", "checks[0].tolerance: does not go with equals"),
         ("{equals: a, at_least: 2}", "less than or equal to 1"),
+        ("judge: {model: m}", "checks[0].judge.rubric"),
+        ("judge: {model: m, rubric: '{{ x'}", "checks[0].judge.rubric: rubric template, line 1"),
+        ("{judge: {model: m, rubric: r}, field: x}", "checks[0].field: does not go with judge"),
     ],
 )
 def test_mistakes_in_checks_are_named_with_line_and_field(tmp_path: Path, check: str, words: str) -> None:
@@ -86,6 +92,12 @@ def test_mistakes_in_checks_are_named_with_line_and_field(tmp_path: Path, check:
         draft(tmp_path, f"input: a.csv\nchecks:\n  - {check}\n")
     assert words in str(caught.value)
     assert caught.value.line == 3
+
+
+def test_a_job_has_one_judge(tmp_path: Path) -> None:
+    judge = "{judge: {model: m, rubric: r%d}}"
+    with pytest.raises(InputError, match=r"checks\[1\]\.judge: is the second judge"):
+        draft(tmp_path, f"input: a.csv\nchecks: [{judge % 1}, {judge % 2}]\n")
 
 
 def test_editors_are_told_what_each_kind_means() -> None:

@@ -34,7 +34,7 @@ class Noting:
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         prompt = json.loads(request.body or b"")["messages"][-1]["content"]
-        os.write(self.log, f"{os.getpid()} {time.time()} {prompt}\n".encode())
+        os.write(self.log, f"{os.getpid()} {time.time()} {' '.join(prompt.split())}\n".encode())
         return await self.inner.send(request)
 
     async def aclose(self) -> None:

@@ -235,6 +235,7 @@ def _remarks(outcome: _Outcome) -> list[str]:
         ItemFlag.TRUNCATED: "answers were cut by a length limit (flags: truncated)",
         ItemFlag.CHECK_FAILED: "answers fail a check and were kept (flags: check_failed)",
         ItemFlag.PROMPT_CUT: "prompts were cut by the server, which read only a part (flags: prompt_cut)",
+        ItemFlag.UNJUDGED: "answers were kept without their judge's score (flags: unjudged)",
     }
     return [f"  {figures.count(number)} {words[flag]}" for flag, number in outcome.flagged.items()]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Flag, StrEnum, auto
+from enum import Enum, Flag, StrEnum, auto
 
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.outcome import Outcome, OutcomeClass
@@ -28,6 +28,32 @@ class ItemFlag(Flag):
     """The server cut the prompt without saying so (Ollama)."""
     CHECK_FAILED = auto()
     """The answer fails the job's schema or a check, and the job takes it all the same."""
+    UNJUDGED = auto()
+    """The job's judge could not be had for this answer; it is taken without the judge's score."""
+
+
+class Leg(Enum):
+    """What a request was made for."""
+
+    ANSWER = auto()
+    """To answer the row."""
+    JUDGE = auto()
+    """To judge the answer that is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer of an item that waits for its judge. The item is pending, so a crash costs no second answer."""
+
+    text: str
+    cls: OutcomeClass
+    """OK, or TRUNCATED where a job takes such answers."""
+    flags: ItemFlag
+    cached: bool
+    """The response cache gave it."""
+    latency_s: float
+    tries: int
+    """Requests to the judge that failed and counted, so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +79,8 @@ class PendingItem:
     """Requests made for it so far, those that cost no attempt included: the next Attempt.number is one more."""
     invalid: int = 0
     """Answers that failed the job's schema or a check; they have a limit of their own."""
+    answered: Answered | None = None
+    """Set where the answer is there and the judge has yet to be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +118,10 @@ class CachedResponse:
     """What the original call cost: what each hit saves."""
 
 
+_KEPT = frozenset({ItemState.DONE, ItemState.DEAD})
+"""States that come with a result."""
+
+
 @dataclass(frozen=True, slots=True)
 class ItemRecord:
     """One outcome to commit: an item's new state with everything that must appear in the same transaction."""
@@ -125,6 +157,24 @@ class ItemRecord:
     """What the job's checks give the answer, 0 to 1; None: no check gives one, or there is no answer."""
     presumed_nano: int = 0
     """With an unknown cost: the most that it can be. It counts against caps."""
+    leg: Leg = Leg.ANSWER
+    """JUDGE: the answer, its class, its place and its time stay as they are stored, unless the judge turns it down."""
+    judging: int = 0
+    """With PENDING: the answer is kept and waits for its judge; 1, and 1 more for each request to it that failed."""
+    recanted: bool = False
+    """The response cache gave the answer, and the judge turned it down: it was no hit after all."""
+    reason: str = ""
+    """The judge's own words."""
+
+    @property
+    def keeps_answer(self) -> bool:
+        """Whether the outcome holds an answer, or the last error, that is to be kept as the item's result."""
+        return self.leg is Leg.ANSWER and (self.state in _KEPT or self.judging > 0)
+
+    @property
+    def is_hit(self) -> bool:
+        """Answered by the cache for good; an item that is to be asked again is no hit, whatever it was offered."""
+        return self.cached and self.keeps_answer
 
 
 @dataclass(frozen=True, slots=True)

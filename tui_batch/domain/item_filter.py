@@ -23,7 +23,7 @@ class Choice(StrEnum):
     CACHED = "cached"
     """yes or no."""
     FLAG = "flag"
-    """truncated, prompt_cut or check_failed."""
+    """truncated, prompt_cut, check_failed or unjudged."""
     LIKE = "like"
     """An item's id: dead items that failed in the same way as that one."""
 

@@ -200,6 +200,8 @@ class JobSpec:
     drift: DriftRule = DriftRule()
     on_drift: OnDrift | None = None
     """None: a job with checks or a schema warns, any other does not watch."""
+    judge: ModelRef | None = None
+    """The model that the check `judge` asks, and its endpoints, which are among the job's; None: no such check."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from tui_batch.domain.endpoint import Endpoint, Operation
 from tui_batch.domain.job import CacheMode, Job, JobSpec, Knobs, Mode, ModelRef, OnTruncated, RouteRule
-from tui_batch.domain.quality import DriftRule, OnInvalid
+from tui_batch.domain.quality import Check, DriftRule, OnInvalid
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import AUTO, Auto, JobDraft, ModelChoice
 from tui_batch.providers.base import Transport
@@ -14,6 +14,7 @@ from tui_batch.providers.catalog import from_url, in_environment, known, names, 
 from tui_batch.providers.discovery import FoundServer, find_local_servers, list_models
 from tui_batch.providers.keys import is_available, resolve_key
 from tui_batch.quality.checks import check_operation
+from tui_batch.quality.judging import JUDGE, judge_of
 from tui_batch.settings import Settings
 
 
@@ -42,13 +43,14 @@ async def compose(draft: JobDraft, settings: Settings, transport: Transport) -> 
     Raises UserError when no endpoint or model can be decided on; its remedy says what to add.
     """
     placed = await place(draft, settings, transport)
+    bench = await _place_judge(draft, settings, transport)
     mode = draft.mode or (Mode.ROUTE if draft.routes else default_mode(placed.models))
     check_rules(mode, draft.routes, placed.models)
     spec = JobSpec(
         name=draft.name,
         source=draft.source,
         models=placed.models,
-        endpoints=placed.endpoints,
+        endpoints=tuple({one.name: one for one in (*placed.endpoints, *bench.endpoints)}.values()),
         mode=mode,
         operation=draft.operation or Operation.CHAT,
         prompt="{{ prompt }}" if draft.prompt is None else draft.prompt,
@@ -66,15 +68,16 @@ async def compose(draft: JobDraft, settings: Settings, transport: Transport) -> 
         stall_s=30.0 if draft.stall_s is None else draft.stall_s,
         routes=draft.routes,
         buckets=draft.buckets,
-        checks=draft.checks,
+        checks=tuple(_pinned(check, bench) for check in draft.checks),
         on_invalid=draft.on_invalid or OnInvalid.RETRY,
         max_invalid=draft.max_invalid,
         drift=draft.drift or DriftRule(),
         on_drift=draft.on_drift,
+        judge=next(iter(bench.models), None),
     )
     check_operation(spec)
     knobs = knobs_of(draft)
-    return Composed(spec, knobs, (*placed.notes, *held_back(knobs, placed.endpoints)))
+    return Composed(spec, knobs, (*placed.notes, *bench.notes, *held_back(knobs, placed.endpoints)))
 
 
 def held_back(knobs: Knobs, endpoints: tuple[Endpoint, ...]) -> tuple[str, ...]:
@@ -140,6 +143,27 @@ async def place(draft: JobDraft, settings: Settings, transport: Transport) -> Pl
         refs.append(ModelRef(choice.model, served_by, choice.weight))
     used = {name for ref in refs for name in ref.endpoints}
     return Placed(tuple(endpoint for endpoint in by_name.values() if endpoint.name in used), tuple(refs))
+
+
+async def _place_judge(draft: JobDraft, settings: Settings, transport: Transport) -> Placed:
+    """The judge's model and where it is asked; nothing for a draft that has no judge."""
+    check = judge_of(draft.checks)
+    if check is None:
+        return Placed((), ())
+    named = check.argument.get("endpoint")
+    choice = ModelChoice(check.argument["model"], (named,) if named else ())
+    # An endpoint that only the judge has says nothing about the job's own address, nor the other way round.
+    asked = (
+        replace(draft, models=(choice,), endpoint=None, base_url=None) if named else replace(draft, models=(choice,))
+    )
+    return await place(asked, settings, transport)
+
+
+def _pinned(check: Check, bench: Placed) -> Check:
+    """The judge's check with the endpoint that was found for it, so that copies of the job ask there too."""
+    if check.kind != JUDGE or len(bench.endpoints) != 1:
+        return check
+    return replace(check, argument={**check.argument, "endpoint": bench.endpoints[0].name})
 
 
 def common_endpoint(draft: JobDraft, settings: Settings) -> Endpoint | None:

@@ -32,6 +32,7 @@ from tui_batch.engine.purse import Purse
 from tui_batch.engine.queue import Prepared
 from tui_batch.engine.ratelimit import RateLimiter
 from tui_batch.engine.recall import recent, remind
+from tui_batch.engine.router import judge_route
 from tui_batch.engine.scheduler import Scheduler
 from tui_batch.engine.snapshot import EngineSnapshot, LaneLimits
 from tui_batch.engine.stats import Scored
@@ -150,9 +151,11 @@ class Engine:
         around = self._around
         preparer = Preparer(job.spec, renderer, self._estimator, around.provider_for, around.window_for)
         keys = {DeploymentKey(name, ref.model) for ref in job.spec.models for name in ref.endpoints}
+        keys.update(judge_route(job.spec))
         await self._open_lanes(preparer, keys, reopen=True)
         checks = await loop.run_in_executor(None, compile_checks, job.spec)
-        scored = Scored() if checks is None else Scored(*await self.store.items.scores(job.id))
+        scores = checks is not None or job.spec.judge is not None
+        scored = Scored(*await self.store.items.scores(job.id)) if scores else Scored()
         run = JobRun(job, preparer, checks, scored)
         await self._recall(run.limiter, job.id)
         await self._purse.open(run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import islice
 
 from tui_batch.domain.item import CachedResponse, ItemRecord, ItemState, PendingItem
 from tui_batch.engine.jobrun import PAGE_BYTES, PAGE_ITEMS, JobRun
@@ -11,6 +12,9 @@ from tui_batch.engine.landing import Landing
 from tui_batch.engine.patience import persistently
 from tui_batch.engine.queue import Prepared
 from tui_batch.store.store import Store
+
+JUDGE_PAGE = 100
+"""Answers read at once to be judged."""
 
 
 class Feeder:
@@ -49,6 +53,12 @@ class Feeder:
 
     def committed(self, records: list[ItemRecord]) -> None:
         """Outcomes of this job are on disk: memory is no longer responsible for items that are settled."""
+        run = self._run
+        answered = [record.item_id for record in records if record.item_id in run.storing and record.judging]
+        run.storing.difference_update(answered)
+        run.unjudged.extend(answered)
+        if answered:
+            run.hungry.set()
         settled = [record.item_id for record in records if record.state is not ItemState.PENDING]
         self._run.claimed.difference_update(settled)
         if self._reading:
@@ -64,12 +74,15 @@ class Feeder:
                 run.hungry.clear()
                 continue
             await self._backpressure()
-            page = await persistently(self._page, self._say)
+            judged = min(len(run.unjudged), JUDGE_PAGE)
+            page = await persistently(self._answered if judged else self._page, self._say)
             ready, dead = await loop.run_in_executor(None, run.preparer.prepare, page)
             for entry in dead:
                 self._landing.unsendable(run, entry)
             await self._open_lanes(ready)
             await self._enqueue(ready, {item.id: item.available_at for item in page})
+            for _ in range(judged):
+                run.unjudged.popleft()
             self._moved()
 
     async def _page(self) -> list[PendingItem]:
@@ -93,6 +106,15 @@ class Feeder:
         fresh = [item for item in page if item.id not in run.claimed and item.id not in self._committed]
         run.claimed.update(item.id for item in fresh)
         return fresh
+
+    async def _answered(self) -> list[PendingItem]:
+        """The next items whose answers are on the disk, for their judge. They are claimed already."""
+        run = self._run
+        ids = list(islice(run.unjudged, JUDGE_PAGE))
+        page = await self._store.items.unjudged(run.id, ids)
+        # What could not be stored, or was settled by a verb meanwhile, is the store's again.
+        run.claimed.difference_update(set(ids) - {item.id for item in page})
+        return page
 
     async def _enqueue(self, ready: list[Prepared], due: dict[int, float]) -> None:
         run = self._run

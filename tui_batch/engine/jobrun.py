@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.job import CacheMode, Job, JobSpec, JobState, Knobs
+from tui_batch.domain.outcome import Outcome
 from tui_batch.domain.quality import OnDrift
 from tui_batch.engine.buckets import BucketLoads
 from tui_batch.engine.budget import Budget
 from tui_batch.engine.guard import Guard
+from tui_batch.engine.judging import JUDGED, policy_of
 from tui_batch.engine.lane import Halt, Wait
 from tui_batch.engine.prepare import Preparer
 from tui_batch.engine.queue import Prepared, ReadyQueue
 from tui_batch.engine.ratelimit import RateLimiter
 from tui_batch.engine.retry import RetryPolicy
-from tui_batch.engine.router import routes_of
+from tui_batch.engine.router import judge_route, routes_of
 from tui_batch.engine.snapshot import Hold, JobSnapshot
 from tui_batch.engine.stats import UNSCORED, JobStats, Scored
 from tui_batch.quality.checks import Checks
 from tui_batch.quality.drift import DriftWatch
+from tui_batch.quality.judging import judge_of
 
 HELD_ITEMS = 10_000
 """Items of one job in memory at most: ready, waiting or hanging on an equal request."""
@@ -41,8 +45,19 @@ class JobRun:
         self.knobs = job.knobs
         self.preparer = preparer
         self.buckets = BucketLoads(job.spec.buckets)
-        self.queue = ReadyQueue((way, bucket) for way in routes_of(job.spec) for bucket in range(self.buckets.count))
+        buckets = range(self.buckets.count)
+        self.queue = ReadyQueue(
+            ((way, bucket) for way in routes_of(job.spec) for bucket in buckets),
+            aside=((judge_route(job.spec), bucket) for bucket in buckets),
+        )
         self.policy = RetryPolicy.of(job.spec)
+        self.judge = judge_of(job.spec.checks)
+        """The check that asks another model about each answer; None: there is none."""
+        self.judge_policy = policy_of(job.spec)
+        self.storing: set[int] = set()
+        """Items whose answer is on its way to the disk; their judge is asked when it is there."""
+        self.unjudged: deque[int] = deque()
+        """Items whose answer is on the disk and whose judge is to be asked."""
         self.limiter = RateLimiter(rpm=job.knobs.rpm, tpm=job.knobs.tpm)
         self.budget = Budget(job.knobs.budget_nano, job.counters.cost_nano)
         self.guard = Guard()
@@ -91,7 +106,7 @@ class JobRun:
     @property
     def held(self) -> int:
         """Items in memory that are not in flight."""
-        return len(self.queue) + self.followers
+        return len(self.queue) + self.followers + len(self.storing) + len(self.unjudged)
 
     @property
     def idle(self) -> bool:
@@ -100,10 +115,18 @@ class JobRun:
 
     def wants_more(self) -> bool:
         """Whether the feeder should read another page."""
-        if self.halt is not None or self.exhausted:
+        if self.halt is not None:
+            return False
+        if self.unjudged:  # these are held already: all that counts is what becomes of them in the queue
+            return len(self.queue) < HELD_ITEMS and self.queue.bytes < HELD_BYTES
+        if self.exhausted:
             return False
         low = max(PAGE_ITEMS, 2 * (self.knobs.concurrency or self.in_flight))
         return self.queue.scarcest < low and self.held < HELD_ITEMS and self.queue.bytes < HELD_BYTES
+
+    def asks_judge(self, outcome: Outcome) -> bool:
+        """Whether an answer that is taken goes to a judge first."""
+        return self.judge is not None and outcome.cls in JUDGED
 
     @property
     def uses_cache(self) -> bool:

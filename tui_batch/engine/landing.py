@@ -5,68 +5,38 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from tui_batch.domain.endpoint import Api, DeploymentKey, Operation
+from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.item import Attempt, CachedResponse, ItemFlag, ItemRecord, ItemState
-from tui_batch.domain.job import CacheMode, JobState, PauseReason
+from tui_batch.domain.job import JobState, PauseReason
 from tui_batch.domain.outcome import JOB_WIDE, Outcome, OutcomeClass
 from tui_batch.domain.quality import OnDrift, OnInvalid
+from tui_batch.engine.arrival import (
+    ANSWERED,
+    Arrival,
+    Follower,
+    answer_of,
+    attempt_of,
+    examine,
+    price_of,
+    reading_of,
+    received,
+    source_of,
+)
 from tui_batch.engine.flights import RecentAnswers, SingleFlight
 from tui_batch.engine.jobrun import JobRun
+from tui_batch.engine.judging import Heard, heard, judging_of, reading, ruled, unaskable, unheard
 from tui_batch.engine.lane import Halt, Lane, Pass, counted_tokens
 from tui_batch.engine.prepare import Unsendable
-from tui_batch.engine.prompt_cut import checked
 from tui_batch.engine.queue import Prepared
 from tui_batch.engine.retry import PROMPT_CUT_CODE, Dead, Done, History, PauseJob, RetryAt, decide
-from tui_batch.money.prices import cost
 from tui_batch.money.tokens import TokenEstimator
 from tui_batch.quality.checks import Examined
 from tui_batch.quality.drift import Alert, Reading
-from tui_batch.quality.kinds import refuses
-
-UNBILLED = frozenset(
-    {
-        OutcomeClass.RATE_LIMITED,
-        OutcomeClass.OVERLOADED,
-        OutcomeClass.QUOTA,
-        OutcomeClass.AUTH,
-        OutcomeClass.NOT_FOUND,
-        OutcomeClass.BAD_REQUEST,
-        OutcomeClass.CONTEXT_LENGTH,
-        OutcomeClass.SERVER_ERROR,
-    }
-)
-"""Errors that come before or instead of an answer; providers do not bill them."""
 
 LONG_ANSWER = 20_000
 """Characters from which on checks take longer than the loop should wait: a schema needs 10 ms for so many."""
-
-ANSWERED = frozenset({OutcomeClass.OK, OutcomeClass.TRUNCATED, OutcomeClass.INVALID, OutcomeClass.REFUSED})
-"""Classes that say something about a model's quality."""
-
-
-@dataclass(frozen=True, slots=True)
-class Follower:
-    """An item that waits for an equal request of this or another job."""
-
-    run: JobRun
-    item: Prepared
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """What came of one request, with whom it concerns."""
-
-    run: JobRun
-    item: Prepared
-    """This request is counted in its `requests`."""
-    lane: Lane
-    outcome: Outcome
-    cost_nano: int | None
-    score: float | None = None
-    presumed_nano: int = 0
-    """With an unknown cost: the most that it can be."""
 
 
 class Landing:
@@ -110,22 +80,26 @@ class Landing:
     def hit(self, run: JobRun, item: Prepared, answer: CachedResponse) -> bool:
         """Records an item as done by a stored answer: no request, no cost. False: it fails this job's checks."""
         outcome = Outcome(OutcomeClass.OK, text=answer.text, finish_reason=answer.finish_reason, model=answer.model)
+        if item.judging is not None:
+            return self._judged_before(run, item, outcome, answer)
+        if run.judge is not None and item.invalid:
+            return False  # the judge may have turned this very answer down
         examined = examine(run, item, outcome)
         failed = examined.outcome.cls is OutcomeClass.INVALID
         if failed and run.policy.on_invalid is not OnInvalid.FLAG:
             return False
-        key = next(call.wire.deployment for call in item.calls if call.cache_key == answer.key)
+        judging = self._awaits_judge(run, item, examined.outcome)
         self._write(
             run,
             ItemRecord(
                 job_id=run.id,
                 item_id=item.id,
-                state=ItemState.DONE,
+                state=ItemState.PENDING if judging else ItemState.DONE,
                 attempts=item.attempts,
                 malformed=item.malformed,
                 available_at=0.0,
                 outcome=examined.outcome,
-                deployment=key,
+                deployment=source_of(item, answer),
                 cost_nano=0,
                 at=self._clock(),
                 cached=True,
@@ -133,10 +107,51 @@ class Landing:
                 cache_key=answer.key,
                 saved_nano=answer.cost_nano,
                 invalid=item.invalid,
-                score=examined.score,
+                score=None if judging else examined.score,
+                judging=judging,
             ),
         )
         return True
+
+    def _awaits_judge(self, run: JobRun, item: Prepared, outcome: Outcome) -> int:
+        """1 for an answer that goes to a judge as soon as it is on the disk, else 0: the item's `judging`."""
+        if not run.asks_judge(outcome):
+            return 0
+        run.storing.add(item.id)
+        return 1
+
+    def _judged_before(self, run: JobRun, item: Prepared, outcome: Outcome, answer: CachedResponse) -> bool:
+        """Settles an item by what a judge said of an equal answer. False: that cannot be used."""
+        found = Heard(
+            run.id,
+            item,
+            heard(run.checks, item, outcome),
+            source_of(item, answer),
+            cost_nano=0,
+            at=self._clock(),
+            cached=True,
+            cache_key=answer.key,
+            saved_nano=answer.cost_nano,
+        )
+        if found.examined.ruling is None:
+            return False
+        self._settle_ruled(run, found)
+        return True
+
+    def _settle_ruled(self, run: JobRun, found: Heard) -> None:
+        """The judge has spoken: the item is done or dead, or its answer is asked for anew."""
+        assert run.judge is not None  # who else has spoken?
+        settled = ruled(found, run.judge, run.policy, self._rng)
+        outcome = settled.record.outcome
+        self._write(run, settled.record)
+        if settled.again is not None:
+            again = settled.again
+            if again.original is not None:
+                again = run.preparer.told(again, judging_of(found.item).answer.text, outcome.message)
+            run.queue.wait(again, self._loop.time() + max(0.0, settled.record.available_at - self._clock()))
+        self._watch(run, outcome, permanent=settled.record.state is ItemState.DEAD)
+        if not judging_of(found.item).answer.cached:
+            self._watch_drift(run, reading(found.item, replace(found.examined, outcome=outcome)))
 
     def unsendable(self, run: JobRun, dead: Unsendable) -> None:
         """Records an item that no request can be made of."""
@@ -153,6 +168,10 @@ class Landing:
             latency_s=0.0,
             cost_nano=0,
         )
+        if item.answered is not None:
+            record = unaskable(run.id, item.id, item.attempts, item.invalid, dead.outcome, at)
+            self._write(run, replace(record, attempt=attempt))
+            return
         self._write(
             run,
             ItemRecord(
@@ -177,6 +196,8 @@ class Landing:
         Cancelled meanwhile, they read it at once: an answer that is here is kept.
         """
         outcome = received(item, index, outcome)
+        if item.judging is not None:
+            return await self._loop.run_in_executor(None, heard, run.checks, item, outcome)
         if run.checks is None or len(outcome.text or "") < LONG_ANSWER:
             return examine(run, item, outcome)
         reading = self._loop.run_in_executor(None, run.checks.examine, outcome, item.columns)
@@ -204,7 +225,10 @@ class Landing:
         run.landed(item)
         item = replace(item, requests=item.requests + 1)
         arrival = Arrival(run, item, lane, examined.outcome, price, examined.score, presumed)
-        answer = self._decide(arrival, call.cache_key)
+        if item.judging is None:
+            answer = self._decide(arrival, call.cache_key)
+        else:
+            answer = self._decide_judged(arrival, examined, call.cache_key)
         self._serve_followers(run, call.cache_key, answer)
         self._watch_quality(arrival)
 
@@ -257,6 +281,42 @@ class Landing:
         self._watch(run, outcome, permanent=isinstance(decision, Dead))
         return entry
 
+    def _decide_judged(self, arrival: Arrival, examined: Examined, key: bytes) -> CachedResponse | None:
+        """Records what a judge's request came to; returns what it said if equal requests may share it."""
+        run, item, outcome = arrival.run, arrival.item, arrival.outcome
+        found = Heard(
+            run.id,
+            item,
+            examined,
+            arrival.lane.key,
+            arrival.cost_nano,
+            self._clock(),
+            presumed_nano=arrival.presumed_nano,
+        )
+        if examined.ruling is not None:
+            self._calibrate(arrival)
+            entry = answer_of(arrival, key)
+            if entry is not None:
+                self.recent.put(entry)
+            self._settle_ruled(run, replace(found, entry=entry))
+            return entry
+        history = History(item.attempts, 0, item.requests)
+        decision = decide(outcome, history, run.judge_policy, now_unix=self._clock(), rng=self._rng)
+        if isinstance(decision, Done):  # an answer that holds no ruling never comes here as one that may be taken
+            raise AssertionError(f"{outcome.cls} without a ruling")
+        settled = unheard(found, None if isinstance(decision, PauseJob) else decision)
+        self._write(run, settled.record)
+        if isinstance(decision, PauseJob):
+            run.queue.push(item)
+            self._stop(arrival, Halt(JobState.PAUSED, decision.reason, decision.message))
+            return None
+        if settled.again is not None:
+            run.queue.wait(settled.again, self._loop.time() + max(0.0, settled.record.available_at - self._clock()))
+        elif not judging_of(item).answer.cached:
+            self._watch_drift(run, reading(item, replace(examined, outcome=Outcome(judging_of(item).answer.cls))))
+        self._watch(run, outcome, permanent=isinstance(decision, Dead))
+        return None
+
     def _calibrate(self, arrival: Arrival) -> None:
         """Learns from what the server counted how far the estimates are off."""
         usage, key = arrival.outcome.usage, arrival.lane.key
@@ -268,13 +328,14 @@ class Landing:
     def _done(self, arrival: Arrival, flags: ItemFlag, entry: CachedResponse | None) -> None:
         if entry is not None:
             self.recent.put(entry)
+        judging = self._awaits_judge(arrival.run, arrival.item, arrival.outcome)
         self._write(
             arrival.run,
             ItemRecord(
                 job_id=arrival.run.id,
                 item_id=arrival.item.id,
-                state=ItemState.DONE,
-                attempts=arrival.item.attempts + 1,
+                state=ItemState.PENDING if judging else ItemState.DONE,
+                attempts=arrival.item.attempts + (not judging),
                 malformed=arrival.item.malformed,
                 available_at=0.0,
                 outcome=arrival.outcome,
@@ -285,8 +346,9 @@ class Landing:
                 cache_entry=entry,
                 keep_raw=arrival.run.spec.keep_raw,
                 invalid=arrival.item.invalid,
-                score=arrival.score,
+                score=None if judging else arrival.score,
                 presumed_nano=arrival.presumed_nano,
+                judging=judging,
             ),
         )
 
@@ -329,9 +391,14 @@ class Landing:
 
     def _watch_quality(self, arrival: Arrival) -> None:
         run = arrival.run
-        if run.drift is None or arrival.outcome.cls not in ANSWERED:
+        if arrival.item.judging is not None or arrival.outcome.cls not in ANSWERED or run.asks_judge(arrival.outcome):
+            return  # what a judge looks at is watched when it has spoken
+        self._watch_drift(run, reading_of(arrival))
+
+    def _watch_drift(self, run: JobRun, answer: Reading) -> None:
+        if run.drift is None:
             return
-        for alert in run.drift.add(reading_of(arrival)):
+        for alert in run.drift.add(answer):
             self._note(run.id, "warning", f"job {run.id}: {alert}")
             self._pause_for(run, alert)
 
@@ -342,72 +409,3 @@ class Landing:
     def _write(self, run: JobRun, record: ItemRecord) -> None:
         run.stats.add(self._loop.time(), record)
         self._record(record)
-
-
-def price_of(lane: Lane, outcome: Outcome, busy_s: float = 0.0) -> int | None:
-    """Nano-dollars that a request cost; None: unknown. `busy_s`: its share of the time that its server was busy."""
-    prices = lane.prices
-    if outcome.cls in UNBILLED and (prices is None or not prices.is_by_time):
-        return 0
-    return None if prices is None else cost(outcome.usage, prices, busy_s=busy_s)
-
-
-def answer_of(arrival: Arrival, key: bytes) -> CachedResponse | None:
-    """The answer as it may be stored and shared; None for one that must not be (cut, or the cache is off)."""
-    outcome = arrival.outcome
-    if outcome.cls is not OutcomeClass.OK or arrival.run.spec.cache is CacheMode.OFF:
-        return None
-    return CachedResponse(
-        key=key,
-        model=outcome.model or arrival.lane.key.model,
-        text=outcome.text or "",
-        finish_reason=outcome.finish_reason,
-        input_tokens=outcome.usage.input_tokens,
-        output_tokens=outcome.usage.output_tokens,
-        cost_nano=arrival.cost_nano,
-    )
-
-
-def received(item: Prepared, index: int, outcome: Outcome) -> Outcome:
-    """The outcome with what only its request can tell: whether the server read the whole prompt."""
-    wire = item.calls[index].wire
-    told = wire.api is Api.OLLAMA and wire.operation is not Operation.EMBED
-    return checked(outcome, item.tokens_in, item.window) if told else outcome
-
-
-def examine(run: JobRun, item: Prepared, outcome: Outcome) -> Examined:
-    """The outcome as the job's checks see it."""
-    return Examined(outcome) if run.checks is None else run.checks.examine(outcome, item.columns)
-
-
-def reading_of(arrival: Arrival) -> Reading:
-    """An answer as drift is told from it."""
-    outcome, text = arrival.outcome, arrival.outcome.text or ""
-    return Reading(
-        item_id=arrival.item.id,
-        row=arrival.item.order[1] + 1,
-        score=arrival.score,
-        failed=outcome.cls is OutcomeClass.INVALID,
-        refused=outcome.cls is OutcomeClass.REFUSED or refuses(text),
-        chars=len(text),
-        latency_s=outcome.latency_s,
-        digest=hash(text),
-    )
-
-
-def attempt_of(arrival: Arrival) -> Attempt:
-    """A failed request, as it is kept."""
-    outcome = arrival.outcome
-    return Attempt(
-        item_id=arrival.item.id,
-        number=arrival.item.requests,
-        at=outcome.started_at,
-        deployment=arrival.lane.key,
-        cls=outcome.cls,
-        status=outcome.status,
-        message=outcome.message,
-        latency_s=outcome.latency_s,
-        input_tokens=outcome.usage.input_tokens,
-        output_tokens=outcome.usage.output_tokens,
-        cost_nano=arrival.cost_nano,
-    )

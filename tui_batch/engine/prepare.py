@@ -10,21 +10,25 @@ from hashlib import blake2b
 import orjson
 
 from tui_batch.domain.endpoint import Api, Deployment, DeploymentKey, Endpoint, Operation
-from tui_batch.domain.item import PendingItem
+from tui_batch.domain.item import Answered, PendingItem
 from tui_batch.domain.job import JobSpec
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.domain.quality import OnInvalid
 from tui_batch.domain.request import Json, PromptRequest, WireRequest
 from tui_batch.engine.correction import SHOWN, corrected
 from tui_batch.engine.prompt_cut import window_of
-from tui_batch.engine.queue import Call, Original, Prepared, Route
-from tui_batch.engine.router import route
+from tui_batch.engine.queue import Call, Judging, Original, Prepared, Route
+from tui_batch.engine.router import judge_route, route
 from tui_batch.engine.rules import Subject, bucket_of, choose, compile_rules
 from tui_batch.engine.timeouts import timeouts_for, with_patience
-from tui_batch.inputs.templates import Renderer, RowError
+from tui_batch.inputs.templates import RenderedRow, Renderer, RowError, compile_text
 from tui_batch.money.tokens import NO_SIZE, Size, TokenEstimator
 from tui_batch.providers.base import Encoded, EncodeError, Provider
+from tui_batch.quality.judging import SCHEMA, judge_of, judge_request
 from tui_batch.quality.kinds import columns_of
+
+_JUDGE_SCHEMA = orjson.dumps(SCHEMA)
+"""What a judge's answers are held to, as the cache's key has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,9 @@ class Preparer:
         self._tells = spec.on_invalid is OnInvalid.TELL
         self._window_for = lru_cache(window_for)
         self._by_name = {endpoint.name: endpoint for endpoint in spec.endpoints}
+        self._judge = judge_of(spec.checks)
+        self._judges = judge_route(spec)
+        self._rubric = None if self._judge is None else compile_text("rubric", self._judge.argument["rubric"])
 
     def prepare(self, page: Sequence[PendingItem]) -> tuple[list[Prepared], list[Unsendable]]:
         """Splits a page into what can be sent and what cannot."""
@@ -84,7 +91,7 @@ class Preparer:
         dead: list[Unsendable] = []
         for item in page:
             try:
-                ready.append(self._prepare(item))
+                ready.append(self._prepare(item) if item.answered is None else self._for_judge(item, item.answered))
             except (RowError, EncodeError) as error:
                 dead.append(Unsendable(item, Outcome(OutcomeClass.BAD_REQUEST, message=str(error))))
             except TooLong as error:
@@ -96,7 +103,11 @@ class Preparer:
         return Deployment(self._by_name[key.endpoint], key.model)
 
     def _prepare(self, item: PendingItem) -> Prepared:
-        row = self._renderer.render(item.data)
+        return self._for_answer(item, self._renderer.render(item.data))
+
+    def _for_answer(self, item: PendingItem, row: RenderedRow) -> Prepared:
+        if self._rubric is not None:
+            self._rubric(row.columns)  # a row that its judge cannot be told of is found out before it costs anything
         subject = Subject(row.request, row.columns)
         keys = route(self._spec, item.variant, row.model or choose(self._rules, subject))
         model = keys[0].model
@@ -126,6 +137,34 @@ class Preparer:
             columns=self._referred(row.columns) if self._references else {},
             original=Original(row.request, size) if self._tells else None,
             prompt_size=size,
+        )
+
+    def _for_judge(self, item: PendingItem, answer: Answered) -> Prepared:
+        """The request to the judge about an answer that is there."""
+        assert self._judge is not None  # no other job has such items
+        assert self._rubric is not None
+        row = self._renderer.render(item.data)
+        rubric = self._rubric(row.columns)
+        request = judge_request(self._judge, rubric, texts_of(row.request), answer.text)
+        size = self._estimator.size(self._judges[0].model, texts_of(request))
+        keys = self._wide_enough(self._judges, size)
+        tokens_in = self._estimator.input_tokens(keys[0], size)
+        limit = max_output(request)
+        tokens_out = self._estimator.output_tokens(keys[0], limit)
+        return Prepared(
+            id=item.id,
+            order=(-item.priority, item.seq, item.variant),
+            route=keys,
+            calls=self._calls(keys, request, (tokens_in, tokens_out), _JUDGE_SCHEMA),
+            tokens_in=tokens_in,
+            tokens_out=tokens_out,
+            max_out=None if limit is None else limit * choices(request),
+            attempts=answer.tries,
+            requests=item.requests,
+            window=window_of(request),
+            bucket=bucket_of(self._spec.buckets, tokens_in),
+            prompt_size=size,
+            judging=Judging(self._for_answer(item, row), answer),
         )
 
     def told(self, item: Prepared, answer: str, wrong: str) -> Prepared:
@@ -163,10 +202,16 @@ class Preparer:
                 raise RowError(f"a check compares answers with the column `{name}`, which this row does not have")
         return {name: columns[name] for name in self._references}
 
-    def _calls(self, keys: Route, request: PromptRequest, tokens: tuple[int, int]) -> tuple[Call, ...]:
-        """A request for each deployment; those of one model in one wire format share their bytes."""
+    def _calls(
+        self, keys: Route, request: PromptRequest, tokens: tuple[int, int], schema: bytes | None = None
+    ) -> tuple[Call, ...]:
+        """A request for each deployment; those of one model in one wire format share their bytes.
+
+        `schema`: what the answers are held to; None: the job's.
+        """
         encoded: dict[tuple[Api, str], Encoded] = {}
-        return tuple(self._call(key, request, tokens, encoded) for key in keys)
+        held_to = self._schema if schema is None else schema
+        return tuple(self._call(key, request, tokens, encoded, held_to) for key in keys)
 
     def _call(
         self,
@@ -174,13 +219,14 @@ class Preparer:
         request: PromptRequest,
         tokens: tuple[int, int],
         encoded: dict[tuple[Api, str], Encoded],
+        schema: bytes,
     ) -> Call:
         deployment = self.deployment(key)
         api = deployment.endpoint.api
         made = encoded.get((api, key.model))
         if made is None:
             made = encoded[api, key.model] = self._provider_for(api).encode(request, key.model)
-        return Call(self._wire(key, api, made, tokens), cache_key(deployment, made, self._schema))
+        return Call(self._wire(key, api, made, tokens), cache_key(deployment, made, schema))
 
     def _wire(self, key: DeploymentKey, api: Api, made: Encoded, tokens: tuple[int, int]) -> WireRequest:
         """The request as it is sent. Streaming is no part of what is asked, so the cache's key is made without it."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tui_batch.domain.endpoint import DeploymentKey
+from tui_batch.domain.item import Answered
 from tui_batch.domain.request import Json, PromptRequest, WireRequest
 from tui_batch.money.tokens import NO_SIZE, Size
 
@@ -31,6 +32,15 @@ class Original:
 
     request: PromptRequest
     size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What a request to a judge is about."""
+
+    asked: Prepared
+    """The item as it asks for its answer: what is sent when the judge turns the answer down."""
+    answer: Answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,8 @@ class Prepared:
     """None: the job does not tell models what was wrong."""
     prompt_size: Size = NO_SIZE
     """The prompt before anything learned is applied: what the server's count is compared with."""
+    judging: Judging | None = None
+    """Set where this asks a judge about the item's answer. `attempts` are then the judge's."""
 
     @property
     def group(self) -> Group:
@@ -85,7 +97,8 @@ class Prepared:
     def held(self) -> int:
         """Bytes that holding it costs: the body, and what checks need beside it."""
         references = sum(len(value) for value in self.columns.values() if isinstance(value, str)) if self.columns else 0
-        return self.size * (1 if self.original is None else 2) + references
+        judged = 0 if self.judging is None else self.judging.asked.held + len(self.judging.answer.text)
+        return self.size * (1 if self.original is None else 2) + references + judged
 
 
 class ReadyQueue:
@@ -94,8 +107,10 @@ class ReadyQueue:
     A heap a group, so that items held up by one deployment or length bucket never stand before items for another.
     """
 
-    def __init__(self, expected: Iterable[Group] = ()) -> None:
+    def __init__(self, expected: Iterable[Group] = (), aside: Iterable[Group] = ()) -> None:
         self._expected = tuple(expected)
+        self._aside = tuple(aside)
+        """Groups of the judge's requests, which come from answers and not from rows that are read."""
         self._ready: dict[Group, list[tuple[tuple[int, int, int], int, Prepared]]] = {}
         self._waiting: list[tuple[float, int, Prepared]] = []
         self._count = 0
@@ -113,7 +128,7 @@ class ReadyQueue:
     def scarcest(self) -> int:
         """Ready items of the expected group that has fewest; all ready items where no groups are told apart."""
         if len(self._expected) < 2:
-            return self._count - len(self._waiting)
+            return self._count - len(self._waiting) - sum(len(self._ready.get(group, ())) for group in self._aside)
         return min(len(self._ready.get(group, ())) for group in self._expected)
 
     def push(self, item: Prepared) -> None:

@@ -33,6 +33,12 @@ def routes_of(spec: JobSpec) -> tuple[Route, ...]:
     return tuple(dict.fromkeys(route(spec, variant, None) for variant in range(variants(spec))))
 
 
+def judge_route(spec: JobSpec) -> Route:
+    """The deployments that may judge an answer; none without a judge."""
+    ref = spec.judge
+    return () if ref is None else tuple(DeploymentKey(endpoint, ref.model) for endpoint in ref.endpoints)
+
+
 def _refs(spec: JobSpec, variant: int, model: str | None) -> Iterable[ModelRef]:
     if model is not None:
         named = [ref for ref in spec.models if ref.model == model]

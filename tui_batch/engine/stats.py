@@ -27,7 +27,7 @@ def counted(counters: Counters, record: ItemRecord) -> Counters:
         dead=counters.dead + (record.state is ItemState.DEAD),
         pending=counters.pending - final,
         cancelled=counters.cancelled,
-        cached=counters.cached + record.cached,
+        cached=counters.cached + record.is_hit - record.recanted,
         requests=counters.requests + asked,
         tokens_in=counters.tokens_in + (usage.input_tokens or 0) * asked,
         tokens_out=counters.tokens_out + (usage.output_tokens or 0) * asked,
@@ -71,14 +71,14 @@ class JobStats:
         self._costs.add(record.cost_nano or 0, ended=record.state is not ItemState.PENDING)
         if record.attempt is not None:
             self.failures[record.outcome.cls] += 1
+        if record.keeps_answer and record.state is not ItemState.DEAD and not record.cached:
+            self._latency.add(record.outcome.latency_s)
+            self._recent.add(now, record.outcome.latency_s)
         if record.state is ItemState.PENDING:
             return
         self._finished.add(now, 1)
         if record.score is not None:
             self.scored = Scored(self.scored.count + 1, self.scored.total + record.score)
-        if record.state is ItemState.DONE and not record.cached:
-            self._latency.add(record.outcome.latency_s)
-            self._recent.add(now, record.outcome.latency_s)
 
     def rate(self, now: float) -> float:
         """Items finished per second lately."""

@@ -6,12 +6,15 @@ import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 
-from pydantic import BaseModel, BeforeValidator, Field, create_model, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, JsonValue, create_model, model_validator
 
 from tui_batch.domain.quality import Check, DriftRule
+from tui_batch.errors import UserError
 from tui_batch.inputs.job_parts import Name, Part
+from tui_batch.inputs.templates import check_template
 from tui_batch.inputs.yaml_document import Document
 from tui_batch.quality.checks import check_settings
+from tui_batch.quality.judging import JUDGE, judge_of
 from tui_batch.quality.kinds import KINDS, Shape
 
 if TYPE_CHECKING:
@@ -49,12 +52,26 @@ class Range(Part):
         return self
 
 
+class Judge(Part):
+    """Another model that scores answers by a rubric."""
+
+    model: Name
+    """The model that judges."""
+    rubric: Name
+    """What makes an answer good, in words; a template over the row's columns, as prompts are."""
+    endpoint: Name | None = None
+    """The endpoint that serves it; without it, it is looked for as the job's own models are."""
+    params: dict[str, JsonValue] | None = None
+    """Parameters of its requests; max_tokens 1000 where nothing is said."""
+
+
 _ANNOTATIONS: dict[Shape, Any] = {
     Shape.NOTHING: Literal[True],
     Shape.TEXTS: Annotated[tuple[Name, ...], Field(min_length=1)],
     Shape.PATTERN: Name,
     Shape.COLUMN: Name,
     Shape.RANGE: Range,
+    Shape.JUDGE: Judge,
 }
 
 
@@ -113,6 +130,17 @@ def check_checks(document: Document, job: JobFile) -> None:
             check_settings(check)
         except ValueError as error:
             raise document.error((*where, check.kind), f"cannot be used: {error}") from None
+        if check.kind == JUDGE:
+            _check_judge(document, (*where, JUDGE), check, job)
+
+
+def _check_judge(document: Document, where: tuple[str | int, ...], check: Check, job: JobFile) -> None:
+    if judge_of(map(_check, job.checks)) != check:
+        raise document.error(where, "is the second judge", "Give one judge, with all that matters in its rubric.")
+    try:
+        check_template("rubric", check.argument["rubric"])
+    except UserError as error:
+        raise document.error((*where, "rubric"), error.message, error.remedy) from None
 
 
 def checks_of(job: JobFile) -> tuple[Check, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -84,6 +84,12 @@ def compile_prompt(spec: JobSpec) -> Renderer:
     if spec.operation is Operation.EMBED and spec.system:
         raise UserError("an embedding has no system text", remedy="Leave the system text out.")
     return _ColumnRenderer(spec)
+
+
+def compile_text(which: str, text: str) -> Callable[[Mapping[str, Json]], str]:
+    """Another template over a row's columns. Raises UserError as compile_prompt does; the result raises RowError."""
+    template = _Template(which, text)
+    return lambda columns: template.render(dict(columns))
 
 
 def check_template(which: str, text: str) -> None:

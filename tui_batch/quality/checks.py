@@ -13,6 +13,7 @@ from tui_batch.domain.quality import Check
 from tui_batch.domain.request import Json
 from tui_batch.errors import UserError
 from tui_batch.quality.answers import Answer, Unreadable
+from tui_batch.quality.judging import JUDGE, Ruling
 from tui_batch.quality.kinds import KINDS, Measure, Test, columns_of
 
 if TYPE_CHECKING:
@@ -43,6 +44,15 @@ class Examined:
     outcome: Outcome
     score: float | None = None
     """The mean of the scores that were given; None: no check gives one, or the row has no reference."""
+    scores: int = 0
+    """How many scores that is the mean of."""
+    ruling: Ruling | None = None
+    """What a judge said; None: it was not asked, or said nothing."""
+
+    def ruled(self, ruling: Ruling, outcome: Outcome) -> Examined:
+        """With a judge's score among the others; `outcome` is that of the judge's request."""
+        score = ((self.score or 0.0) * self.scores + ruling.score) / (self.scores + 1)
+        return Examined(outcome, score, self.scores + 1, ruling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +76,9 @@ class Checks:
         score = sum(scores) / len(scores) if scores else None
         wrong = dict.fromkeys(verdict.message for verdict in verdicts if verdict.message)
         if not wrong or (cut and not self.cut_fails):
-            return Examined(outcome, score)
-        return Examined(replace(outcome, cls=OutcomeClass.INVALID, message=_short("; ".join(wrong))), score)
+            return Examined(outcome, score, len(scores))
+        invalid = replace(outcome, cls=OutcomeClass.INVALID, message=_short("; ".join(wrong)))
+        return Examined(invalid, score, len(scores))
 
 
 def compile_checks(spec: JobSpec) -> Checks | None:
@@ -77,7 +88,7 @@ def compile_checks(spec: JobSpec) -> Checks | None:
     """
     examiners = [] if spec.schema is None else [_schema_examiner(spec.schema)]
     check_operation(spec)
-    examiners += [_examiner(check) for check in spec.checks]
+    examiners += [_examiner(check) for check in spec.checks if check.kind != JUDGE]
     cut_fails = any(check.kind == "not_cut" for check in spec.checks)
     return Checks(tuple(examiners), cut_fails, columns_of(spec.checks)) if examiners else None
 

@@ -14,6 +14,7 @@ from enum import Enum, auto
 from tui_batch.domain.quality import Check
 from tui_batch.domain.request import Json
 from tui_batch.quality.answers import Answer
+from tui_batch.quality.judging import JUDGE
 from tui_batch.quality.patterns import matcher
 from tui_batch.quality.texts import column_text, last_number, plain, token_f1
 
@@ -51,11 +52,13 @@ class Shape(Enum):
     """The column that holds the reference. An empty one leaves the row without a score."""
     RANGE = auto()
     """A mapping with min, max or both."""
+    JUDGE = auto()
+    """A mapping with the model that judges, its rubric and, where they are said, its endpoint and parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of check. It has either a `test` or a `measure`, made from the check's settings.
+    """One kind of check. It has either a `test` or a `measure`, made from the check's settings; a judge has neither.
 
     Both makers raise ValueError with the reason for settings that cannot be used.
     """
@@ -192,6 +195,12 @@ KINDS: Mapping[str, Kind] = {
             "Scores by the words that the answer shares with this column (token F1).",
             measure=_f1,
             takes=_SCORED,
+        ),
+        Kind(
+            JUDGE,
+            Shape.JUDGE,
+            "Scores by what another model makes of the answer, by a rubric. One in a job.",
+            takes=frozenset({"at_least"}),
         ),
     )
 }

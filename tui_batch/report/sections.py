@@ -221,6 +221,7 @@ _FLAGS = {
     ItemFlag.TRUNCATED: "answers were cut by a length limit.",
     ItemFlag.PROMPT_CUT: "prompts were cut by the server, which read only a part.",
     ItemFlag.CHECK_FAILED: "answers fail a check and were taken all the same.",
+    ItemFlag.UNJUDGED: "answers have no score of the judge, which could not be had.",
 }
 
 

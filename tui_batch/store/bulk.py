@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from tui_batch.domain.item import ItemFlag
 from tui_batch.domain.job import TERMINAL, JobState, PauseReason
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.store.connection import transaction
@@ -120,14 +121,19 @@ def _reopen(conn: sqlite3.Connection, job_id: int) -> None:
 
 
 def cancel_chunk(conn: sqlite3.Connection, job_id: int, limit: int, now: float) -> int:
-    """Cancels the next pending items and returns how many; 0 at the end."""
-    sql = """UPDATE item SET state = 'cancelled', finished_at = ? WHERE id IN
-        (SELECT id FROM item WHERE job_id = ? AND state = 'pending' LIMIT ?)"""
+    """Ends the next pending items and returns how many; 0 at the end.
+
+    One whose answer is there, and only its judge was missing, is done; all others are cancelled.
+    """
+    sql = """UPDATE item SET state = CASE WHEN judging THEN 'done' ELSE 'cancelled' END,
+          flags = CASE WHEN judging THEN flags | ? ELSE flags END, judging = 0, finished_at = ?
+        WHERE id IN (SELECT id FROM item WHERE job_id = ? AND state = 'pending' LIMIT ?) RETURNING state"""
     with transaction(conn):
-        count = conn.execute(sql, (now, job_id, limit)).rowcount
-        sql = "UPDATE job SET pending = pending - ?, cancelled = cancelled + ? WHERE id = ?"
-        conn.execute(sql, (count, count, job_id))
-    return count
+        states = [state for (state,) in conn.execute(sql, (ItemFlag.UNJUDGED.value, now, job_id, limit)).fetchall()]
+        done = states.count("done")
+        sql = "UPDATE job SET pending = pending - ?, done = done + ?, cancelled = cancelled + ? WHERE id = ?"
+        conn.execute(sql, (len(states), done, len(states) - done, job_id))
+    return len(states)
 
 
 def start_delete(

@@ -43,11 +43,22 @@ def edit_row(conn: sqlite3.Connection, item_id: int, data: bytes, now: float) ->
         _check_editable(item_id, state, job_id, owner)
         new = conn.execute("INSERT INTO payload(data) VALUES (?)", (data.decode(),)).lastrowid
         conn.execute("UPDATE item SET payload_id = ? WHERE id = ?", (new, item_id))
+        _drop_answer(conn, item_id, job_id)
         conn.execute(
             "DELETE FROM payload WHERE id = ? AND NOT EXISTS (SELECT 1 FROM item WHERE item.payload_id = payload.id)",
             (payload_id,),
         )
         insert_event(conn, job_id, now, "info", f"row {seq + 1} (item {item_id}) was edited")
+
+
+def _drop_answer(conn: sqlite3.Connection, item_id: int, job_id: int) -> None:
+    """An answer that waits for its judge is one to the row as it was; what it cost stays counted."""
+    waits = conn.execute("SELECT cached FROM item WHERE id = ? AND judging > 0", (item_id,)).fetchone()
+    if waits is None:
+        return
+    conn.execute("UPDATE job SET cached = cached - ? WHERE id = ?", (waits[0], job_id))
+    conn.execute("UPDATE item SET judging = 0, cached = 0, flags = 0 WHERE id = ?", (item_id,))
+    conn.execute("DELETE FROM result WHERE item_id = ?", (item_id,))
 
 
 def _check_editable(item_id: int, state: str, job_id: int, owner: str | None) -> None:

@@ -44,6 +44,7 @@ _FLAGS = {
     "truncated": ItemFlag.TRUNCATED,
     "prompt_cut": ItemFlag.PROMPT_CUT,
     "check_failed": ItemFlag.CHECK_FAILED,
+    "unjudged": ItemFlag.UNJUDGED,
 }
 
 _TEXTS = ("custom_id", "payload.data", "result.text", "result.message")

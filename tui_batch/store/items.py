@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
 from tui_batch.domain.endpoint import DeploymentKey
-from tui_batch.domain.item import Attempt, ItemFlag, ItemState, PendingItem
+from tui_batch.domain.item import Answered, Attempt, ItemFlag, ItemState, PendingItem
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.request import Json
 from tui_batch.domain.stored import (
@@ -43,7 +44,9 @@ _ROW = f"""item.id, seq, variant, line, custom_id, state, priority, attempts, re
 _EXCERPT = f"substr(coalesce(result.message, result.text, ''), 1, {EXCERPT})"
 
 _PENDING = """id, seq, variant, custom_id, priority, attempts, malformed, available_at,
-  (SELECT CAST(data AS BLOB) FROM payload WHERE payload.id = item.payload_id), requests, invalid"""
+  (SELECT CAST(data AS BLOB) FROM payload WHERE payload.id = item.payload_id), requests, invalid,
+  judging, CASE WHEN judging THEN (SELECT text FROM result WHERE item_id = item.id) END, outcome, flags, cached,
+  latency_ms"""
 
 _EXPORT = f"""item.id, seq, variant, line, custom_id, state, outcome, CAST(payload.data AS BLOB), result.text,
   coalesce(result.message, ''), result.finish_reason, endpoint, model, tokens_in, tokens_out, {_COST}, latency_ms,
@@ -78,6 +81,10 @@ class Items:
         if among:
             return await self._feed.read(partial(_pending_among, job_id=job_id, after=after, among=among, limit=limit))
         return await self._feed.read(partial(_pending, job_id=job_id, after=after, limit=limit, max_bytes=max_bytes))
+
+    async def unjudged(self, job_id: int, ids: Sequence[int]) -> list[PendingItem]:
+        """Those of these items that have an answer and wait for its judge, in the order of sending."""
+        return await self._feed.read(partial(_unjudged, job_id=job_id, ids=ids))
 
     async def count_pending(self, job_id: int) -> int:
         """Pending items, counted."""
@@ -214,7 +221,22 @@ def _pending_among(
         AND seq IN (SELECT value FROM json_each(?)) AND (-priority, seq, variant) > (?, ?, ?)
         ORDER BY priority DESC, seq, variant LIMIT ?"""
     given = (job_id, json.dumps(list(among)), -priority, seq, variant, limit)
-    return [PendingItem(*row) for row in conn.execute(sql, given).fetchall()]
+    return [_pending_item(row) for row in conn.execute(sql, given).fetchall()]
+
+
+def _unjudged(conn: sqlite3.Connection, job_id: int, ids: Sequence[int]) -> list[PendingItem]:
+    sql = f"""SELECT {_PENDING} FROM item WHERE id IN (SELECT value FROM json_each(?))
+        AND job_id = ? AND state = 'pending' AND judging > 0 ORDER BY priority DESC, seq, variant"""
+    return [_pending_item(row) for row in conn.execute(sql, (json.dumps(list(ids)), job_id)).fetchall()]
+
+
+def _pending_item(row: Row) -> PendingItem:
+    *values, judging, text, cls, flags, cached, latency_ms = row
+    if not judging:
+        return PendingItem(*values)
+    seconds = (latency_ms or 0) / 1000
+    answer = Answered(text or "", OutcomeClass(cls), ItemFlag(flags), bool(cached), seconds, judging - 1)
+    return replace(PendingItem(*values), answered=answer)
 
 
 def _up_to(cursor: sqlite3.Cursor, max_bytes: int) -> tuple[list[PendingItem], int]:
@@ -222,8 +244,8 @@ def _up_to(cursor: sqlite3.Cursor, max_bytes: int) -> tuple[list[PendingItem], i
     items: list[PendingItem] = []
     room = max_bytes
     for row in cursor:
-        items.append(PendingItem(*row))
-        room -= len(items[-1].data)
+        items.append(item := _pending_item(row))
+        room -= len(item.data) + (0 if item.answered is None else len(item.answered.text))
         if room <= 0:
             break
     # A cursor left half-way would keep its read transaction open.
@@ -277,7 +299,7 @@ def _export_row(row: Row) -> ExportRow:
 
 def _detail(conn: sqlite3.Connection, item_id: int) -> ItemDetail:
     item = f"""SELECT {_ROW}, {_EXCERPT}, score, job_id, CAST(payload.data AS BLOB), result.text,
-        coalesce(result.message, ''), finish_reason, request_id, raw FROM item
+        coalesce(result.message, ''), finish_reason, request_id, raw, coalesce(result.reason, '') FROM item
         JOIN payload ON payload.id = item.payload_id LEFT JOIN result ON result.item_id = item.id WHERE item.id = ?"""
     failed = """SELECT number, at, endpoint, model, class, status, message, latency_ms, tokens_in, tokens_out,
         cost_nano FROM attempt WHERE item_id = ? ORDER BY id"""
@@ -286,9 +308,11 @@ def _detail(conn: sqlite3.Connection, item_id: int) -> ItemDetail:
         tries = conn.execute(failed, (item_id,)).fetchall()
     if row is None:
         raise UserError(f"There is no item {item_id}.", remedy="See a job's items: llmbatch-tui items JOB")
-    job_id, data, text, message, finish_reason, request_id, raw = row[22:]
+    job_id, data, text, message, finish_reason, request_id, raw, reason = row[22:]
     attempts = tuple(_attempt(item_id, one) for one in tries)
-    return ItemDetail(_item_row(row[:22]), job_id, data, text, message, finish_reason, request_id, raw, attempts)
+    return ItemDetail(
+        _item_row(row[:22]), job_id, data, text, message, finish_reason, request_id, raw, attempts, reason
+    )
 
 
 def _attempt(item_id: int, row: Row) -> Attempt:

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from tui_batch.domain.item import ItemRecord, ItemState
+from tui_batch.domain.item import ItemRecord, ItemState, Leg
 from tui_batch.domain.spending import Secured, Spent, day_of
 from tui_batch.store.connection import Connection, transaction
 
@@ -110,8 +110,8 @@ def enter(conn: sqlite3.Connection, records: Sequence[ItemRecord], now: float) -
 def _amounts(record: ItemRecord) -> tuple[int, ...]:
     """What a record adds, in the order of _FIELDS."""
     if record.cached:
-        settled = record.state is not ItemState.PENDING
-        return (0, int(settled), 0, 0, 0, 0, 0, (record.saved_nano or 0) * settled)
+        settled = record.state is not ItemState.PENDING or record.judging > 0
+        return (0, int(settled and record.leg is Leg.ANSWER), 0, 0, 0, 0, 0, (record.saved_nano or 0) * settled)
     usage, cost = record.outcome.usage, record.cost_nano
     tokens = (usage.input_tokens or 0, usage.output_tokens or 0)
     return (1, 0, *tokens, cost or 0, int(cost is None), record.presumed_nano if cost is None else 0, 0)

@@ -11,7 +11,7 @@ from pathlib import Path
 from tui_batch.errors import UserError
 from tui_batch.store import calibration, ledger
 from tui_batch.store.connection import connect_reader, create_file, transaction
-from tui_batch.store.schema import FIRST, SCORES
+from tui_batch.store.schema import FIRST, JUDGING, SCORES
 
 _LEDGER = (
     "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at REAL NOT NULL)"
@@ -38,11 +38,17 @@ def _scores(conn: sqlite3.Connection) -> None:
         conn.execute(statement)
 
 
+def _judging(conn: sqlite3.Connection) -> None:
+    for statement in JUDGING:
+        conn.execute(statement)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("first tables", _first),
     Migration("scores", _scores),
     Migration("ledger", ledger.create),
     Migration("calibration", calibration.create),
+    Migration("judging", _judging),
 )
 
 

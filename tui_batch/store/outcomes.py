@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from tui_batch.domain.item import Attempt, CachedResponse, ItemRecord, ItemState
+from tui_batch.domain.item import Attempt, CachedResponse, ItemRecord, ItemState, Leg
+from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.store import ledger
 from tui_batch.store.connection import transaction
 from tui_batch.store.events import insert_event
@@ -20,12 +21,27 @@ from tui_batch.store.events import insert_event
 _SETTLE = """
 UPDATE item SET
   state = ?, attempts = ?, malformed = ?, available_at = ?, outcome = ?, cached = ?, flags = ?,
-  endpoint = ?, model = ?, latency_ms = ?, started_at = ?, finished_at = ?, score = ?, invalid = ?,
+  endpoint = ?, model = ?, latency_ms = ?, started_at = ?, finished_at = ?, score = ?, invalid = ?, judging = ?,
   requests = requests + ?, unpriced = unpriced + ?, saved_nano = saved_nano + ?,
   tokens_in = coalesce(tokens_in + ?, tokens_in, ?), tokens_out = coalesce(tokens_out + ?, tokens_out, ?),
   cost_nano = coalesce(cost_nano + ?, cost_nano, ?)
 WHERE id = ? AND job_id = ? AND state = ?
 """
+
+_VERDICT = """
+UPDATE item SET
+  state = ?, attempts = ?, invalid = ?, available_at = ?, outcome = coalesce(?, outcome), flags = flags | ?,
+  score = ?, finished_at = ?, judging = ?, cached = CASE WHEN ? THEN 0 ELSE cached END,
+  requests = requests + ?, unpriced = unpriced + ?, saved_nano = saved_nano + ?,
+  tokens_in = coalesce(tokens_in + ?, tokens_in, ?), tokens_out = coalesce(tokens_out + ?, tokens_out, ?),
+  cost_nano = coalesce(cost_nano + ?, cost_nano, ?)
+WHERE id = ? AND job_id = ? AND state = ? AND judging > 0
+"""
+"""What a judge's request came to: where the answer came from and how long it took is not touched."""
+
+_RULED = "UPDATE result SET reason = ?, message = ? WHERE item_id = ?"
+
+_TURNED_DOWN = "DELETE FROM result WHERE item_id = ?"
 
 _SPEND = """
 UPDATE item SET
@@ -64,9 +80,6 @@ UPDATE job SET
 WHERE id = ?
 """
 
-_KEPT = frozenset({ItemState.DONE, ItemState.DEAD})
-"""States that come with a result row."""
-
 
 @dataclass(slots=True)
 class _Delta:
@@ -97,8 +110,8 @@ class _Delta:
         """Counts the item's way from one state to the next."""
         self.states[before] -= 1
         self.states[r.state] += 1
-        if _is_hit(r):
-            self.cached += 1
+        self.cached += r.is_hit - r.recanted
+        if _saves(r):
             self.saved_nano += r.saved_nano or 0
 
     def row(self, job_id: int) -> tuple[int, ...]:
@@ -125,7 +138,13 @@ def commit_batch(conn: sqlite3.Connection, records: Sequence[ItemRecord], now: f
 
 
 def _commit_usual(conn: sqlite3.Connection, records: Sequence[ItemRecord], now: float) -> None:
-    changed = conn.executemany(_SETTLE, [_settle_row(r, ItemState.PENDING) for r in records]).rowcount
+    answers = [r for r in records if r.leg is Leg.ANSWER]
+    verdicts = [r for r in records if r.leg is Leg.JUDGE]
+    if verdicts and not {r.item_id for r in verdicts}.isdisjoint(r.item_id for r in answers):
+        raise _Unusual  # an answer turned down and the next one: in order, one by one
+    changed = conn.executemany(_SETTLE, [_settle_row(r, ItemState.PENDING) for r in answers]).rowcount if answers else 0
+    if verdicts:
+        changed += conn.executemany(_VERDICT, [_verdict_row(r, ItemState.PENDING) for r in verdicts]).rowcount
     if changed != len(records):
         raise _Unusual
     deltas: dict[int, _Delta] = {}
@@ -142,13 +161,22 @@ def _commit_usual(conn: sqlite3.Connection, records: Sequence[ItemRecord], now: 
 
 def _write_beside(conn: sqlite3.Connection, records: Sequence[ItemRecord], now: float) -> None:
     """Results, attempts and cache: everything but the items' own rows."""
-    conn.executemany(_RESULT, [_result_row(r) for r in records if r.state in _KEPT])
+    conn.executemany(_RESULT, [_result_row(r) for r in records if r.keeps_answer])
+    if verdicts := [r for r in records if r.leg is Leg.JUDGE and not r.judging]:
+        _write_verdicts(conn, verdicts)
     if attempts := [_attempt_row(r.attempt) for r in records if r.attempt is not None]:
         conn.executemany(_ATTEMPT, attempts)
     if entries := [_cache_row(r.cache_entry, now) for r in records if r.cache_entry is not None]:
         conn.executemany(_CACHE, entries)
     if hits := [(now, r.cache_key) for r in records if r.cached and r.cache_key is not None]:
         conn.executemany(_HIT, hits)
+
+
+def _write_verdicts(conn: sqlite3.Connection, verdicts: Sequence[ItemRecord]) -> None:
+    """The judge's words beside the answers, and an end to answers that are asked for anew."""
+    kept = [r for r in verdicts if r.state is not ItemState.PENDING]
+    conn.executemany(_RULED, [(r.reason or None, _message(r), r.item_id) for r in kept])
+    conn.executemany(_TURNED_DOWN, [(r.item_id,) for r in verdicts if r.state is ItemState.PENDING])
 
 
 def _write_deltas(conn: sqlite3.Connection, deltas: dict[int, _Delta]) -> None:
@@ -189,7 +217,10 @@ def _commit_one(conn: sqlite3.Connection, r: ItemRecord, now: float) -> None:
     delta.spend(r)
     # A paid answer is kept even for a cancelled item. Beyond that, what is settled stays as it is.
     if before is ItemState.PENDING or (before is ItemState.CANCELLED and r.state is ItemState.DONE):
-        conn.execute(_SETTLE, _settle_row(r, before))
+        if r.leg is Leg.ANSWER:
+            conn.execute(_SETTLE, _settle_row(r, before))
+        else:
+            conn.execute(_VERDICT, _verdict_row(r, before))
         delta.settle(r, before)
         _write_beside(conn, [r], now)
     else:
@@ -207,18 +238,28 @@ def _keep_late(conn: sqlite3.Connection, r: ItemRecord, before: ItemState, now: 
     insert_event(conn, r.job_id, now, "warning", text)
 
 
-def _is_hit(r: ItemRecord) -> bool:
-    """Answered by the cache for good; an item that goes on waiting is no hit, whatever it was offered."""
-    return r.cached and r.state is not ItemState.PENDING
+def _saves(r: ItemRecord) -> bool:
+    """Whether a stored response took the place of a request: an answer for good, or whatever a judge said."""
+    return r.cached and (r.leg is Leg.JUDGE or r.keeps_answer)
 
 
 def _settle_row(r: ItemRecord, before: ItemState) -> tuple[object, ...]:
     outcome, deployment = r.outcome, r.deployment
     endpoint, model = deployment if deployment is not None else (None, outcome.model)
     return (
-        *(r.state.value, r.attempts, r.malformed, r.available_at, outcome.cls.value, int(_is_hit(r)), r.flags.value),
+        *(r.state.value, r.attempts, r.malformed, r.available_at, outcome.cls.value, int(r.is_hit), r.flags.value),
         *(endpoint, model, round(outcome.latency_s * 1000), outcome.started_at or None),
-        *(None if r.state is ItemState.PENDING else r.at, r.score, r.invalid),
+        *(None if r.state is ItemState.PENDING else r.at, r.score, r.invalid, r.judging),
+        *_spent(r),
+        *(r.item_id, r.job_id, before.value),
+    )
+
+
+def _verdict_row(r: ItemRecord, before: ItemState) -> tuple[object, ...]:
+    turned_down = r.outcome.cls.value if r.outcome.cls is OutcomeClass.INVALID else None
+    return (
+        *(r.state.value, r.attempts, r.invalid, r.available_at, turned_down, r.flags.value),
+        *(r.score, None if r.state is ItemState.PENDING else r.at, r.judging, int(r.recanted)),
         *_spent(r),
         *(r.item_id, r.job_id, before.value),
     )
@@ -230,7 +271,7 @@ def _spent(r: ItemRecord) -> tuple[int | None, ...]:
     A cache hit made no request: its answer's tokens were paid for elsewhere.
     """
     if r.cached or r.deployment is None:
-        return (0, 0, (r.saved_nano or 0) if _is_hit(r) else 0, None, None, None, None, None, None)
+        return (0, 0, (r.saved_nano or 0) if _saves(r) else 0, None, None, None, None, None, None)
     tokens_in, tokens_out = r.outcome.usage.input_tokens, r.outcome.usage.output_tokens
     tokens = (tokens_in, tokens_in, tokens_out, tokens_out)
     return (1, int(r.cost_nano is None), 0, *tokens, r.cost_nano, r.cost_nano)
@@ -238,9 +279,12 @@ def _spent(r: ItemRecord) -> tuple[int | None, ...]:
 
 def _result_row(r: ItemRecord) -> tuple[object, ...]:
     outcome = r.outcome
-    message = outcome.message if r.state is ItemState.DEAD else None
     raw = outcome.raw if r.keep_raw else None
-    return (r.item_id, outcome.text, outcome.finish_reason, outcome.request_id, message, raw)
+    return (r.item_id, outcome.text, outcome.finish_reason, outcome.request_id, _message(r), raw)
+
+
+def _message(r: ItemRecord) -> str | None:
+    return r.outcome.message if r.state is ItemState.DEAD else None
 
 
 def _attempt_row(a: Attempt) -> tuple[object, ...]:
@@ -265,7 +309,7 @@ def _cleaned(r: ItemRecord) -> ItemRecord:
     )
     attempt = r.attempt and replace(r.attempt, message=_clean(r.attempt.message) or "")
     entry = r.cache_entry and replace(r.cache_entry, text=_clean(r.cache_entry.text) or "")
-    return replace(r, outcome=outcome, attempt=attempt, cache_entry=entry)
+    return replace(r, outcome=outcome, attempt=attempt, cache_entry=entry, reason=_clean(r.reason) or "")
 
 
 def _clean(text: str | None) -> str | None:

@@ -19,7 +19,8 @@ SELECT job.id, job.knobs ->> '$.concurrency', item.endpoint, item.model, max(ite
   max(coalesce(item.finished_at, item.started_at)), count(*),
   sum(coalesce(item.tokens_in, 0) + coalesce(item.tokens_out, 0)), sum(item.latency_ms) / 1000.0
 FROM item JOIN job ON job.id = item.job_id
-WHERE item.job_id IN ({_JOBS}) AND item.state = 'done' AND item.cached = 0 AND item.started_at >= :since
+WHERE item.job_id IN ({_JOBS}) AND (item.state = 'done' OR item.judging > 0) AND item.cached = 0
+  AND item.started_at >= :since
 GROUP BY job.id, item.endpoint, item.model, CAST(item.started_at / :bucket_s AS INTEGER)
 """
 

@@ -164,5 +164,11 @@ SCORES = (
 )
 """Statements of the second migration: what checks say about answers. Adding a column rewrites no row."""
 
+JUDGING = (
+    "ALTER TABLE item ADD COLUMN judging INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE result ADD COLUMN reason TEXT",
+)
+"""Statements of a later migration: an item that waits for its judge, and the judge's words."""
+
 FIRST = (JOB, PAYLOAD, ITEM, RESULT, ATTEMPT, RESPONSE_CACHE, COMMAND, EVENT, *INDEXES)
 """Statements of the first migration, in order."""

@@ -31,7 +31,7 @@ VALUES: Mapping[Choice, tuple[str, ...]] = {
     Choice.STATE: tuple(state.value for state in ItemState),
     Choice.CLASS: tuple(cls.value for cls in OutcomeClass),
     Choice.CACHED: ("yes", "no"),
-    Choice.FLAG: ("truncated", "prompt_cut", "check_failed"),
+    Choice.FLAG: ("truncated", "prompt_cut", "check_failed", "unjudged"),
 }
 """Choices that have a fixed list of values."""
 

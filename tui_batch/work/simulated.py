@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tui_batch.domain.endpoint import SIMULATED, Api, Endpoint, Operation
+from tui_batch.domain.quality import Check
 from tui_batch.engine.compose import Composed
 from tui_batch.inputs.draft import JobDraft, ModelChoice
 from tui_batch.providers.catalog import guess_api, owner_of
+from tui_batch.quality.judging import JUDGE
 from tui_batch.settings import Settings
 
 NAME = "simulator"
@@ -24,8 +26,13 @@ def simulated(draft: JobDraft, settings: Settings) -> tuple[JobDraft, Settings]:
     default = ModelChoice(_MODELS.get(draft.operation or Operation.CHAT, _MODEL))
     models = tuple(replace(choice, endpoints=()) for choice in draft.models) or (default,)
     others = tuple(other for other in settings.endpoints if other.name != NAME)
-    draft = replace(draft, endpoint=NAME, base_url=None, api=None, models=models)
+    checks = tuple(_at_simulator(check) for check in draft.checks)
+    draft = replace(draft, endpoint=NAME, base_url=None, api=None, models=models, checks=checks)
     return draft, replace(settings, endpoints=(*others, endpoint))
+
+
+def _at_simulator(check: Check) -> Check:
+    return replace(check, argument={**check.argument, "endpoint": NAME}) if check.kind == JUDGE else check
 
 
 def simulator_endpoint() -> Endpoint:

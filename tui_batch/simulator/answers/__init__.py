@@ -11,11 +11,14 @@ from tui_batch.simulator.answers import arithmetic, prose
 from tui_batch.simulator.answers.labels import choose, offered_labels
 from tui_batch.simulator.answers.schemas import described_schema, fill
 from tui_batch.simulator.answers.vectors import embed as embed
-from tui_batch.simulator.chance import digest
+from tui_batch.simulator.chance import digest, draw
 from tui_batch.simulator.wire import Ask
 
 _MOST_READ = 20_000
 """Characters of a prompt that are looked at. Longer prompts are counted whole but not understood better."""
+
+_GOOD = 0.75
+"""From this score on, a judge's reason is praise."""
 
 _TAGGED = re.compile(
     r"<(message|text|document|ticket|review|input|email|question|comment|article)>\s*(.*?)\s*</\1>",
@@ -35,6 +38,8 @@ def reply(ask: Ask, seed: int) -> str:
     text, rest = split_subject(ask.prompt[-_MOST_READ:])
     instructions = f"{ask.system[:_MOST_READ]}\n{rest}"
     schema = _schema_for(ask, instructions)
+    if _asks_for_verdict(schema):
+        return _verdict(ask, seed)
     if schema is not None:
         return orjson.dumps(fill(schema, text, seed)).decode()
     labels = offered_labels(instructions)
@@ -43,6 +48,18 @@ def reply(ask: Ask, seed: int) -> str:
     if arithmetic.is_problem(text) or (_NUMBER_WANTED.search(instructions) and arithmetic.has_numbers(text)):
         return _number(text, instructions)
     return prose.write(text, digest(seed, ask.model, ask.system, ask.prompt))
+
+
+def _asks_for_verdict(schema: Json) -> bool:
+    """Whether a score with its reason is asked for and nothing else, as of a judge."""
+    return isinstance(schema, dict) and set(schema.get("properties") or ()) == {"reason", "score"}
+
+
+def _verdict(ask: Ask, seed: int) -> str:
+    """A judge's score from 0.5 to 1, the same for the same case."""
+    score = round(0.5 + draw(seed, ask.model, ask.system, ask.prompt) / 2, 2)
+    reason = "It answers what was asked." if score >= _GOOD else "It answers only a part of what was asked."
+    return orjson.dumps({"reason": reason, "score": score}).decode()
 
 
 def split_subject(prompt: str) -> tuple[str, str]:

@@ -27,6 +27,7 @@ _REMARKS = (
     (ItemFlag.TRUNCATED, "cut"),
     (ItemFlag.PROMPT_CUT, "prompt cut"),
     (ItemFlag.CHECK_FAILED, "failed"),
+    (ItemFlag.UNJUDGED, "unjudged"),
 )
 """What the list says of a done item with a remark, the one that matters most first."""
 
