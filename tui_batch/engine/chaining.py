@@ -35,6 +35,13 @@ def chained_source(job_id: int) -> InputSource:
     return InputSource(f"{PREFIX}{job_id}", FORMAT, model_column="")
 
 
+def chained_job(path: str) -> int | None:
+    """The number of the job that a path such as `job:3` names; None: it is a file's."""
+    number = path.strip().removeprefix(PREFIX)
+    is_job = path.strip().startswith(PREFIX) and number.isascii() and number.isdigit() and len(number) < 19
+    return int(number) if is_job else None
+
+
 async def open_source(store: Store, source: InputSource) -> Rows | ChainedRows:
     """Opens a file, or the results of a job of the same database. Raises UserError when there is nothing to read."""
     if source.format != FORMAT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -84,7 +84,8 @@ def open_rows(source: InputSource, stdin: BinaryIO | None = None) -> Iterator[Re
 class Preview:
     """What the beginning of an input looks like."""
 
-    format: InputFormat
+    format: str
+    """A name of InputFormat, or of an input that is no file."""
     columns: tuple[str, ...]
     """In order of appearance in the rows seen."""
     rows: tuple[Mapping[str, Any], ...]
@@ -96,24 +97,28 @@ def preview(source: InputSource, n: int = 10) -> Preview:
     """The first `n` rows of a file. Raises UserError when there is nothing to show but an error."""
     if source.path == STDIN:
         raise UserError("standard input can be read only once", remedy="Save it to a file to look at it first.")
+    with open_input(source) as opened:
+        return preview_of(opened, opened.source.format, n)
+
+
+def preview_of(opened: Iterable[Read], format_: str, n: int) -> Preview:
+    """The first `n` rows of an input that is open. Raises UserError when there is nothing to show but an error."""
     rows: list[Mapping[str, Any]] = []
     rejects: list[Reject] = []
     notes: list[str] = []
-    with open_input(source) as opened:
-        try:
-            for read in itertools.islice(opened, n):
-                if isinstance(read, Reject):
-                    rejects.append(read)
-                else:
-                    rows.append(orjson.loads(read.data))
-        except InputError as error:
-            if not rows:
-                raise
-            notes.append(str(error))
-        found = opened.source
+    try:
+        for read in itertools.islice(opened, n):
+            if isinstance(read, Reject):
+                rejects.append(read)
+            else:
+                rows.append(orjson.loads(read.data))
+    except InputError as error:
+        if not rows:
+            raise
+        notes.append(str(error))
     notes[:0] = _about_rejects(rejects)
     columns = tuple(dict.fromkeys(name for row in rows for name in row))
-    return Preview(InputFormat(found.format), columns, tuple(rows), tuple(notes))
+    return Preview(format_, columns, tuple(rows), tuple(notes))
 
 
 def _about_rejects(rejects: list[Reject]) -> list[str]:

@@ -13,7 +13,7 @@ from tui_batch.domain.job import NANO, Job, Mode
 from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ExportRow
 from tui_batch.errors import UserError
-from tui_batch.report.comparing import Comparer, Comparison, Contender, alike
+from tui_batch.report.comparing import EXAMPLES, Comparer, Comparison, Contender, alike
 from tui_batch.report.export import writing
 from tui_batch.report.files import in_thread
 from tui_batch.report.results import cost_nano
@@ -63,15 +63,20 @@ def _names(job: Job) -> list[str]:
 
 
 async def compare_jobs(
-    store: Store, jobs: Sequence[Job], target: Target | None = None, progress: Callable[[float], None] = lambda _: None
+    store: Store,
+    jobs: Sequence[Job],
+    target: Target | None = None,
+    progress: Callable[[float], None] = lambda _: None,
+    *,
+    examples: int = EXAMPLES,
 ) -> Comparison:
     """Compares the models of one job in mode each, or of two jobs; `target` gets a line a row with all answers.
 
-    Rows belong together when they stand on the same line of the file and have the same contents. Memory does not grow
+    `examples`: rows kept that were answered differently. Rows belong together when they stand on the same line of the file and have the same contents. Memory does not grow
     with the rows. Raises UserError when the jobs have no row in common or the file cannot be written.
     """
     contenders = contenders_of(jobs)
-    comparer = Comparer(contenders)
+    comparer = Comparer(contenders, examples)
     added = _added(contenders)
     names: dict[str, None] = {}
     passes = 1 if target is None else 2

@@ -246,8 +246,10 @@ def _rounded(latency_ms: int) -> int:
 class Comparer:
     """Takes rows as they pass and says at the end how the contenders did."""
 
-    def __init__(self, contenders: Sequence[Contender]) -> None:
+    def __init__(self, contenders: Sequence[Contender], examples: int = EXAMPLES) -> None:
+        """`examples`: rows kept that were answered differently."""
         self._contenders = tuple(contenders)
+        self._most = examples
         self._tallies = [_Tally() for _ in contenders]
         self._pairs = {pair: _Pair() for pair in combinations(range(len(contenders)), 2)}
         self._rows = self._unmatched = 0
@@ -265,7 +267,7 @@ class Comparer:
             tally.add(row)
         for (left, right), pair in self._pairs.items():
             pair.add(rows[left], rows[right], (answers[left], answers[right]))
-        if len(self._examples) < EXAMPLES and _all_equal(answers) is False:
+        if len(self._examples) < self._most and _all_equal(answers) is False:
             first = rows[0]
             self._examples.append(Example(first.line, first.custom_id, first.data, tuple(row.text for row in rows)))
 

@@ -19,7 +19,7 @@ class Action:
     """Something a person can do."""
 
     id: str
-    """`context.name`: app, job (verbs, everywhere), jobs, items, errors, endpoints, gpu, log, item."""
+    """`context.name`: app, job (verbs, everywhere), jobs, items, errors, endpoints, gpu, log, item, compare."""
     keys: str
     """As Textual names them, separated by commas; a person's keymap may change them."""
     label: str
@@ -75,6 +75,10 @@ JOB = (
     Action("job.report", "R", "report", "Write a report.", command="report JOB -o FILE"),
     Action("job.clone", "c", "clone", "A new job with the same rows.", command="clone JOB"),
     Action("job.edit", "E", "new from this", "A new job that begins with this one's settings."),
+    Action(
+        "job.compare", "V", "compare", "Hold models, or two marked jobs, against each other.", command="compare JOB JOB"
+    ),
+    Action("job.chain", "N", "next step", "A new job over this one's answers.", command="run --from-job JOB"),
     Action("job.cancel", "C", "cancel", "End the job; answers on their way are kept.", command="cancel JOB"),
     Action("job.delete", "D,delete", "delete", "Remove the job and all it holds.", command="delete JOB"),
 )
@@ -170,9 +174,24 @@ ENDPOINTS = (
     Action("endpoints.look", "u", "look again", "Look for keys and local servers again.", 5, "endpoints"),
 )
 
+COMPARE = (Action("compare.close", "escape,q", "back", "Back to where it was called from.", 1),)
+
 GPU = (Action("gpu.look", "u", "look again", "Look for graphics cards now.", 1, "doctor"),)
 
-REGISTRY: tuple[Action, ...] = (*PLACES, *APP, *JOB, *JOBS, *ITEMS, *ITEM, *ERRORS, *NEW_JOB, *LOG, *ENDPOINTS, *GPU)
+REGISTRY: tuple[Action, ...] = (
+    *PLACES,
+    *APP,
+    *JOB,
+    *JOBS,
+    *ITEMS,
+    *ITEM,
+    *ERRORS,
+    *NEW_JOB,
+    *LOG,
+    *ENDPOINTS,
+    *GPU,
+    *COMPARE,
+)
 """All of them. Another context adds its own tuple here."""
 
 

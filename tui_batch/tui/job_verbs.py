@@ -8,11 +8,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tui_batch import figures
-from tui_batch.domain.job import PauseReason
+from tui_batch.domain.job import Mode, PauseReason
 from tui_batch.engine.compose import draft_of
 from tui_batch.engine.control import Selection
+from tui_batch.errors import UserError
 from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.view import JobView
+from tui_batch.work.new_job import chained_draft
 
 if TYPE_CHECKING:
     from tui_batch.tui.app import BatchApp
@@ -55,6 +57,8 @@ class JobVerbs:
             self.report,
             self.clone,
             self.edit,
+            self.compare,
+            self.chain,
         )
         return {verb.__name__: verb for verb in (*verbs, self.cancel, self.delete)}
 
@@ -158,6 +162,30 @@ class JobVerbs:
     async def edit(self, jobs: Sequence[JobView]) -> None:
         """Opens the new-job screen with what this job says."""
         await self._app.new_job(draft_of(jobs[0].job), jobs[0].job.spec.endpoints)
+
+    async def compare(self, jobs: Sequence[JobView]) -> None:
+        """Opens the comparison of one job's models, or of two jobs over the same file."""
+        from tui_batch.report.compare import contenders_of
+        from tui_batch.tui.screens.compare import CompareScreen
+
+        if len(jobs) > 2:
+            raise UserError(f"{len(jobs)} jobs are marked", remedy="Mark two jobs over the same file, with space.")
+        found = [job.job for job in sorted(jobs, key=lambda job: job.id)]
+        if len(found) == 1 and found[0].spec.mode is not Mode.EACH:
+            raise UserError(
+                f"job {found[0].id} asks one model a row",
+                remedy="Mark two jobs over the same file with space in the list of jobs, or run one in mode each.",
+            )
+        contenders_of(found)
+        self._app.record("compare", *(str(job.id) for job in found))
+        await self._app.push_screen_wait(CompareScreen(found))
+
+    async def chain(self, jobs: Sequence[JobView]) -> None:
+        """Opens the new-job screen over the job's answers."""
+        job = jobs[0]
+        if not job.counters.done:
+            raise UserError(f"job {job.id} has no answers to go on with yet")
+        await self._app.new_job(chained_draft(job.job), job.job.spec.endpoints)
 
     async def cancel(self, jobs: Sequence[JobView]) -> None:
         """Ends jobs, asked for first."""

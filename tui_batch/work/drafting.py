@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from tui_batch.domain.job import NANO, CacheMode, InputSource, Mode, RouteRule
 from tui_batch.domain.request import Json
+from tui_batch.engine.chaining import FORMAT, chained_job, chained_source
 from tui_batch.errors import UserError
 from tui_batch.inputs.byte_source import STDIN
 from tui_batch.inputs.draft import AUTO, Auto, JobDraft, ModelChoice
@@ -42,7 +43,7 @@ class Form:
     """What a person has typed, field by field. Empty: not said."""
 
     path: str = ""
-    """The data file."""
+    """The data file, or `job:3` for the answers of job 3."""
     format: str = ""
     """A name of InputFormat; empty: found from the file."""
     name: str = ""
@@ -98,7 +99,7 @@ def draft_of_form(form: Form) -> JobDraft:
     params = {**read["params"], **_given(temperature=read["temperature"], max_tokens=read["max_tokens"])}
     return replace(
         form.rest,
-        source=replace(form.rest.source, path=read["path"], format=form.format),
+        source=source_of(form, read["path"]),
         name=form.name.strip() or default_name(read["path"]),
         endpoint=None if address else endpoint or None,
         base_url=address,
@@ -119,6 +120,14 @@ def draft_of_form(form: Form) -> JobDraft:
     )
 
 
+def source_of(form: Form, path: str) -> InputSource:
+    """The input that a form means by a path: a file, or the answers of a job."""
+    if (job_id := chained_job(path)) is not None:
+        return chained_source(job_id)
+    file = InputSource("", "") if form.rest.source.format == FORMAT else form.rest.source
+    return replace(file, path=path, format=form.format)
+
+
 def preview_draft(form: Form) -> JobDraft:
     """What a template's preview needs of a form, whatever is wrong elsewhere. Raises FormError for the templates."""
     wrong = check(form)
@@ -136,7 +145,7 @@ def form_of_draft(draft: JobDraft) -> Form:
     max_tokens = params.pop("max_tokens") if _is_count(params.get("max_tokens")) else None
     return Form(
         path=draft.source.path,
-        format=draft.source.format,
+        format="" if draft.source.format == FORMAT else draft.source.format,
         name=draft.name,
         system=draft.system or "",
         prompt=draft.prompt or "",
@@ -166,7 +175,7 @@ def with_schema(form: Form) -> Form:
     if not text.startswith("{"):
         try:
             text = Path(text).expanduser().read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:  # ValueError: no UTF-8, or no path at all
             why = getattr(error, "strerror", None) or error
             raise FormError("schema", f"{text} cannot be read: {why}") from None
     try:
@@ -178,7 +187,9 @@ def with_schema(form: Form) -> Form:
 
 
 def default_name(path: str) -> str:
-    """A job's name where none is given: the file's, without its endings."""
+    """A job's name where none is given: the file's, without its endings, or what it goes on from."""
+    if (job_id := chained_job(path)) is not None:
+        return f"from job {job_id}"
     file = Path(path).name
     return file.partition(".")[0] or file
 
@@ -245,6 +256,8 @@ def _stray_route(routes: tuple[RouteRule, ...], choices: tuple[ModelChoice, ...]
 def _path(text: str) -> str:
     if not text.strip():
         raise ValueError("choose a file")
+    if chained_job(text) is not None:
+        return text.strip()
     if text == STDIN:
         raise ValueError("standard input can be read only once: save it to a file")
     try:

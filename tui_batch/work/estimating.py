@@ -17,12 +17,13 @@ from tui_batch.domain.item import NewRow, PendingItem
 from tui_batch.domain.job import JobSpec, Knobs
 from tui_batch.domain.outcome import Usage
 from tui_batch.domain.spending import CostRange
+from tui_batch.engine.chaining import ChainedRows
 from tui_batch.engine.prepare import Preparer
 from tui_batch.engine.queue import Prepared
 from tui_batch.engine.router import variants
 from tui_batch.errors import UserError
 from tui_batch.inputs.byte_source import STDIN
-from tui_batch.inputs.reading import open_input
+from tui_batch.inputs.reading import Rows, open_input
 from tui_batch.inputs.templates import compile_prompt
 from tui_batch.money.prices import OwnPrice, UnitPrices, cost, lookup
 from tui_batch.money.tokens import DEFAULT_OUTPUT, TokenEstimator
@@ -123,22 +124,29 @@ def draw(spec: JobSpec, rng: random.Random, read: int = READ_ROWS, wanted: int =
     """Up to `wanted` rows, each of the first `read` with the same chance (reservoir sampling). Blocks."""
     if spec.source.path == STDIN:
         raise UserError("standard input can be read only once", remedy="Save it to a file to estimate it.")
+    with open_input(spec.source) as opened:
+        return draw_from(opened, spec, rng, read, wanted)
+
+
+def draw_from(
+    opened: Rows | ChainedRows, spec: JobSpec, rng: random.Random, read: int = READ_ROWS, wanted: int = SAMPLE_ROWS
+) -> Drawn:
+    """As `draw`, from an input that is open."""
     kept: list[NewRow] = []
     total = 0
-    with open_input(spec.source) as opened:
-        for one in opened:
-            if not isinstance(one, NewRow):
-                continue
-            total += 1
-            if len(kept) < wanted:
-                kept.append(one)
-            elif (place := rng.randrange(total)) < wanted:
-                kept[place] = one
-            if total >= read:
-                break
-        part = opened.progress or 1.0
-        whole = total < read
-        spec = replace(spec, source=opened.source)
+    for one in opened:
+        if not isinstance(one, NewRow):
+            continue
+        total += 1
+        if len(kept) < wanted:
+            kept.append(one)
+        elif (place := rng.randrange(total)) < wanted:
+            kept[place] = one
+        if total >= read:
+            break
+    part = opened.progress or 1.0
+    whole = total < read
+    spec = replace(spec, source=opened.source)
     if not kept:
         raise UserError(f"{spec.source.path}: there is no usable row", remedy="Look at the file.")
     return Drawn(spec, tuple(kept), total if whole else max(total, round(total / part)), whole)

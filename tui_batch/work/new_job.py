@@ -7,30 +7,35 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 from tui_batch.domain.endpoint import Endpoint, Operation
 from tui_batch.domain.item import ItemState
-from tui_batch.domain.job import InputSource, JobSpec
-from tui_batch.engine.compose import Composed, compose
+from tui_batch.domain.job import InputSource, Job, JobSpec, Mode
+from tui_batch.engine.chaining import FORMAT, ChainedRows, chained_source, open_source
+from tui_batch.engine.compose import Composed, compose, draft_of
 from tui_batch.engine.importing import Imported, ImportPlan, ImportProgress, create_job
 from tui_batch.engine.router import variants
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import JobDraft, ModelChoice
 from tui_batch.inputs.importing import rejects_path
+from tui_batch.inputs.reading import Preview, Rows, preview, preview_of
 from tui_batch.inputs.templates import DEFAULT_PROMPT, Renderer, RowError, compile_prompt
 from tui_batch.money.tokens import OVERHEAD, estimate
 from tui_batch.providers.base import Transport
 from tui_batch.settings import Settings
 from tui_batch.store.store import Store
-from tui_batch.work.estimating import Drawn, Estimate, draw, known_about, measured
+from tui_batch.work.estimating import Drawn, Estimate, draw, draw_from, known_about, measured
 from tui_batch.work.preflight import check_reachable
 from tui_batch.work.reach import Listing, list_everything, listing
 from tui_batch.work.row_models import with_row_model
 from tui_batch.work.simulated import NAME, simulator_endpoint, with_simulator
+
+T = TypeVar("T")
 
 TRY_ROWS = 10
 
@@ -99,6 +104,21 @@ class Workshop:
         return replace(others, endpoints=(*self.endpoints, *kept))
 
 
+def chained_draft(job: Job) -> JobDraft:
+    """A job over the answers of another, asked of the same models with the same bounds; the task itself is new."""
+    before = draft_of(job)
+    return JobDraft(
+        chained_source(job.id),
+        f"from job {job.id}",
+        endpoint=before.endpoint,
+        models=before.models if before.mode is Mode.SINGLE else before.models[:1],
+        prompt="{{ response }}",
+        concurrency=before.concurrency,
+        rpm=before.rpm,
+        tpm=before.tpm,
+    )
+
+
 def as_spec(draft: JobDraft, source: InputSource) -> JobSpec:
     """What a template needs to know of a job whose models are not decided yet."""
     return JobSpec(
@@ -130,12 +150,31 @@ def _words(content: Any) -> str:
     return content if isinstance(content, str) else orjson.dumps(content).decode()
 
 
-def drawn(draft: JobDraft, source: InputSource) -> Drawn:
-    """The rows that stand for the whole input, and how many there are. Blocks: about a second for a long file.
+async def first_rows(store: Store, source: InputSource, n: int) -> Preview:
+    """How an input begins: a file, or the answers of a job. Raises UserError when there is nothing to show."""
+    if source.format != FORMAT:
+        return await asyncio.to_thread(preview, source, n)
+    opened = await open_source(store, source)
+    return await _read_whole(opened, partial(preview_of, opened, FORMAT, n))
+
+
+async def drawn(store: Store, draft: JobDraft, source: InputSource) -> Drawn:
+    """The rows that stand for the whole input, and how many there are; about a second for a long one.
 
     Raises UserError when the input cannot be read or has no usable row.
     """
-    return draw(as_spec(draft, source), random.Random(0))
+    spec, rng = as_spec(draft, source), random.Random(0)
+    if source.format != FORMAT:
+        return await asyncio.to_thread(draw, spec, rng)
+    opened = await open_source(store, source)
+    return await _read_whole(opened, partial(draw_from, opened, spec, rng))
+
+
+async def _read_whole(opened: Rows | ChainedRows, read: Callable[[], T]) -> T:
+    """Reads in a thread. Given up or not, the thread is done before what it reads from is closed."""
+    reading = asyncio.ensure_future(asyncio.to_thread(read))
+    reading.add_done_callback(lambda _: opened.close())
+    return await asyncio.shield(reading)
 
 
 async def expect(workshop: Workshop, draft: JobDraft, rows: Drawn) -> Estimate:
@@ -199,7 +238,7 @@ async def make(
 ) -> Imported:
     """Makes the job and reads its rows in. Raises UserError; then, and when cancelled, no job is left behind."""
     name = made.spec.name if sample is None else f"{made.spec.name} ({sample} rows to try)"
-    beside = workshop.db.parent / Path(made.spec.source.path).name
+    beside = workshop.db.parent / Path(made.spec.source.path).name.replace(":", "-")
     plan = ImportPlan(
         spec=replace(made.spec, name=name), knobs=made.knobs, rejects_path=rejects_path(beside), sample=sample
     )

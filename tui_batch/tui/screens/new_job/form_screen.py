@@ -20,9 +20,9 @@ from textual.screen import ModalScreen
 from textual.widgets import ContentSwitcher, Static, Tab, Tabs
 
 from tui_batch.domain.job import InputSource
+from tui_batch.engine.chaining import chained_job
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import JobDraft
-from tui_batch.inputs.reading import preview
 from tui_batch.inputs.templates import RowError
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.desk import Desk
@@ -31,10 +31,10 @@ from tui_batch.tui.screens.new_job.files import Entry, recent_files
 from tui_batch.tui.screens.new_job.more_sections import ExpectedView, LimitsSection, ModelsSection, RunSection
 from tui_batch.tui.screens.new_job.sections import FileFacts, FileSection, PromptSection, RowView, Section, rows_of
 from tui_batch.tui.widgets.frame import Hints
-from tui_batch.work.drafting import Form, check, column_words, draft_of_form, preview_draft, with_schema
+from tui_batch.work.drafting import Form, check, column_words, draft_of_form, preview_draft, source_of, with_schema
 from tui_batch.work.estimating import Estimate
 from tui_batch.work.model_words import models_line, toggled
-from tui_batch.work.new_job import Workshop, drawn, everywhere, expect, find_offers, nowhere, show_row
+from tui_batch.work.new_job import Workshop, drawn, everywhere, expect, find_offers, first_rows, nowhere, show_row
 from tui_batch.work.row_models import with_row_model
 
 PREVIEW_ROWS = 50
@@ -256,10 +256,12 @@ class FormScreen(ModalScreen[int | None]):
 
     def source(self) -> InputSource | None:
         """The input as it is typed; None: there is no such file."""
+        if chained_job(self.form.path) is not None:
+            return source_of(self.form, self.form.path)
         path = Path(self.form.path).expanduser() if self.form.path.strip() else None
         with contextlib.suppress(OSError, RuntimeError):
             if path is not None and path.is_file():
-                return replace(self.form.rest.source, path=str(path.absolute()), format=self.form.format)
+                return source_of(self.form, str(path.absolute()))
         return None
 
     async def _look(self) -> None:
@@ -282,7 +284,7 @@ class FormScreen(ModalScreen[int | None]):
             await self._count(source)
 
     async def _read(self, source: InputSource) -> None:
-        self.facts = FileFacts(await asyncio.to_thread(preview, source, PREVIEW_ROWS))
+        self.facts = FileFacts(await first_rows(self.desk.store, source, PREVIEW_ROWS))
         self._found.pop("path", None)
         self._suggest_prompt()
         if not self.form.models:
@@ -292,7 +294,7 @@ class FormScreen(ModalScreen[int | None]):
     def _suggest_prompt(self) -> None:
         """A prompt over the column with the longest texts, where there is none and the file has no `prompt`."""
         seen = self.facts.preview
-        if seen is None or self.form.prompt or seen.format.value in _PLAIN_FORMATS:
+        if seen is None or self.form.prompt or seen.format in _PLAIN_FORMATS:
             return
         lengths = {
             column: sum(len(value) for row in seen.rows if isinstance(value := row.get(column), str))
@@ -303,7 +305,7 @@ class FormScreen(ModalScreen[int | None]):
 
     async def _count(self, source: InputSource) -> None:
         try:
-            counted = await asyncio.to_thread(drawn, self.form.rest, source)
+            counted = await drawn(self.desk.store, self.form.rest, source)
         except UserError as error:
             self._found["path"] = error.message
             self._judge()
@@ -330,7 +332,7 @@ class FormScreen(ModalScreen[int | None]):
         if seen is None or not rows:
             return RowView(0, 0)
         try:
-            draft, source = preview_draft(self.form), replace(self.form.rest.source, format=seen.format.value)
+            draft, source = preview_draft(self.form), replace(self.form.rest.source, format=seen.format)
             shown = await asyncio.to_thread(show_row, draft, source, rows[self.row])
         except (UserError, RowError) as error:
             return RowView(self.row, len(rows), trouble=str(error))

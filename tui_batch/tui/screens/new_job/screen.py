@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -18,6 +18,7 @@ from textual.worker import Worker, WorkerCancelled, WorkerFailed
 from tui_batch import figures
 from tui_batch.domain.endpoint import Endpoint
 from tui_batch.domain.job import TERMINAL, CacheMode, Job, JobState
+from tui_batch.engine.chaining import FORMAT
 from tui_batch.engine.compose import Composed
 from tui_batch.engine.importing import Imported, ImportProgress
 from tui_batch.errors import UserError
@@ -32,8 +33,12 @@ from tui_batch.tui.screens.new_job.files import Kind
 from tui_batch.tui.screens.new_job.form_screen import FormScreen, while_open
 from tui_batch.tui.screens.new_job.more_sections import RunSection, Trial, cost_words
 from tui_batch.tui.screens.new_job.sections import ColumnBar, PromptSection, rows_of
+from tui_batch.work.command_words import run_words
 from tui_batch.work.drafting import Form, FormError, form_of_draft
 from tui_batch.work.new_job import TRY_ROWS, Workshop, answers, composed, make
+
+if TYPE_CHECKING:
+    from tui_batch.tui.app import BatchApp
 
 LOOK_S = 0.3
 """How often the answers of a trial are looked at."""
@@ -113,6 +118,7 @@ class NewJobScreen(FormScreen):
             return
         imported = await make(self.workshop, made, sample=TRY_ROWS, progress=self._progress)
         self.tried = imported.job_id
+        await self._record(sample=TRY_ROWS)
         ended = await self.desk.controller.start(imported.job_id)
         self.say(f"Ten rows are being answered: job {imported.job_id}.  escape stops")
         while not ended.done():
@@ -132,7 +138,7 @@ class NewJobScreen(FormScreen):
             self.say("Nothing was made.")
             return
         imported = await make(self.workshop, made, progress=self._progress)
-        self.desk_record("resume", str(imported.job_id))
+        await self._record()
         try:
             await self.desk.controller.start(imported.job_id)
         except UserError as error:
@@ -188,11 +194,19 @@ class NewJobScreen(FormScreen):
             words = f"{figures.count(imported.rejected)} rows were rejected, see {imported.rejects_path}"
             self.app.notify(f"{words} (first: {imported.first_reject[:200]})", severity="warning", markup=False)
 
-    def desk_record(self, *words: str) -> None:
-        """Notes what was done, as the command that does the same, where the app keeps such notes."""
-        record = getattr(self.app, "record", None)
-        if record is not None:
-            record(*words)
+    async def _record(self, sample: int | None = None) -> None:
+        """Notes what was done, as the command that does the same."""
+        draft, schema = await self.draft(), self.form.schema.strip()
+        path = "" if schema.startswith("{") else schema
+        if (app := self._noting_app) is not None:
+            app.record(*run_words(draft, schema=path, sample=sample))
+
+    @property
+    def _noting_app(self) -> BatchApp | None:
+        """The app with its log; None: the screen stands in another."""
+        from tui_batch.tui.app import BatchApp
+
+        return self.app if isinstance(self.app, BatchApp) else None
 
     # Job files
 
@@ -205,6 +219,8 @@ class NewJobScreen(FormScreen):
         from tui_batch.inputs.job_writer import replace_file, save_new
 
         draft = await self.draft()
+        if draft.source.format == FORMAT:
+            raise UserError("a job file names a file of rows, so answers of a job cannot be saved in one")
         question = PathQuestion("Save as a job file", _offered_path(draft), "enter saves · esc leaves")
         text = await self.app.push_screen_wait(PathScreen(question, self._recent))
         if text is None:
@@ -218,7 +234,10 @@ class NewJobScreen(FormScreen):
                 return
             await asyncio.to_thread(replace_file, draft, path)
         self.begun = self.form
-        self.say(f"✓ Saved: {self.desk.where.command('run', str(path))}")
+        said = f"Saved: {self.desk.where.command('run', str(path))}"
+        if (app := self._noting_app) is not None:
+            app.log_place.note("info", said)
+        self.say(f"✓ {said}")
 
     def action_new_job_load(self) -> None:
         """A job file in place of what is typed."""

@@ -93,7 +93,11 @@ class FileSection(Section):
         """Path and format; what was found, and the first rows."""
         with Vertical(classes="form"):
             yield FileBrowser(
-                "path", "Data file", frozenset(Kind), self._recent, "type a path, → completes, ↓ goes to the list"
+                "path",
+                "Data file",
+                frozenset(Kind),
+                self._recent,
+                "type a path, → completes, ↓ goes to the list; job:3 takes answers",
             )
             words = (("found from the file", ""), *((format_.value, format_.value) for format_ in InputFormat))
             yield ChoiceField("format", "Format", words)
@@ -120,7 +124,7 @@ def _facts_text(facts: FileFacts) -> Text:
     rows = (
         "counting rows …" if counted is None else f"{'' if counted.counted else '~'}{figures.count(counted.total)} rows"
     )
-    text = Text().append(f"{seen.format.value}  {rows}  {len(seen.columns)} columns: ", "bold")
+    text = Text().append(f"{seen.format}  {rows}  {len(seen.columns)} columns: ", "bold")
     text.append(safe_text(", ".join(seen.columns), 300))
     for note in seen.notes:
         text.append(f"\n! {safe_text(note, 200)}", "bold")
