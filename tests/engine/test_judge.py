@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+import random
+import sqlite3
+from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from tui_batch.domain.job import CacheMode, Job, JobState, Knobs, ModelRef, Paus
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.domain.quality import Check, OnInvalid
 from tui_batch.money.prices import UnitPrices
+from tui_batch.store.bulk import counters_by_items
 
 COURT = Endpoint("court", Api.OPENAI, "http://court.test/v1")
 PRICES = UnitPrices(input=100, output=1_000)
@@ -285,5 +289,92 @@ def test_many_rows_and_no_cache(tmp_path: Path, virtually: Any) -> None:
             job = await bench.run(await bench.add([f"row {n}" for n in range(700)], Knobs(concurrency=50), **spec))
             assert (job.counters.done, job.counters.requests) == (700, 1_400)
             assert bench.engine.find(job.id) is None
+
+    virtually(main())
+
+
+def test_with_troubles_of_every_kind_the_books_balance(tmp_path: Path, virtually: Any) -> None:
+    """Servers that fail, babble and refuse, equal rows, answers turned down, two pauses: nothing is counted twice."""
+    chance = random.Random(11)
+
+    def script(prompt: str, _: int) -> tuple[float, Outcome]:
+        draw, seconds = chance.random(), chance.uniform(0.01, 2.0)
+        if draw < 0.1:
+            return seconds, failed(chance.choice((OutcomeClass.SERVER_ERROR, OutcomeClass.RATE_LIMITED)))
+        if draw < 0.13:
+            return seconds, failed(OutcomeClass.BAD_REQUEST, status=400)
+        if is_case(prompt):
+            return seconds, ok("no verdict") if draw < 0.16 else says(chance.choice((0.2, 0.7, 1.0)))
+        return seconds, ok(f"answer {chance.randrange(40)}", 10, 5)
+
+    async def main() -> None:
+        path = tmp_path / "jobs.db"
+        async with open_bench(path, script, prices=PRICES) as bench:
+            await bench.run(await bench.add([f"row {n}" for n in range(30)], Knobs(concurrency=8)))
+            job_id = await bench.add([f"row {n % 90}" for n in range(240)], Knobs(concurrency=8), **judged())
+            for _ in range(2):
+                end = await bench.controller.start(job_id)
+                await asyncio.sleep(12)
+                await bench.engine.stop()
+                assert (await end).state is JobState.PAUSED
+            end = await bench.controller.start(job_id)
+            run = bench.engine.find(job_id)
+            assert run is not None
+            job = await end
+            assert (job.state, job.counters.pending) == (JobState.COMPLETED, 0)
+            assert run.stats.counters == job.counters
+            with closing(sqlite3.connect(path)) as conn:
+                assert counters_by_items(conn, job_id) == asdict(job.counters)
+                spent = conn.execute("SELECT sum(cost_nano) FROM spending WHERE job_id = ?", (job_id,)).fetchone()
+                assert conn.execute("SELECT count(*) FROM item WHERE judging > 0").fetchone() == (0,)
+                kept = (
+                    "SELECT count(*) FROM item JOIN result ON item_id = item.id WHERE job_id = ? AND text IS NOT NULL"
+                )
+                assert conn.execute(f"{kept} AND state = 'done'", (job_id,)).fetchone() == (job.counters.done,)
+            assert spent == (job.counters.cost_nano,)
+            assert (run.budget.reserved, job.counters.cached > 0, job.counters.dead > 0) == (0, True, True)
+            flags = {row.flags for row in await rows_of(bench, job)}
+            assert flags == {ItemFlag.NONE, ItemFlag.UNJUDGED}
+
+    virtually(main())
+
+
+def test_a_row_that_the_rubric_cannot_be_told_of_costs_nothing(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", court()) as bench:
+            spec = judged()
+            check = replace(spec["checks"][0], argument={"model": "wise", "rubric": "It is about {{ topic }}."})
+            rows = [{"prompt": "a", "topic": "b"}, {"prompt": "no topic"}]
+            job = await bench.run(await bench.add(rows, ONE, **{**spec, "checks": (check,)}))
+            assert (job.counters.done, job.counters.dead, job.counters.requests) == (1, 1, 2)
+            assert "rubric template uses `topic`" in (await rows_of(bench, job))[1].excerpt
+
+    virtually(main())
+
+
+def test_an_answer_too_long_for_its_judge_is_kept(tmp_path: Path, virtually: Any) -> None:
+    def script(prompt: str, _: int) -> tuple[float, Outcome]:
+        return 0.1, ok("word " * 50_000)
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", script) as bench:
+            windows = {"wise": 1_000}
+            bench.engine._around = replace(bench.engine._around, window_for=lambda _, model: windows.get(model))
+            job = await bench.run(await bench.add(["a"], ONE, **judged()))
+            (row,) = await rows_of(bench, job)
+            assert (row.state, row.flags, row.cls) == (ItemState.DONE, ItemFlag.UNJUDGED, OutcomeClass.OK)
+            (attempt,) = (await bench.store.items.detail(row.id)).attempts
+            assert (attempt.cls, job.counters.requests) == (OutcomeClass.CONTEXT_LENGTH, 1)
+
+    virtually(main())
+
+
+def test_a_trial_waits_for_its_judge(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", court()) as bench:
+            job_id = await bench.add(["a", "b", "c", "d"], Knobs(concurrency=4), **judged())
+            job = await (await bench.controller.start(job_id, trial=(0, 2)))
+            assert (job.state, job.counters.done, job.counters.pending) == (JobState.PAUSED, 2, 2)
+            assert [row.score for row in await rows_of(bench, job)] == [0.9, None, 0.9, None]
 
     virtually(main())

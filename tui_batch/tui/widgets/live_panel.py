@@ -82,7 +82,8 @@ def draw_pictures(job: JobView, history: History | None, frame: Frame) -> list[C
 
 def subject_of(view: View, job: JobView, history: History | None, glyphs: Glyphs) -> Subject:
     """A job with the deployments that it may use, and its tokens a second."""
-    used = {(name, ref.model) for ref in job.job.spec.models for name in ref.endpoints}
+    spec = job.job.spec
+    used = {(name, ref.model) for ref in (*spec.models, *filter(None, [spec.judge])) for name in ref.endpoints}
     lanes = tuple(lane for lane in view.engine.lanes if (lane.endpoint, lane.model) in used)
     recent = None if history is None else history.rates(tokens, 10.0, 1)[0]
     return Subject(job, view.now, lanes, recent, glyphs)
