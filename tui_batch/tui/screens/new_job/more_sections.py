@@ -159,7 +159,7 @@ def _told(chosen: tuple[ModelChoice, ...], offers: Offers | None, endpoint: str)
     text = Text()
     for choice in chosen:
         is_served = offers is None or any(is_same(choice, offer.choice, endpoint) for offer in offers.models)
-        text.append(f"{'✓' if is_served else '?'} {safe_text(model_words(choice))}", "bold")
+        text.append(f"{'✓' if is_served else '?'} {safe_text(model_words(choice), 200)}", "bold")
         text.append("\n" if is_served else "  listed by none of these endpoints\n")
     if offers is None:
         return text.append("Asking the endpoints which models they serve …", "dim")
