@@ -12,6 +12,7 @@ import pytest
 
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.item import Answered, Attempt, ItemFlag, ItemRecord, ItemState, Leg
+from tui_batch.domain.job import Knobs, ModelRef
 from tui_batch.domain.outcome import Outcome, OutcomeClass, Usage
 from tui_batch.store import Store, open_store
 from tui_batch.store.migrations import MIGRATIONS, migrate
@@ -132,6 +133,20 @@ async def test_another_row_needs_another_answer(waiting: Any, make: Any) -> None
     (item,) = await make.pending(store, job_id)
     assert (item.answered, (await store.items.detail(item_id)).text) == (None, None)
     await true_counters(store, make, job_id)
+
+
+async def test_a_later_process_knows_that_the_judge_was_asked(db: Path, make: Any) -> None:
+    async with open_store(db) as store:
+        spec = replace(make.spec(), judge=ModelRef("wise", ("court",)))
+        job_id = await store.jobs.create(spec, Knobs(), now=1_000.0)
+        async with store.importing(job_id) as importer:
+            await importer.add(make.rows(2))
+        for item in await make.pending(store, job_id):
+            await make.settle(store, answer(make, job_id, item.id))
+            await make.settle(store, verdict(job_id, item.id, score=1.0))
+        found = {one.deployment: (one.requests, one.ended_at) for one in await store.items.recent_requests(899.0)}
+        assert found[COURT] == (2, 905.0)
+        assert COURT not in {one.deployment for one in await store.items.recent_requests(906.0)}
 
 
 def test_an_older_database_has_nothing_to_judge(db: Path) -> None:

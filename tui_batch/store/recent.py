@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from tui_batch.domain.endpoint import DeploymentKey
+from tui_batch.domain.item import ItemFlag
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.stored import RecentRequests
 
@@ -34,11 +35,22 @@ WHERE attempt.id > (SELECT coalesce(max(id), 0) FROM attempt) - {_ATTEMPTS} AND 
 GROUP BY job.id, attempt.endpoint, attempt.model, CAST(attempt.at / :bucket_s AS INTEGER)
 """
 
+_JUDGED = f"""
+SELECT job.id, job.knobs ->> '$.concurrency', job.spec ->> '$.judge.endpoints[0]', job.spec ->> '$.judge.model',
+  max(item.finished_at), max(item.finished_at), count(*), 0, 0.0
+FROM item JOIN job ON job.id = item.job_id
+WHERE item.job_id IN ({_JOBS} AND spec ->> '$.judge.model' IS NOT NULL)
+  AND item.state = 'done' AND item.flags & {ItemFlag.UNJUDGED.value} = 0 AND item.finished_at >= :since
+GROUP BY job.id, CAST(item.finished_at / :bucket_s AS INTEGER)
+"""
+"""What judges answered ends their items. It is stored neither when that was sent, nor which of the judge's servers was
+asked, nor its tokens apart from the answer's: the time is the end, the place the judge's first."""
+
 
 def recent_requests(conn: sqlite3.Connection, since: float, bucket_s: float) -> list[RecentRequests]:
     """Requests sent since a Unix time that a server counts, in buckets. Reads every item of the unfinished jobs."""
     given = {"since": since, "bucket_s": bucket_s}
-    rows = [*conn.execute(_DONE, given).fetchall(), *conn.execute(_FAILED, given).fetchall()]
+    rows = [row for sql in (_DONE, _FAILED, _JUDGED) for row in conn.execute(sql, given).fetchall()]
     return [
         RecentRequests(job_id, concurrency, DeploymentKey(endpoint, model), *figures)
         for job_id, concurrency, endpoint, model, *figures in rows
