@@ -18,7 +18,8 @@ from tui_batch.errors import InputError
 from tui_batch.inputs.importing import Batch, RejectsFile, batches
 from tui_batch.inputs.reading import Rows
 from tui_batch.inputs.rows import Reject
-from tui_batch.inputs.templates import MissingColumn, RowError, compile_prompt
+from tui_batch.inputs.templates import MissingColumn, RowError, compile_prompt, compile_text
+from tui_batch.quality.judging import judge_of
 from tui_batch.quality.kinds import columns_of
 from tui_batch.store.importer import Importer
 from tui_batch.store.store import Store
@@ -142,6 +143,8 @@ def check_columns(spec: JobSpec, source: InputSource, rows: Sequence[NewRow]) ->
     _check_references(spec, source, rows)
     try:
         compile_prompt(replace(spec, source=source)).render(rows[0].data)
+        if (judge := judge_of(spec.checks)) is not None:
+            compile_text("rubric", judge.argument["rubric"])(orjson.loads(rows[0].data))
     except MissingColumn as error:
         if any(error.column in orjson.loads(row.data) for row in rows):
             return
