@@ -45,6 +45,9 @@ def test_answers_are_scored_by_a_column_and_the_mean_is_told(cli: Cli) -> None:
     assert "score   0.750, mean of 4 answers" in result.err
     assert [item["score"] for item in cli("items", "1", "--json").json] == [1.0, 1.0, 1.0, 0.0]
     assert "equals mood" in cli("show", "1").out
+    assert cli("show", "1", "--json").json["score_mean"] == 0.75
+    assert "mean of" in cli("show", "1").out
+    assert "score_mean" not in cli("ls", "--json").json[0]
 
 
 def test_a_reference_column_that_is_not_there_is_an_error_before_anything_is_sent(cli: Cli) -> None:

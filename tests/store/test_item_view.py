@@ -64,6 +64,7 @@ CASES: list[tuple[tuple[Term, ...], list[int]]] = [
     ((OneOf(Choice.CACHED, ("no",)),), [1, 2, 3, 4, 6, 7]),
     ((OneOf(Choice.FLAG, ("truncated",)),), [5]),
     ((OneOf(Choice.LIKE, ("3",)),), [2, 3]),
+    ((OneOf(Choice.ITEM, ("3", "6")),), [3, 6]),
     ((OneOf(Choice.LIKE, ("3", "4")),), [2, 3, 4]),
     ((Bound(Figure.ATTEMPTS, Comparison.ABOVE, 2),), [3]),
     ((Bound(Figure.COST, Comparison.AT_LEAST, 5000),), [1]),

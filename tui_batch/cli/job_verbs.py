@@ -73,15 +73,24 @@ def show(ctx: typer.Context, job: JobArgument, as_json: JsonOption = False, db: 
     Says why the job stands still, if it does, and what to do next.
     """
     place = where(ctx, db, None)
-    found = run(find(place, job))
+    found, scores = run(_scored(place, job))
     if as_json:
-        from tui_batch.report.job_json import job_json
+        from tui_batch.report.job_json import scored_job_json
 
-        put_json(job_json(found))
+        put_json(scored_job_json(found, scores))
         return
-    put_pairs([*_state_pairs(found), *_figure_pairs(found), *_spec_pairs(found)])
+    mean = [("Score", f"{scores[1] / scores[0]:.3f} mean of {figures.count(scores[0])}")] if scores[0] else []
+    put_pairs([*_state_pairs(found), *_figure_pairs(found), *mean, *_spec_pairs(found)])
     for line in next_commands(found, place):
         say(line)
+
+
+async def _scored(place: Where, ref: str) -> tuple[Job, tuple[int, float]]:
+    """The job, with how many scores its answers have and their sum."""
+    need_database(place)
+    async with desk(place) as at:
+        found = await at.store.jobs.find(ref)
+        return found, await at.store.items.scores(found.id)
 
 
 async def find(place: Where, ref: str) -> Job:

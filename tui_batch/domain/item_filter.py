@@ -24,6 +24,8 @@ class Choice(StrEnum):
     """yes or no."""
     FLAG = "flag"
     """truncated, prompt_cut, check_failed or unjudged."""
+    ITEM = "item"
+    """An item's id."""
     LIKE = "like"
     """An item's id: dead items that failed in the same way as that one."""
 
@@ -121,7 +123,7 @@ class ItemFilter:
     @property
     def is_about_progress(self) -> bool:
         """Whether the items it means change while a job runs."""
-        settled = (Choice.ID, Choice.LIKE)
+        settled = (Choice.ID, Choice.ITEM, Choice.LIKE)
         return any(
             (isinstance(term, OneOf) and term.choice not in settled)
             or (isinstance(term, Bound) and term.figure is not Figure.ROW)

@@ -72,8 +72,9 @@ async def compare_jobs(
 ) -> Comparison:
     """Compares the models of one job in mode each, or of two jobs; `target` gets a line a row with all answers.
 
-    `examples`: rows kept that were answered differently. Rows belong together when they stand on the same line of the file and have the same contents. Memory does not grow
-    with the rows. Raises UserError when the jobs have no row in common or the file cannot be written.
+    `examples`: rows kept that were answered differently. Rows belong together when they stand on the same line of the
+    file and have the same contents. Memory does not grow with the rows. Raises UserError when the jobs have no row in
+    common or the file cannot be written.
     """
     contenders = contenders_of(jobs)
     comparer = Comparer(contenders, examples)

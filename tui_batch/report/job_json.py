@@ -9,7 +9,7 @@ from tui_batch.figures import utc
 
 
 def job_json(job: Job) -> dict[str, Json]:
-    """The fields of `show --json`. Times are ISO 8601 in UTC; `cost_usd` is null once one price is unknown."""
+    """The fields of `ls --json`. Times are ISO 8601 in UTC; `cost_usd` is null once one price is unknown."""
     counters = job.counters
     return {
         "id": job.id,
@@ -21,6 +21,12 @@ def job_json(job: Job) -> dict[str, Json]:
         "started_at": utc(job.started_at),
         "finished_at": utc(job.finished_at),
     }
+
+
+def scored_job_json(job: Job, scores: tuple[int, float]) -> dict[str, Json]:
+    """`show --json`: a job with the mean of its scores, given how many there are and their sum."""
+    count, total = scores
+    return {**job_json(job), "score_mean": total / count if count else None}
 
 
 def counters_json(counters: Counters) -> dict[str, Json]:

@@ -105,6 +105,8 @@ def _one_of(choice: Choice, wanted: tuple[str, ...]) -> tuple[str, list[object]]
         same = """state = 'dead' AND (outcome, like_error(coalesce(result.message, ''))) = (SELECT o.outcome,
             like_error(coalesce(m.message, '')) FROM item o LEFT JOIN result m ON m.item_id = o.id WHERE o.id = ?)"""
         return f"({' OR '.join([f'({same})'] * len(wanted))})", [int(value) for value in wanted]
+    if choice is Choice.ITEM:
+        return f"(item.id IN ({', '.join('?' * len(wanted))}))", [int(value) for value in wanted]
     if choice is Choice.STATE and len(wanted) == 1 and wanted[0].isidentifier():
         return f"(state = '{wanted[0]}')", []  # only a literal lets SQLite choose the index of that state's items
     if choice in (Choice.STATE, Choice.CLASS):

@@ -79,6 +79,9 @@ JOB = (
         "job.compare", "V", "compare", "Hold models, or two marked jobs, against each other.", command="compare JOB JOB"
     ),
     Action("job.chain", "N", "next step", "A new job over this one's answers.", command="run --from-job JOB"),
+    Action(
+        "job.worst", "W", "worst rows", "List the rows behind an alert that answers got worse.", command="items JOB"
+    ),
     Action("job.cancel", "C", "cancel", "End the job; answers on their way are kept.", command="cancel JOB"),
     Action("job.delete", "D,delete", "delete", "Remove the job and all it holds.", command="delete JOB"),
 )

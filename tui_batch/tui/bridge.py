@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tui_batch.domain.job import Job
+from tui_batch.domain.spending import day_of
 from tui_batch.engine.snapshot import EngineSnapshot, JobSnapshot
 from tui_batch.errors import UserError
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.history import History
-from tui_batch.tui.view import JobView, View
+from tui_batch.tui.view import DayBudget, JobView, View
 
 FEW_JOBS = 100
 """With more jobs than this the list is read once a second at most while answers stream in."""
@@ -27,6 +28,7 @@ class Bridge:
     selected: int | None = None
     _jobs: tuple[Job, ...] = ()
     _elsewhere: frozenset[int] = frozenset()
+    _day: DayBudget | None = None
     _version: int = -1
     _read_at: float = float("-inf")
     _history: dict[int, History] = field(default_factory=dict)
@@ -43,7 +45,7 @@ class Bridge:
         jobs = self._views(now, engine)
         if self.selected is None or all(job.id != self.selected for job in jobs):
             self.selected = jobs[0].id if jobs else None
-        return View(now, jobs, self.selected, engine, self._history, trouble)
+        return View(now, jobs, self.selected, engine, self._history, trouble, self._day)
 
     def hurry(self) -> None:
         """The next tick reads the jobs anew, as something was just done to them."""
@@ -60,6 +62,8 @@ class Bridge:
         self._jobs = await self.desk.store.jobs.overview(known, newest=newest)
         if len(self._jobs) != newest:
             self._version, self._read_at = version, now
+        if (cap := self.desk.settings.day_budget_nano) is not None:
+            self._day = DayBudget(cap, await self.desk.store.ledger.spent_on(day_of(now)))
         await self._look_for_owners(now)
         alive = {job.id for job in self._jobs}
         for gone in self._history.keys() - alive:

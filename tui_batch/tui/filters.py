@@ -111,8 +111,9 @@ def _one_of(choice: Choice, given: str, negated: bool, token: Token) -> OneOf:
         raise FilterError(f"{choice.value}: needs a value", token.start, remedy=f"Such as {choice.value}:{example}")
     if choice in VALUES:
         values = tuple(_known(choice, value, token) for value in values)
-    if choice is Choice.LIKE and not all(value.isascii() and value.isdigit() and len(value) < 19 for value in values):
-        raise FilterError("like: takes the id of an item", token.start, remedy="Such as like:12")
+    by_id = choice in (Choice.LIKE, Choice.ITEM)
+    if by_id and not all(value.isascii() and value.isdigit() and len(value) < 19 for value in values):
+        raise FilterError(f"{choice.value}: takes the id of an item", token.start, remedy=f"Such as {choice.value}:12")
     return OneOf(choice, values, negated)
 
 

@@ -8,10 +8,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tui_batch import figures
+from tui_batch.domain.item_filter import Choice, ItemFilter, OneOf
 from tui_batch.domain.job import Mode, PauseReason
 from tui_batch.engine.compose import draft_of
 from tui_batch.engine.control import Selection
 from tui_batch.errors import UserError
+from tui_batch.tui.filters import text_of
+from tui_batch.tui.places.items import ItemsPlace
 from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.view import JobView
 from tui_batch.work.new_job import chained_draft
@@ -59,6 +62,7 @@ class JobVerbs:
             self.edit,
             self.compare,
             self.chain,
+            self.worst,
         )
         return {verb.__name__: verb for verb in (*verbs, self.cancel, self.delete)}
 
@@ -186,6 +190,18 @@ class JobVerbs:
         if not job.counters.done:
             raise UserError(f"job {job.id} has no answers to go on with yet")
         await self._app.new_job(chained_draft(job.job), job.job.spec.endpoints)
+
+    async def worst(self, jobs: Sequence[JobView]) -> None:
+        """Lists the rows that the alerts of a running job are about."""
+        live = jobs[0].live
+        ids = sorted({item_id for alert in live.drift for item_id in alert.item_ids}) if live is not None else []
+        if not ids:
+            self._app.notify("No alert holds now that answers got worse. Earlier ones are in the log.")
+            return
+        self._app.select(jobs[0].id)
+        place = self._app.go_to(ItemsPlace.NAME)
+        assert isinstance(place, ItemsPlace)
+        place.show_filter(text_of(ItemFilter((OneOf(Choice.ITEM, tuple(map(str, ids))),))))
 
     async def cancel(self, jobs: Sequence[JobView]) -> None:
         """Ends jobs, asked for first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tui_batch import figures
 from tui_batch.domain.job import ACTIVE, Counters, Job, JobState, Knobs, PauseReason
 from tui_batch.engine.snapshot import EngineSnapshot, JobSnapshot
 from tui_batch.tui.history import History
@@ -73,6 +74,18 @@ class JobView:
 
 
 @dataclass(frozen=True, slots=True)
+class DayBudget:
+    """What all jobs together may spend on a day (UTC), and have spent today, in nano-dollars."""
+
+    cap: int
+    spent: int
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"{figures.dollars(self.spent)} of {figures.dollars(self.cap)} today"
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """Everything there is to draw, at one moment."""
 
@@ -87,6 +100,8 @@ class View:
     """Per job that runs or ran while the app was open."""
     trouble: str = ""
     """Why the database cannot be read or written; empty when all is well."""
+    day: DayBudget | None = None
+    """None: there is no cap for a day."""
 
     @property
     def job(self) -> JobView | None:

@@ -6,7 +6,10 @@ from tui_batch import figures
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.job import JobState, PauseReason
 from tui_batch.tui.tones import Span, Spans, Tone
-from tui_batch.tui.view import JobView, View
+from tui_batch.tui.view import DayBudget, JobView, View
+
+_NEARLY = 0.9
+"""Share of a day's budget from which on it is told as a warning."""
 
 _STATES: dict[JobState, tuple[str, Tone]] = {
     JobState.DRAFT: ("○", Tone.MUTED),
@@ -63,8 +66,9 @@ def summary(view: View) -> Spans:
     active = view.active
     if view.trouble:
         return ((f"✗ {view.trouble}", Tone.BAD),)
+    today = () if view.day is None else ((f"  {view.day}", _day_tone(view.day)),)
     if not active:
-        return (("idle", Tone.MUTED),)
+        return (("idle", Tone.MUTED), *today)
     rate = sum(job.rate for job in active)
     spent = sum(job.counters.cost_nano for job in active)
     flight = sum(job.in_flight for job in active if job.live is not None)
@@ -73,4 +77,9 @@ def summary(view: View) -> Spans:
     return (
         (f"● {len(active)} {word}", Tone.PRIMARY),
         (f"  {figures.rate(rate)}{here}  {figures.dollars(spent)}", Tone.PLAIN),
+        *today,
     )
+
+
+def _day_tone(day: DayBudget) -> Tone:
+    return Tone.WARN if day.spent >= _NEARLY * day.cap else Tone.MUTED

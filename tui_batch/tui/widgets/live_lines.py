@@ -179,7 +179,10 @@ def money(subject: Subject, width: int) -> Content:
     counters, spec = job.counters, job.job.spec
     pieces = [Content.assemble((figures.cost(counters), "bold"), " spent")]
     ended = counters.done + counters.dead
-    if counters.cost_nano and counters.pending and ended:
+    if job.live is not None and job.live.projected is not None and counters.pending:
+        range_ = job.live.projected
+        pieces.append(Content(f"{figures.cost_range(range_.low, range_.likely, range_.high)} in all"))
+    elif counters.cost_nano and counters.pending and ended:
         pieces.append(Content(f"about {figures.dollars(counters.cost_nano * counters.total // ended)} in all"))
     cap = job.knobs.budget_nano
     if cap is not None:
@@ -258,5 +261,7 @@ def quality(subject: Subject, width: int) -> Iterator[Content]:
         return
     if live.score_mean is not None:
         yield Content.assemble("quality  ", (f"{live.score_mean:.2f}", "bold"), (" mean score of 1", MUTED))
+    if live.drift:
+        yield Content.styled("! answers got worse", "bold $warning") + key_hint("job.worst", "shows the rows")
     for alert in live.drift:
-        yield Content.styled(safe_text(f"‖ {alert}", width), "$warning")
+        yield Content.styled(safe_text(f"  {alert}", width), "$warning")

@@ -172,6 +172,7 @@ class FormScreen(ModalScreen[int | None]):
         tell(self, {field: words for field, words in problems.items() if field in self._touched})
         self.query_one(ModelsSection).show_models(self.form.models, self.form.endpoint.strip())
         self.query_one(ModelsSection).show_mode(self.form.mode)
+        self.query_one(LimitsSection).show_checks(self.form.rest.checks)
         for number, section in enumerate(self.SECTIONS, 1):
             mark = "" if not section.FIELDS else "✗" if problems.keys() & set(section.FIELDS) else "✓"
             self.query_one(f"#tab-{section.NAME}", Tab).label = f"{number} {section.TITLE} {mark}".rstrip()
@@ -326,6 +327,7 @@ class FormScreen(ModalScreen[int | None]):
         self.expected, why = await self._expected()
         for view in self.query(ExpectedView):
             view.show(self.expected, why)
+        self.query_one(RunSection).show_ways(self.expected)
 
     async def _row_view(self) -> RowView:
         rows, seen = rows_of(self.facts), self.facts.preview

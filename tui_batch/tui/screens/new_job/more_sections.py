@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -15,6 +16,7 @@ from textual.widgets.option_list import Option
 from tui_batch import figures
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.job import CacheMode, Mode
+from tui_batch.domain.quality import Check
 from tui_batch.inputs.draft import ModelChoice
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.screens.new_job.fields import ChoiceField, Field
@@ -185,7 +187,16 @@ class LimitsSection(Section):
     LimitsSection > .beside { height: 6; }
     LimitsSection .apart { margin: 0 0 1 0; }
     LimitsSection.-side .beside { height: 1fr; }
+    LimitsSection #checks { height: auto; }
+    LimitsSection #checks > .label { width: 13; color: $text-muted; }
+    LimitsSection #checks-words { width: 1fr; height: auto; }
     """
+
+    def show_checks(self, checks: Sequence[Check]) -> None:
+        """What answers are held to besides the schema. A job file says it: a line has no room for a rubric."""
+        words = ", ".join(f"{one.kind} of {one.field}" if one.field else one.kind for one in checks)
+        told = f"{words}; from the job file" if words else "none; write them under checks: in a job file, then F3"
+        self.query_one("#checks-words", Static).update(Text(safe_text(told, 300), "" if words else "dim"))
 
     def compose(self) -> ComposeResult:
         """Everything that has a good value when it is left empty."""
@@ -202,6 +213,9 @@ class LimitsSection(Section):
             yield Field("max_tokens", "Max tokens", "of one answer; bounds what it can cost")
             yield Field("params", "Others", "name=value name=value, such as seed=1")
             yield Field("schema", "Schema", "JSON Schema file that answers must meet", classes="-last")
+            with Horizontal(id="checks"):
+                yield Static("Checks", classes="label", markup=False)
+                yield Static(id="checks-words", markup=False)
         with VerticalScroll(classes="beside", can_focus=False):
             yield ExpectedView()
 
@@ -239,6 +253,20 @@ def expected_text(expected: Estimate) -> Text:
         text.append(f"{safe_text(basis)}\n", "dim")
     text.right_crop(1)
     return text
+
+
+def strategies_text(expected: Estimate) -> Text:
+    """The ways to run it, a line each: time, cost, and why."""
+    lines = []
+    for way in expected.strategies:
+        mark = "✓" if way.name == CONCURRENT else "·"
+        took = "cannot be" if way.seconds is None else f"~{figures.duration(way.seconds)}"
+        paid = "" if way.cost is None else figures.cost_range(way.cost.low, way.cost.likely, way.cost.high)
+        said = "  ".join(filter(None, (took, paid)))
+        lines.append(
+            Text.assemble((f"{mark} {way.name:<15}", "bold"), said, (f"  {safe_text(way.reason, 200)}", "dim"))
+        )
+    return Text("\n").join(lines)
 
 
 def _way(expected: Estimate) -> Strategy | None:
@@ -279,6 +307,7 @@ class RunSection(Section):
         & > .form > Horizontal { height: auto; }
         Button { margin: 0 2 0 0; }
     }
+    RunSection #ways { height: auto; margin: 1 0; }
     RunSection.-side > .form { height: 1fr; width: 2fr; }
     RunSection.-side > .beside { width: 3fr; }
     """
@@ -287,6 +316,7 @@ class RunSection(Section):
         """Figures and buttons; answers."""
         with Vertical(classes="form"):
             yield ExpectedView()
+            yield Static(id="ways", markup=False)
             with Horizontal():
                 yield Button("Try ten rows (F5)", id="try", compact=True)
                 yield Button("Run all (F6)", id="all", variant="primary", compact=True)
@@ -296,6 +326,10 @@ class RunSection(Section):
     def first(self) -> None:
         """The harmless button."""
         self.screen.set_focus(self.query_one("#try", Button))
+
+    def show_ways(self, expected: Estimate | None) -> None:
+        """One by one, at once, as a provider's batch; `run` takes the marked one."""
+        self.query_one("#ways", Static).update(Text() if expected is None else strategies_text(expected))
 
     def show_trial(self, trial: Trial) -> None:
         """The answers so far."""
