@@ -43,3 +43,12 @@ def test_a_rubric_that_names_no_column_is_an_error_before_anything_is_sent(cli: 
     result = cli("run", cli.folder / "job.yaml", "--simulate")
     assert result.code == 2
     assert "no row has the column `topics` that the job's template uses (did you mean `topic`?)" in result.err
+
+
+def test_an_estimate_reckons_with_the_judge(cli: Cli) -> None:
+    job(cli, "topic")
+    result = cli("estimate", cli.folder / "job.yaml", "--base-url", "https://api.openai.com/v1")
+    assert result.code == 0, result.err
+    lines = result.out.splitlines()
+    assert "requests  6" in lines
+    assert [line.split(" @ ")[0] for line in lines if " @ " in line] == ["gpt-4o-mini", "gpt-4o"]

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from tui_batch.domain.endpoint import DeploymentKey, Operation
-from tui_batch.domain.item import NewRow, PendingItem
+from tui_batch.domain.item import Answered, ItemFlag, NewRow, PendingItem
 from tui_batch.domain.job import JobSpec, Knobs
-from tui_batch.domain.outcome import Usage
+from tui_batch.domain.outcome import OutcomeClass, Usage
 from tui_batch.domain.spending import CostRange
 from tui_batch.engine.chaining import ChainedRows
 from tui_batch.engine.prepare import Preparer
@@ -36,6 +36,8 @@ READ_ROWS = 200_000
 """Rows read at most, about a second's work; of a longer file the rest is reckoned from how far that is."""
 SAMPLE_ROWS = 400
 """Rows rendered and measured, drawn from all that were read."""
+VERDICT_TOKENS = 60.0
+"""A judge's answer that was never seen: a reason of a sentence or two, and a score."""
 UNSEEN_S = 1.0
 """Seconds of an answer before its first token, and"""
 UNSEEN_TOKENS_PER_S = 60.0
@@ -167,7 +169,8 @@ def measured(drawn: Drawn, knobs: Knobs, known: Known) -> Estimate:
         for n, row in enumerate(drawn.rows)
         for variant in range(each)
     ]
-    ready, dead = preparer.prepare(items)
+    answered, dead = preparer.prepare(items)
+    ready = [*answered, *_judged(spec, preparer, items, answered)]
     scale = drawn.total / len(drawn.rows)
     shares = tuple(_share(key, items, scale, known) for key, items in _by_place(ready).items())
     requests = round(len(ready) * scale)
@@ -182,6 +185,23 @@ def measured(drawn: Drawn, knobs: Knobs, known: Known) -> Estimate:
     ways = strategies(pace, whole, knobs, used or list(spec.endpoints), [share.prices for share in shares])
     problem = dead[0].outcome.message if dead else ""
     return Estimate(drawn.total, drawn.counted, requests, round(len(dead) * scale), problem, shares, ways)
+
+
+def _judged(
+    spec: JobSpec, preparer: Preparer, items: Sequence[PendingItem], answered: Iterable[Prepared]
+) -> list[Prepared]:
+    """The requests to the job's judge, about answers as long as they are expected to be."""
+    if spec.judge is None:
+        return []
+    by_row = {(item.seq, item.variant): item for item in items}
+    waiting = [
+        replace(
+            by_row[item.order[1:]],
+            answered=Answered("word " * item.tokens_out, OutcomeClass.OK, ItemFlag.NONE, False, 0.0, 0),
+        )
+        for item in answered
+    ]
+    return preparer.prepare(waiting)[0]
 
 
 def _by_place(ready: Iterable[Prepared]) -> dict[DeploymentKey, list[Prepared]]:
@@ -228,6 +248,8 @@ def _answer(item: Prepared, known: Known, key: DeploymentKey) -> tuple[float, fl
         # Of many answers the mean is sure for that job; another job's answers may be shorter or longer.
         error = OUTPUT_ERROR * mean + learned.spread_out / math.sqrt(max(1, learned.answers))
         found = (max(0.0, mean - error), mean, mean + error)
+    elif item.judging is not None:
+        found = (VERDICT_TOKENS / 2, VERDICT_TOKENS, 4 * VERDICT_TOKENS)
     else:
         likely = DEFAULT_OUTPUT / 2 if limit is None else limit / 2
         # A label may be a single token, whatever the request allows.
@@ -284,11 +306,12 @@ async def known_about(spec: JobSpec, store: Store | None, own: Sequence[OwnPrice
 
 def _looked_up(spec: JobSpec, estimator: TokenEstimator, own: Sequence[OwnPrice]) -> Known:
     prices: dict[DeploymentKey, UnitPrices | None] = {}
+    models = (*spec.models, *filter(None, [spec.judge]))
     for endpoint in spec.endpoints:
-        for ref in spec.models:
+        for ref in models:
             if endpoint.name in ref.endpoints:
                 prices[DeploymentKey(endpoint.name, ref.model)] = lookup(endpoint, ref.model, own)
-    for model in {ref.model for ref in spec.models}:
+    for model in {ref.model for ref in models}:
         if (counter := load_counter(model)) is not None:
             estimator.use_counter(model, counter)
     return Known(estimator, prices)
