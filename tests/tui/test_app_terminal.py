@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from pathlib import Path
+from typing import Any
 
 from app_bench import add_job, open_test_desk
 from pseudo_terminal import PseudoTerminal
 
 from tui_batch.domain.job import Job, JobState, Knobs
+from tui_batch.engine.control import Controller
+from tui_batch.engine.keeper import is_alive
 from tui_batch.store.store import open_store
 
 RESTORED = "\x1b[?1049l"
@@ -17,10 +21,10 @@ RESTORED = "\x1b[?1049l"
 SLOW = Knobs(concurrency=2)
 
 
-def make_job(folder: Path, prompts: int = 2_000) -> Path:
+def make_job(folder: Path, prompts: int = 2_000, knobs: Knobs = SLOW) -> Path:
     async def make() -> None:
         async with open_test_desk(folder) as desk:
-            await add_job(desk, [f"number {n}" for n in range(prompts)], knobs=SLOW)
+            await add_job(desk, [f"number {n}" for n in range(prompts)], knobs=knobs)
 
     asyncio.run(make())
     return folder / "jobs.db"
@@ -32,6 +36,16 @@ def job_of(db: Path) -> Job:
             return await store.jobs.get(1)
 
     return asyncio.run(read())
+
+
+def steer(db: Path, knobs: dict[str, Any]) -> None:
+    """As another process would."""
+
+    async def turn() -> None:
+        async with open_store(db) as store:
+            await Controller(store, None, clock=time.time, alive=is_alive).turn(1, knobs)
+
+    asyncio.run(turn())
 
 
 def test_the_demo_opens_runs_and_is_left(tmp_path: Path) -> None:
@@ -79,6 +93,32 @@ def test_a_closed_window_ends_the_process_and_frees_the_job(tmp_path: Path) -> N
     job = job_of(db)
     assert job.state is JobState.PAUSED
     assert job.owner is None
+
+
+def test_a_job_goes_on_in_the_background_and_is_shown_live_when_the_app_is_opened_again(tmp_path: Path) -> None:
+    items = 240
+    db = make_job(tmp_path, items, Knobs(concurrency=16))
+    with PseudoTerminal(["--db", str(db)], tmp_path) as terminal:
+        terminal.until("tickets")
+        terminal.press("p")
+        terminal.until("in flight")
+        terminal.press("q")
+        terminal.until("Keep running in the background")
+        terminal.press("b")
+        assert terminal.end() == 0
+        assert RESTORED in terminal.seen
+        assert "Watch:" in terminal.seen
+    left = job_of(db)
+    assert 0 < left.counters.done < items
+    with PseudoTerminal(["--db", str(db)], tmp_path, (120, 40)) as terminal:
+        terminal.until("runs in process")
+        steer(db, {"concurrency": 64})
+        terminal.until("completed in")
+        terminal.press("q")
+        assert terminal.end() == 0
+    job = job_of(db)
+    assert (job.state, job.counters.done, job.counters.pending) == (JobState.COMPLETED, items, 0)
+    assert job.counters.requests == items, "what was in flight was drained: nothing is asked twice"
 
 
 def test_the_smallest_terminal_there_is_does_not_break_it(tmp_path: Path) -> None:
