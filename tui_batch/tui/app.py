@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import App, ComposeResult
@@ -25,23 +26,21 @@ from tui_batch.tui.desk import Desk, Wish
 from tui_batch.tui.job_verbs import JobVerbs
 from tui_batch.tui.long_work import LongWork
 from tui_batch.tui.manners import Manners
-from tui_batch.tui.place import Place
-from tui_batch.tui.places.endpoints import EndpointsPlace
-from tui_batch.tui.places.errors import ErrorsPlace
-from tui_batch.tui.places.gpu import GpuPlace
-from tui_batch.tui.places.items import ItemsPlace
+from tui_batch.tui.place import NAMES, TITLES, Place
 from tui_batch.tui.places.jobs import JobsPlace
-from tui_batch.tui.places.log import LogPlace
 from tui_batch.tui.tones import Spans, Tone, plain
 from tui_batch.tui.view import JobView, View
 from tui_batch.tui.widgets.frame import Hints, PlaceBar, TitleLine
 from tui_batch.tui.widgets.table import Table
 from tui_batch.tui.words import summary
 
+if TYPE_CHECKING:
+    from tui_batch.tui.places.items import ItemsPlace
+    from tui_batch.tui.places.log import LogPlace
+
 TICK_S = 0.25
 BLURRED_TICK_S = 1.0
 """While the terminal says that it has no focus."""
-PLACES: tuple[type[Place], ...] = (JobsPlace, ItemsPlace, ErrorsPlace, EndpointsPlace, GpuPlace, LogPlace)
 
 
 class BatchApp(App[Wish]):
@@ -63,27 +62,44 @@ class BatchApp(App[Wish]):
         self.view = View(desk.clock())
         self._timer: Timer | None = None
         self._ticking = False
+        self._furnished = asyncio.Event()
         self.fault: Exception | None = None
         """A fault of the program's own that ended the app; whoever ran it raises it."""
 
     def compose(self) -> ComposeResult:
         """Title, places, hints."""
         yield TitleLine()
-        yield PlaceBar([place.TITLE for place in PLACES])
-        with ContentSwitcher(initial=PLACES[0].NAME, id="places"):
-            for place in PLACES:
-                yield place(self.desk)
+        yield PlaceBar(TITLES)
+        with ContentSwitcher(initial=JobsPlace.NAME, id="places"):
+            yield JobsPlace(self.desk)
         yield Hints()
 
     async def on_mount(self) -> None:
-        """Starts the timer; the first view is drawn at once."""
-        name = "demo, simulated" if self.desk.is_demo else self.desk.where.db.name
-        self._file_words = (("llmbatch-tui", Tone.STRONG), (f"  {name}", Tone.MUTED))
+        """The first view is drawn at once, the rest of the app follows."""
+        name = "  demo, simulated" if self.desk.is_demo else f"  {self.desk.where.db.name}"
+        self._file_words = (("llmbatch-tui", Tone.STRONG), (name, Tone.MUTED))
         self._tell_work("")
-        await self.manners.settle()
+        await self.manners.dress()
         await self._tick()
         self.place.entered()
-        self._timer = self.set_interval(TICK_S, self._tick)
+        if self.is_headless:
+            await self._furnish()  # nobody waits for a first sight of it
+        else:
+            self.call_after_refresh(self._furnish)
+
+    async def _furnish(self) -> None:
+        """All that need not be there when the first view is drawn."""
+        try:
+            await self.manners.settle(self.query_one("#places", ContentSwitcher))
+            self._timer = self.set_interval(TICK_S, self._tick)
+        finally:
+            self._furnished.set()
+
+    async def on_event(self, event: events.Event) -> None:
+        """What a person does waits for the rest of the app."""
+        if isinstance(event, events.InputEvent):
+            await self._furnished.wait()
+        await super().on_event(event)
 
     # What is shown
 
@@ -135,8 +151,7 @@ class BatchApp(App[Wish]):
     def go_to(self, name: str) -> Place:
         """Shows a place and gives it the focus."""
         self.query_one("#places", ContentSwitcher).current = name
-        number = [place.NAME for place in PLACES].index(name)
-        self.query_one(PlaceBar).current = number
+        self.query_one(PlaceBar).current = NAMES.index(name)
         place = self.place
         place.show(self.view)
         place.entered()
@@ -159,7 +174,7 @@ class BatchApp(App[Wish]):
 
     def on_place_bar_chosen(self, event: PlaceBar.Chosen) -> None:
         """A click on a place's title."""
-        self.go_to(PLACES[event.number].NAME)
+        self.go_to(NAMES[event.number])
 
     def on_jobs_place_arranged(self, event: JobsPlace.Arranged) -> None:
         """The order of the list and the height of its panel are remembered."""
@@ -213,6 +228,8 @@ class BatchApp(App[Wish]):
     @property
     def log_place(self) -> LogPlace:
         """Where actions and errors are noted."""
+        from tui_batch.tui.places.log import LogPlace
+
         return self.query_one(LogPlace)
 
     def record(self, *words: str) -> None:

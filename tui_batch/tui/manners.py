@@ -10,27 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from textual.binding import Binding
 from textual.geometry import Size
+from textual.widgets import ContentSwitcher
 
 from tui_batch import paths
 from tui_batch.errors import UserError
 from tui_batch.tui.actions import REGISTRY, Action, by_id
-from tui_batch.tui.export_plan import ExportPlan, NamedScope, write_job_report, write_results
 from tui_batch.tui.keymap import FILE as KEYMAP_FILE
 from tui_batch.tui.keymap import USUAL, Keymap, load_keymap
-from tui_batch.tui.places.items import ItemsPlace
 from tui_batch.tui.places.jobs import JobsPlace
 from tui_batch.tui.prefs import FILE as PREFS_FILE
 from tui_batch.tui.prefs import Prefs
-from tui_batch.tui.screens.help import Help, help_rows
-from tui_batch.tui.screens.palette import Command, Palette
-from tui_batch.tui.screens.quit import HandedOver, Leave, leave, quit_menu
-from tui_batch.tui.screens.theme_chooser import ThemeChooser
 from tui_batch.tui.screens.too_small import TooSmall, is_too_small
 from tui_batch.tui.themes import DEFAULT, Themes, fingerprint, load_themes
 
 if TYPE_CHECKING:
     from tui_batch.domain.job import Job
     from tui_batch.tui.app import BatchApp
+    from tui_batch.tui.export_plan import ExportPlan, NamedScope
+    from tui_batch.tui.screens.palette import Command
+    from tui_batch.tui.screens.quit import HandedOver, Leave
 
 LOOK_S = 1.0
 """Between two looks at the folder of the person's own themes."""
@@ -47,32 +45,57 @@ class Manners:
         self.themes = Themes()
         """Those that can be worn, and what was skipped."""
         self._work: set[asyncio.Task[None]] = set()
+        self._settled = False
+        self._early: list[tuple[str, str]] = []
+        """Notes for the log, while there is no place for it yet."""
         self.keymap: Keymap = USUAL
         self.prefs = Prefs(app.desk.state_dir / PREFS_FILE, self._note)
         self.handed: tuple[HandedOver, ...] = ()
         """Jobs that go on in the background after the app."""
 
     def _note(self, level: str, text: str) -> None:
-        self._app.log_place.note(level, text)
+        if self._settled:
+            self._app.log_place.note(level, text)
+        else:
+            self._early.append((level, text))
 
-    async def settle(self) -> None:
-        """Colours, keys and what is remembered, before anything is drawn."""
+    async def dress(self) -> None:
+        """Colours, and the list of jobs as the last time, before anything is drawn."""
         await self.prefs.load()
         await self._read_themes()
         self.wear(self.prefs.value.theme or DEFAULT)
+        known = self.prefs.value
+        self._app.query_one(JobsPlace).recall(known.sort.get("jobs", ""), known.panes.get("jobs"))
+        self.fit(self._app.size)
+
+    async def settle(self, switcher: ContentSwitcher) -> None:
+        """The other places, keys, and what else is remembered; what went wrong so far is told."""
+        from tui_batch.tui.places import every
+
+        trouble: UserError | None = None
         try:
             self.keymap = await asyncio.to_thread(load_keymap, paths.settings_file().with_name(KEYMAP_FILE))
         except UserError as error:
-            self._app.say_trouble(error)
+            trouble = error
+        for place in every.PLACES[1:]:
+            if switcher.is_attached:
+                await switcher.add_content(place(self._app.desk))
+        if not all(self._app.query(place) for place in every.PLACES):
+            return  # the app closes already
+        self._settled = True
+        for level, text in self._early:
+            self._note(level, text)
+        self._tell_skipped(())
+        if trouble is not None:
+            self._app.say_trouble(trouble)
         self._app.set_keymap(dict(self.keymap.keys))
-        self._arrange()
+        self._arrange_items()
         self._app.set_interval(LOOK_S, self.look)
-        self.fit(self._app.size)
 
-    def _arrange(self) -> None:
-        """Lists and panes as the last time."""
+    def _arrange_items(self) -> None:
+        from tui_batch.tui.places.items import ItemsPlace
+
         known = self.prefs.value
-        self._app.query_one(JobsPlace).recall(known.sort.get("jobs", ""), known.panes.get("jobs"))
         items = self._app.query_one(ItemsPlace)
         if "items" in known.sort or "items" in known.columns:
             items.recall(known.sort.get("items", ""), known.columns.get("items", ()))
@@ -98,6 +121,10 @@ class Manners:
         self.themes = await asyncio.to_thread(load_themes, self._folders)
         for theme in self.themes.loaded:
             self._app.register_theme(theme)
+        if self._settled:
+            self._tell_skipped(before)
+
+    def _tell_skipped(self, before: tuple[str, ...]) -> None:
         if new := [line for line in self.themes.failed if line not in before]:
             for line in new:
                 self._note("warning", f"theme skipped: {line}")
@@ -116,6 +143,8 @@ class Manners:
 
     async def choose_theme(self) -> None:
         """Shows them one by one."""
+        from tui_batch.tui.screens.theme_chooser import ThemeChooser
+
         before = self._app.theme
         chosen = await self._app.push_screen_wait(ThemeChooser(self.themes.names, before, self.wear))
         self.wear(chosen or before)
@@ -136,10 +165,14 @@ class Manners:
 
     def help(self) -> None:
         """All keys, those of this place first."""
+        from tui_batch.tui.screens.help import Help, help_rows
+
         self._app.push_screen(Help(help_rows(self._app.place.NAME, self.keys_of)))
 
     async def palette(self) -> None:
         """Asks what to do, and does it."""
+        from tui_batch.tui.screens.palette import Palette
+
         command = await self._app.push_screen_wait(Palette(self._commands()))
         if command is not None:
             self._app.call_later(command.do)
@@ -149,6 +182,8 @@ class Manners:
         return [*self._actions(), *self._jobs(), *self._theme_commands()]
 
     def _actions(self) -> list[Command]:
+        from tui_batch.tui.screens.palette import Command
+
         found: dict[str, Command] = {}
         for active in self._app.screen.active_bindings.values():
             action = by_id(active.binding.id or "")
@@ -162,6 +197,8 @@ class Manners:
         self._app.run_worker(self._app.run_action(action, node), group="palette")
 
     def _jobs(self) -> list[Command]:
+        from tui_batch.tui.screens.palette import Command
+
         def open_job(job_id: int) -> None:
             self._app.go_to("jobs")
             self._app.select(job_id)
@@ -170,6 +207,8 @@ class Manners:
         return [Command(f"#{job.id} {job.name}", f"job, {job.state}", "", partial(open_job, job.id)) for job in jobs]
 
     def _theme_commands(self) -> list[Command]:
+        from tui_batch.tui.screens.palette import Command
+
         return [Command(f"theme {name}", "", "", partial(self.keep_theme, name)) for name in self.themes.names]
 
     # Size
@@ -190,6 +229,7 @@ class Manners:
 
     async def export(self, job: Job, scopes: tuple[NamedScope, ...] = ()) -> None:
         """Asks what and where, and writes it in the background."""
+        from tui_batch.tui.export_plan import write_results
         from tui_batch.tui.screens.export import ExportDialog
 
         folder = await asyncio.to_thread(lambda: self.folder)
@@ -200,6 +240,7 @@ class Manners:
 
     async def report(self, job: Job) -> None:
         """Asks where, and writes it in the background."""
+        from tui_batch.tui.export_plan import write_job_report
         from tui_batch.tui.screens.export import ReportDialog
 
         folder = await asyncio.to_thread(lambda: self.folder)
@@ -234,6 +275,8 @@ class Manners:
         if not running:
             self._app.exit()
             return
+        from tui_batch.tui.screens.quit import leave, quit_menu
+
         flight = sum(job.in_flight for job in running)
         choice: Leave | None = await self._app.push_screen_wait(
             quit_menu(len(running), flight, keeps=not self._app.desk.is_demo)

@@ -6,9 +6,15 @@ from typing import ClassVar
 
 from textual.containers import Vertical
 
+from tui_batch.tui.actions import PLACES
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.export_plan import NamedScope
 from tui_batch.tui.view import View
+
+NAMES = tuple(action.id.partition(".")[2] for action in PLACES)
+"""Of the six places, in the order of their keys."""
+TITLES = tuple(action.label[:1].upper() + action.label[1:] for action in PLACES)
+"""As the bar shows them."""
 
 
 class Place(Vertical):
@@ -16,7 +22,6 @@ class Place(Vertical):
 
     NAME: ClassVar[str]
     """Also its id, and the context of its actions."""
-    TITLE: ClassVar[str]
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(id=self.NAME)

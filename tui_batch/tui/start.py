@@ -15,7 +15,6 @@ from tui_batch.safe_text import safe_text
 from tui_batch.settings import Settings, load_settings
 from tui_batch.tui.app import BatchApp
 from tui_batch.tui.desk import Desk, Wish
-from tui_batch.tui.screens.quit import farewell
 from tui_batch.work.place import Where
 from tui_batch.work.transports import make_transport
 
@@ -76,6 +75,8 @@ async def show(desk: Desk, signals: Signals) -> Farewell:
         await desk.engine.stop("the app was closed")
     if app.fault is not None:
         raise app.fault
+    from tui_batch.tui.screens.quit import farewell
+
     handed = {one.job_id for one in app.manners.handed}
     after = await desk.store.jobs.pending()
     told = [job_id for job_id, left in after.items() if job_id in ran or left != before.get(job_id)]

@@ -92,7 +92,6 @@ class ErrorsPlace(Place):
     """The groups above, the selected one's words below."""
 
     NAME = "errors"
-    TITLE = "Errors"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("errors"),
         Binding("escape", "back", "back", show=False),

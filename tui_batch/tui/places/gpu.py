@@ -244,7 +244,6 @@ class GpuPlace(Place):
     """The cards, followed from the first time that the place is opened."""
 
     NAME = "gpu"
-    TITLE = "GPU"
     BINDINGS: ClassVar[list[BindingType]] = bindings("gpu")
     DEFAULT_CSS = """
     GpuPlace VerticalScroll { padding: 0 1; }

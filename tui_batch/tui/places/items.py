@@ -42,7 +42,6 @@ class ItemsPlace(Place):
     """The filter, the list, and a line that says what is listed."""
 
     NAME = "items"
-    TITLE = "Items"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("items"),
         Binding("escape", "back", "back", show=False),

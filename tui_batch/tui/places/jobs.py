@@ -99,7 +99,6 @@ class JobsPlace(Place):
     """The list and the live panel."""
 
     NAME = "jobs"
-    TITLE = "Jobs"
     BINDINGS: ClassVar[list[BindingType]] = bindings("jobs")
     DEFAULT_CSS = """
     JobsPlace { layout: vertical; }

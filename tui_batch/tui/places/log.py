@@ -60,7 +60,6 @@ class LogPlace(Place):
     """The list, a filter over it, and a line that says how it stands."""
 
     NAME = "log"
-    TITLE = "Log"
     BINDINGS: ClassVar[list[BindingType]] = bindings("log")
     DEFAULT_CSS = """
     LogPlace #log-filter { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
