@@ -197,7 +197,7 @@ class JobSpec:
     on_invalid: OnInvalid = OnInvalid.RETRY
     max_invalid: int | None = None
     """Answers that may fail the schema or a check: this many requests in all, then dead; None: max_attempts bounds."""
-    drift: DriftRule = DriftRule()
+    drift: DriftRule = field(default_factory=DriftRule)
     on_drift: OnDrift | None = None
     """None: a job with checks or a schema warns, any other does not watch."""
     judge: ModelRef | None = None
