@@ -10,7 +10,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
-from textual.screen import Screen
+from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui_batch.domain.job import Job
@@ -41,11 +41,12 @@ class _Lines(VerticalScroll, can_focus=True):
     ]
 
 
-class CompareScreen(Screen[None]):
-    """Shows a comparison of one job in mode each, or of two jobs."""
+class CompareScreen(ModalScreen[None]):
+    """Shows a comparison of one job in mode each, or of two jobs. Verbs over jobs wait until it is closed."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("compare")
     DEFAULT_CSS = """
+    CompareScreen { background: $background; }
     CompareScreen #compare-title { height: 1; padding: 0 1; background: $panel; }
     CompareScreen _Lines { height: 1fr; padding: 0 1; background: $surface; color: $foreground; overflow-x: hidden; }
     CompareScreen #compare-text { height: auto; width: 1fr; }
@@ -88,6 +89,7 @@ class CompareScreen(Screen[None]):
         except UserError as error:
             self._write([plain(f"✗ {error}", Tone.BAD)])
             return
+        await asyncio.sleep(0)  # what was told of the progress is drawn before the last word
         self._say(plain(self._title, Tone.STRONG))
         self._draw()
 

@@ -114,7 +114,7 @@ COLUMNS: tuple[ItemColumn, ...] = (
     ),
     ItemColumn(
         "score", "score", lambda row: ("" if row.score is None else f"{row.score:.2f}", Tone.PLAIN), 5,
-        right=True, drop=11, sort=SortKey.SCORE, usual=False,
+        right=True, drop=1, sort=SortKey.SCORE, usual=False,
     ),
     ItemColumn(
         "finished", "finished", lambda row: (figures.local_time(row.finished_at), Tone.MUTED), 16,
