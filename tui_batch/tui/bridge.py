@@ -28,6 +28,9 @@ class Bridge:
     selected: int | None = None
     _jobs: tuple[Job, ...] = ()
     _elsewhere: frozenset[int] = frozenset()
+    _last: tuple[JobView, ...] = ()
+    _still_of: tuple[Job, ...] | None = None
+    """The jobs that `_last` shows, when none of them ran."""
     _day: DayBudget | None = None
     _version: int = -1
     _read_at: float = float("-inf")
@@ -75,8 +78,14 @@ class Bridge:
         self._elsewhere = frozenset([job.id for job in owned if await self.desk.controller.owned_elsewhere(job)])
 
     def _views(self, now: float, engine: EngineSnapshot) -> tuple[JobView, ...]:
+        """The same views as the last time where nothing runs and nothing changed, so that nothing is drawn anew."""
+        still = not engine.jobs and not self._elsewhere
+        if still and self._still_of is self._jobs:
+            return self._last
         live: Mapping[int, JobSnapshot] = {job.id: job for job in engine.jobs}
-        return tuple(self._view(now, job, live.get(job.id)) for job in self._jobs)
+        self._last = tuple(self._view(now, job, live.get(job.id)) for job in self._jobs)
+        self._still_of = self._jobs if still else None
+        return self._last
 
     def _view(self, now: float, job: Job, live: JobSnapshot | None) -> JobView:
         elsewhere = live is None and job.id in self._elsewhere

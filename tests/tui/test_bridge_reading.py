@@ -1,0 +1,39 @@
+"""What the bridge reads: the newest jobs first, all of them next, and nothing anew while nothing changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app_bench import add_job, open_test_desk
+
+from tui_batch.domain.job import Knobs
+from tui_batch.tui.bridge import FIRST_JOBS, Bridge
+
+
+async def test_the_newest_jobs_stand_at_once_and_the_rest_follow(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        spec = (await desk.store.jobs.get(await add_job(desk, ["one"]))).spec
+        for n in range(FIRST_JOBS + 4):
+            last = await desk.store.jobs.create(spec, Knobs(), now=float(n))
+        bridge = Bridge(desk)
+        first, second = await bridge.tick(), await bridge.tick()
+        assert [job.id for job in first.jobs] == list(range(last, last - FIRST_JOBS, -1))
+        assert [job.id for job in second.jobs] == list(range(last, 0, -1))
+
+
+async def test_while_nothing_changes_the_views_are_the_same_objects(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        job_id = await add_job(desk, ["one", "two"])
+        bridge = Bridge(desk)
+        before = await bridge.tick()
+        assert (await bridge.tick()).jobs is before.jobs
+        await desk.store.jobs.set_knobs(job_id, Knobs(priority=7))
+        changed = await bridge.tick()
+        assert changed.jobs is not before.jobs
+        assert changed.jobs[0].knobs.priority == 7
+
+
+async def test_pending_items_are_counted_by_job(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        two, one = await add_job(desk, ["a", "b"]), await add_job(desk, ["c"])
+        assert await desk.store.jobs.pending() == {two: 2, one: 1}
