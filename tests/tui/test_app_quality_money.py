@@ -65,17 +65,17 @@ def test_no_budget_of_a_day_is_not_told() -> None:
 
 
 def test_the_ways_to_run_are_compared_in_three_lines() -> None:
-    cost = CostRange(NANO, NANO, NANO)
+    cost, half = CostRange(0, 0, 0), CostRange(NANO // 2, NANO // 2, NANO // 2)
     ways = (
         Strategy("one by one", cost, 7_200.0, 0, "1.0 s a request"),
         Strategy(CONCURRENT, cost, 120.0, 0, "500 RPM decide"),
-        Strategy("provider batch", None, None, None, "local offers no batches"),
+        Strategy("provider batch", half, 86_400.0, 0, "half the price"),
     )
     lines = strategies_text(Estimate(1, True, 1, 0, "", (), ways)).plain.split("\n")
     assert len(lines) == 3
     assert lines[1].startswith("✓ concurrent")
-    assert "500 RPM decide" in lines[1]
-    assert "cannot be  local offers no batches" in lines[2]
+    assert "~2:00  500 RPM decide" in lines[1]  # it costs what the whole is said to cost: no figure twice
+    assert "~$0.5000  half the price" in lines[2]
 
 
 async def test_the_form_names_ways_and_checks(tmp_path: Path) -> None:

@@ -256,12 +256,13 @@ def expected_text(expected: Estimate) -> Text:
 
 
 def strategies_text(expected: Estimate) -> Text:
-    """The ways to run it, a line each: time, cost, and why."""
+    """The ways to run it, a line each: time, the cost where it is another, and why."""
     lines = []
     for way in expected.strategies:
         mark = "✓" if way.name == CONCURRENT else "·"
         took = "cannot be" if way.seconds is None else f"~{figures.duration(way.seconds)}"
-        paid = "" if way.cost is None else figures.cost_range(way.cost.low, way.cost.likely, way.cost.high)
+        other = None if way.cost == expected.cost else way.cost
+        paid = "" if other is None else figures.cost_range(other.low, other.likely, other.high)
         said = "  ".join(filter(None, (took, paid)))
         lines.append(
             Text.assemble((f"{mark} {way.name:<15}", "bold"), said, (f"  {safe_text(way.reason, 200)}", "dim"))
