@@ -46,7 +46,7 @@ class PathScreen(ModalScreen[str | None]):
     """Asks for a job file's path. Enter takes what is typed, a file of the list is taken at once."""
 
     DEFAULT_CSS = _CSS.format(name="PathScreen", height="70%")
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave", id="new_job.path.leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave")]
 
     def __init__(self, question: PathQuestion, recent: Recent) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class ColumnScreen(ModalScreen[str | None]):
     """Asks for one of the file's columns."""
 
     DEFAULT_CSS = _CSS.format(name="ColumnScreen", height="auto") + "ColumnScreen OptionList { height: auto; }"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave", id="new_job.column.leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave")]
 
     def __init__(self, columns: tuple[str, ...]) -> None:
         super().__init__()
