@@ -39,7 +39,7 @@ def homes() -> dict[str, list[type[DOMNode]]]:
 
 def test_every_action_is_done_by_what_binds_it() -> None:
     bound = homes()
-    assert bound.keys() == {action.id for action in REGISTRY}
+    assert bound.keys() >= {action.id for action in REGISTRY}
     for action in REGISTRY:
         name, _, given = action.method.partition("(")
         for kind in bound[action.id]:

@@ -59,7 +59,6 @@ class Walk:
     async def press(self, *keys: str) -> None:
         for key in keys:
             await self.pilot.press(key)
-            await self.pilot.pause()
             self.look()
 
     async def until(self, condition: Callable[[], bool], what: str) -> None:
@@ -74,7 +73,6 @@ class Walk:
         await self.press(*keys[1:])
         while len(self.app.screen_stack) > depth:
             await self.pilot.press("escape")
-            await self.pilot.pause()
 
     def look(self) -> None:
         """No character that could do anything but be seen."""
@@ -165,7 +163,8 @@ async def places(walk: Walk) -> None:
 async def dialogs(walk: Walk) -> None:
     """All that are opened from the jobs, the items and the errors."""
     await walk.press("1")
-    for key in ("D", "C", "s", "x", "R", "y", "colon", "question_mark", "T"):
+    is_long = len(walk.app.view.jobs[0].name) > 10_000  # drawing it is dear, and what is different is seen in a few
+    for key in ("D", "y", "colon") if is_long else ("D", "C", "s", "x", "R", "y", "colon", "question_mark", "T"):
         await walk.aside(key)
     await walk.press("2")
     for key in ("y", "o", "w", "x"):
@@ -193,8 +192,8 @@ async def test_the_new_job_screen_shows_any_text_safely(tmp_path: Path, text: st
         for name in FIELDS if len(text) < 10_000 else ("name",):
             screen.query_one(f"#field-{name}", Field).text = text
             await walk.press("f8")
-        await walk.press("f9", "f10", "f5", "f6", "f7", "f7", "f7", "f7")
-        for key in ("f4", "f2", "f3", "f1"):
+        await walk.press("f9", "f10", "f5", "f6", "f7", "f7")
+        for key in ("f4", "f2", "f3", "f1") if len(text) < 10_000 else ("f2",):
             await walk.press(key, "escape")
 
 
