@@ -27,7 +27,7 @@ class Tone(Enum):
 
 
 WIDEST = 2_000
-"""Characters of a piece that are ever drawn: more than any terminal is wide. Measuring a megabyte holds everything up."""
+"""Characters of a piece that are ever drawn: no terminal is as wide. Measuring a megabyte holds everything up."""
 
 Span: TypeAlias = tuple[str, Tone]
 Spans: TypeAlias = tuple[Span, ...]
