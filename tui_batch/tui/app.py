@@ -117,9 +117,7 @@ class BatchApp(App[Wish]):
             return
         self._ticking = True
         try:
-            view = await self.bridge.tick()
-            if self.query(TitleLine):  # the app may have begun to close meanwhile
-                self._draw(view)
+            self._draw(await self.bridge.tick())
         finally:
             self._ticking = False
 
@@ -127,9 +125,10 @@ class BatchApp(App[Wish]):
         if bool(view.jobs) != bool(self.view.jobs):
             self.refresh_bindings()
         self.view = view
-        with self.batch_update():
-            self.query_one(TitleLine).right = summary(view)
-            self.place.show(view)
+        for title in self.query(TitleLine):
+            with self.batch_update():
+                title.right = summary(view)
+                self.place.show(view)
 
     def on_resize(self, event: events.Resize) -> None:
         """There may be too little room, or enough again."""
@@ -243,7 +242,8 @@ class BatchApp(App[Wish]):
             yield progress
 
     def _tell_work(self, words: str) -> None:
-        self.query_one(TitleLine).left = plain(words, Tone.ACCENT) if words else self._file_words
+        for title in self.query(TitleLine):  # there is none any more once the app closes
+            title.left = plain(words, Tone.ACCENT) if words else self._file_words
 
     async def new_job(self, draft: JobDraft | None, endpoints: tuple[Endpoint, ...] = ()) -> None:
         """Opens the new-job screen and selects what came of it; `endpoints` are those of the job it is taken from."""

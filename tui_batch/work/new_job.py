@@ -171,10 +171,15 @@ async def drawn(store: Store, draft: JobDraft, source: InputSource) -> Drawn:
 
 
 async def _read_whole(opened: Rows | ChainedRows, read: Callable[[], T]) -> T:
-    """Reads in a thread. Given up or not, the thread is done before what it reads from is closed."""
-    reading = asyncio.ensure_future(asyncio.to_thread(read))
-    reading.add_done_callback(lambda _: opened.close())
-    return await asyncio.shield(reading)
+    """Reads in a thread, which also closes what it reads from: when this is given up the thread still reads on."""
+
+    def whole() -> T:
+        try:
+            return read()
+        finally:
+            opened.close()
+
+    return await asyncio.to_thread(whole)
 
 
 async def expect(workshop: Workshop, draft: JobDraft, rows: Drawn) -> Estimate:

@@ -66,26 +66,21 @@ class ItemsPlace(Place):
         self._wake = asyncio.Event()
         self._trouble = ""
         self._said: tuple[str, tuple[Span, ...]] = ("", ())
+        self.table = ItemTable(id="item-table")
+        """The list."""
+        self.line = FilterLine(id="items-filter")
+        """The filter."""
+        self._status = Static(id="items-line", markup=False)
 
     def compose(self) -> ComposeResult:
         """Filter, list, line."""
-        yield FilterLine(id="items-filter")
-        yield ItemTable(id="item-table")
-        yield Static(id="items-line", markup=False)
+        yield self.line
+        yield self.table
+        yield self._status
 
     def on_mount(self) -> None:
         """One worker reads the rows that are wanted, however often they are."""
         self.run_worker(self._reading(), group="items-rows")
-
-    @property
-    def table(self) -> ItemTable:
-        """The list."""
-        return self.query_one("#item-table", ItemTable)
-
-    @property
-    def line(self) -> FilterLine:
-        """The filter."""
-        return self.query_one("#items-filter", FilterLine)
 
     @property
     def job(self) -> JobView | None:
@@ -239,9 +234,7 @@ class ItemsPlace(Place):
         spans = self._words()
         if (said := (self.app.theme, spans)) != self._said:
             self._said = said
-            self.query_one("#items-line", Static).update(
-                styled(spans, styles_of(self.app.theme_variables)), layout=False
-            )
+            self._status.update(styled(spans, styles_of(self.app.theme_variables)), layout=False)
 
     def _words(self) -> tuple[Span, ...]:
         items, job = self._list, self.job
