@@ -108,7 +108,7 @@ async def test_a_broken_theme_is_named_and_skipped_and_a_good_one_is_taken_live(
         assert app.theme_variables["primary"].lower() == "#ff00ff"
 
 
-@pytest.mark.parametrize("size", [(59, 24), (80, 14), (1, 1)])
+@pytest.mark.parametrize("size", [(59, 24), (80, 14)])
 async def test_a_small_terminal_is_told_and_takes_no_keys_but_quit(tmp_path: Path, size: tuple[int, int]) -> None:
     async with open_test_desk(tmp_path) as desk:
         await add_job(desk, ["a"])
