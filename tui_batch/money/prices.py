@@ -144,7 +144,7 @@ def is_private(host: str) -> bool:
 
 
 def cost(usage: Usage, prices: UnitPrices, *, batch: bool = False, busy_s: float = 0.0) -> int | None:
-    """Nano-dollars for one request, rounded half up once at the end; None when the server gave no usage.
+    """Nano-dollars for one request, rounded half up once at the end; None: the server gave no usage, and is not free.
 
     `busy_s`: its share of the seconds in which the server was busy, for servers that are paid by the hour.
 
@@ -152,7 +152,8 @@ def cost(usage: Usage, prices: UnitPrices, *, batch: bool = False, busy_s: float
     """
     time = prices.per_second * Fraction(busy_s)
     if usage.input_tokens is None and usage.output_tokens is None:
-        return _half_up(time) if prices.is_by_time else None
+        # Whatever a free server counted, it comes to nothing.
+        return _half_up(time) if prices.is_by_time else 0 if prices == FREE else None
     given = max(0, usage.input_tokens or 0)
     held = prices.at(given)
     cached = min(given, max(0, usage.cached_tokens or 0))
