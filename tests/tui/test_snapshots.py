@@ -262,6 +262,10 @@ async def test_new_job(tmp_path: Path, album: Album, monkeypatch: pytest.MonkeyP
         album.add(app, "prompt-120x40")
 
 
+BUSY = ("list", "offers", "making", "files", "facts", "reckon", "look", "draw", "check")
+"""Groups of work that a form goes through before it rests."""
+
+
 async def fill(screen: NewJobScreen, pilot: Pilot[Any]) -> None:
     """A form that can be run."""
     from tui_batch.tui.screens.new_job.fields import Field
@@ -278,3 +282,5 @@ async def fill(screen: NewJobScreen, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda name=name, text=text: getattr(screen.form, name) == text, name)
     await until(pilot, lambda: screen.expected is not None, "reckoned")
     await until(pilot, lambda: bool(screen.query_one("#models OptionList", OptionList).option_count), "offered")
+    await until(pilot, lambda: not any(work.group in BUSY and work.is_running for work in screen.workers), "worked off")
+    await pilot.pause(0.2)  # what the last of them changed is laid out and drawn
