@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from engine_bench import echo, failed, ok, open_bench, rows, until
+from refusing import refusing
 from virtual_time import START
 
 from tui_batch.domain.job import JobState, Knobs, Owner, PauseReason
@@ -18,27 +18,10 @@ from tui_batch.engine.control import Controller, Verb
 from tui_batch.engine.engine import LOST, PATIENCE_S, Halt, gravity
 from tui_batch.engine.lease import LEASE_S
 from tui_batch.errors import UserError
-from tui_batch.store.connection import StoreTrouble
 from tui_batch.store.store import open_store
 
 FOUR = Knobs(concurrency=4)
 THIEF = Owner("elsewhere", 2, "thief")
-
-
-def refusing(times: float, words: str = "the disk is full") -> tuple[Callable[[Any], Any], list[int]]:
-    """A wrapper that makes an async function fail so many times, and a list with how often it did."""
-    done: list[int] = []
-
-    def wrap(function: Any) -> Any:
-        async def wrapped(*args: Any, **kwargs: Any) -> Any:
-            if len(done) < times:
-                done.append(1)
-                raise StoreTrouble(words)
-            return await function(*args, **kwargs)
-
-        return wrapped
-
-    return wrap, done
 
 
 async def steal(path: Path, job_id: int) -> None:

@@ -4,39 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from engine_bench import echo, failed, ok, open_bench, rows, until
+from refusing import refusing
 from virtual_time import START
 
 from tui_batch.domain.job import CacheMode, Job, JobState, Knobs, Owner, PauseReason
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.engine.control import Selection
 from tui_batch.money.prices import UnitPrices
-from tui_batch.store.connection import StoreTrouble
 
 FOUR = Knobs(concurrency=4)
 THIEF = Owner("elsewhere", 2, "thief")
 PRICES = UnitPrices(input=100, output=400)
-
-
-def refusing(times: float, words: str = "the disk is full") -> tuple[Callable[[Any], Any], list[int]]:
-    """A wrapper that makes an async function fail so many times, and a list with how often it did."""
-    done: list[int] = []
-
-    def wrap(function: Any) -> Any:
-        async def wrapped(*args: Any, **kwargs: Any) -> Any:
-            if len(done) < times:
-                done.append(1)
-                raise StoreTrouble(words)
-            return await function(*args, **kwargs)
-
-        return wrapped
-
-    return wrap, done
 
 
 def counters_by_items(path: Path, job_id: int) -> dict[str, int]:
