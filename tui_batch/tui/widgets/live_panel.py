@@ -238,7 +238,7 @@ class LivePanel(Widget):
         self._glyphs = terminal_glyphs()
         self._view = View(0.0)
         self._lines: list[Content] = []
-        self._size = Size(0, 0)
+        self._drawn_size = Size(0, 0)
         self._span = 0
         self._pictured: tuple[object, ...] = ()
         """What the pictures were drawn for: they change once a second, the words more often."""
@@ -247,13 +247,13 @@ class LivePanel(Widget):
     def show(self, view: View) -> None:
         """Draws what changed about the selected job. Of one that stands still nothing does."""
         before, self._view = self._view, view
-        if view.job is not None and not _moves(before, view) and self._size == self.content_size:
+        if view.job is not None and not _moves(before, view) and self._drawn_size == self.content_size:
             return
         self._draw()
 
     def _draw(self) -> None:
-        self._size = self.content_size
-        width, height = self._size
+        self._drawn_size = self.content_size
+        width, height = self._drawn_size
         lines = draw_words(self._view, Frame(width, height, self._glyphs))
         lines += self._drawn(Frame(width, height - len(lines), self._glyphs, SPANS_S[self._span]))
         if len(lines) != len(self._lines) or not all(map(Content.is_same, lines, self._lines)):
