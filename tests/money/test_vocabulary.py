@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from pathlib import Path
 
@@ -56,6 +57,36 @@ def test_a_damaged_vocabulary_that_cannot_be_had_anew_is_done_without(monkeypatc
     cached_file("o200k_base").write_bytes(b"<html>")
 
     assert load_counter("gpt-4o-mini") is None
+
+
+@pytest.fixture
+def package(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The package of the extra `tokens`, as pip lays it out, with another content; returns its vocabulary."""
+    site = tmp_path_factory.mktemp("site")
+    (site / "bpe_openai-0.1.4.dist-info").mkdir()
+    (site / "bpe_openai-0.1.4.dist-info" / "METADATA").write_text("Name: bpe-openai\nVersion: 0.1.4\n")
+    (site / "bpe_openai" / "data").mkdir(parents=True)
+    packed = site / "bpe_openai" / "data" / "o200k_base.tiktoken.gz"
+    packed.write_bytes(gzip.compress(b"words"))
+    monkeypatch.syspath_prepend(str(site))
+    return packed
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini", "openai/gpt-oss-120b"])
+def test_an_installed_package_makes_counts_exact_without_a_network(cache: Path, package: Path, model: str) -> None:
+    counter = load_counter(model)
+
+    assert counter is not None
+    assert counter("three little words") == 3
+    assert [path.read_bytes() for path in cache.iterdir()] == [b"words"]
+    assert cached_file("o200k_base").is_file()
+
+
+def test_a_package_without_the_vocabulary_or_with_a_broken_one_is_done_without(cache: Path, package: Path) -> None:
+    assert load_counter("gpt-4") is None
+    package.write_bytes(package.read_bytes()[:-9])
+    assert load_counter("gpt-4o-mini") is None
+    assert list(cache.iterdir()) == []
 
 
 def test_a_vocabulary_is_fetched_once_and_whole(cache: Path) -> None:

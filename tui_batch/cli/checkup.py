@@ -9,7 +9,6 @@ import platform
 import shutil
 import sqlite3
 import sys
-import tempfile
 from contextlib import aclosing, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from tui_batch.cli.where import Where
 from tui_batch.errors import UserError
 from tui_batch.gpu.sample import GpuSample, Sampler
 from tui_batch.gpu.watch import usual_samplers
+from tui_batch.money.vocabulary import NEWEST, cached_file, shipped_file
 from tui_batch.providers.catalog import in_environment
 from tui_batch.providers.discovery import find_local_servers
 from tui_batch.safe_text import safe_text
@@ -102,13 +102,14 @@ def _keys() -> Check:
 
 
 def _vocabulary() -> Check:
-    """Token counts are estimates until tiktoken's vocabulary is on this machine; nothing is fetched here."""
-    named = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR")
-    folder = Path(named) if named else Path(tempfile.gettempdir()) / "data-gym-cache"
-    there = folder.is_dir() and any(folder.iterdir())
+    """Token counts are estimates until OpenAI's vocabulary is on this machine; nothing is fetched here."""
+    cached, shipped = cached_file(NEWEST), shipped_file(NEWEST)
+    if cached.is_file():
+        return Check("tokens", f"exact for OpenAI's models: their vocabulary is in {cached.parent}")
+    if shipped is not None:
+        return Check("tokens", f"exact for OpenAI's models: their vocabulary is in {shipped.parent}")
     return Check(
-        "tokens",
-        f"tiktoken's vocabulary is {'cached in ' + str(folder) if there else 'not cached: counts are estimates'}",
+        "tokens", "estimates, for want of a vocabulary; exact without a network: pip install 'llmbatch-tui[tokens]'"
     )
 
 
