@@ -6,10 +6,12 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import time
 from collections import Counter
 
 import psutil
+import pytest
 from stress_yard import Child, Yard, wait_until
 
 from tui_batch.domain.job import JobState, Knobs, Owner
@@ -110,6 +112,14 @@ async def test_a_process_number_that_came_again_is_not_the_owner(yard: Yard) -> 
         assert await store.jobs.acquire(job, ghost, now=now, expiry_s=15.0, alive=is_alive)
         assert await store.jobs.acquire(job, mine, now=now, expiry_s=15.0, alive=is_alive)
         assert not await store.jobs.acquire(job, ghost, now=now, expiry_s=15.0, alive=is_alive)
+
+
+def test_an_owner_lives_on_when_the_clock_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = this_process()
+    if sys.platform.startswith("linux"):  # psutil's start of the machine moves with the clock
+        moved = psutil.boot_time() + 3_600
+        monkeypatch.setattr("psutil._pslinux.boot_time", lambda: moved)
+    assert is_alive(mine)
 
 
 async def test_every_verb_reaches_a_process_at_full_speed(yard: Yard) -> None:

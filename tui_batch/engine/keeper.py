@@ -6,8 +6,10 @@ import asyncio
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -30,8 +32,22 @@ VERB_S = 0.05
 
 def this_process() -> Owner:
     """A new owner token for this process. The pid is paired with the process's start time, as pids come again."""
-    started = psutil.Process().create_time()
-    return Owner(socket.gethostname(), os.getpid(), f"{started:.2f}-{secrets.token_hex(8)}")
+    return Owner(socket.gethostname(), os.getpid(), f"{_started(psutil.Process()):.2f}-{secrets.token_hex(8)}")
+
+
+def _started(process: psutil.Process) -> float:
+    """When a process began, in seconds that nothing moves: whoever looks, whenever, gets the same.
+
+    psutil's Unix time will not do on Linux. It adds the machine's start to the ticks in /proc (proc_pid_stat(5),
+    field 22), and that start moves whenever the clock is set: every owner would look like another process.
+    """
+    if not sys.platform.startswith("linux"):
+        return process.create_time()
+    try:
+        fields = Path(f"/proc/{process.pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except FileNotFoundError:
+        raise psutil.NoSuchProcess(process.pid) from None
+    return int(fields[22 - 3]) / os.sysconf("SC_CLK_TCK")
 
 
 def is_alive(owner: Owner) -> bool:
@@ -41,7 +57,7 @@ def is_alive(owner: Owner) -> bool:
     try:
         process = psutil.Process(owner.pid)
         started = float(owner.token.partition("-")[0])
-        return abs(process.create_time() - started) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+        return abs(_started(process) - started) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, ValueError):
         return False
     except psutil.AccessDenied:
