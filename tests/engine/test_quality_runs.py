@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from tui_batch.domain.quality import Check, DriftRule, OnDrift, OnInvalid
 from tui_batch.domain.request import WireRequest
 from tui_batch.engine.landing import LONG_ANSWER
 from tui_batch.quality.checks import Checks
+from tui_batch.quality.drift import Alert, Signal
+from tui_batch.store.alerts import WatchState
+from tui_batch.store.store import open_store
 
 YES_NO = (Check("labels", ["yes", "no"]),)
 ONE = Knobs(concurrency=1)
@@ -180,6 +184,53 @@ def test_drift_is_logged_with_its_rows_and_may_pause_the_job(tmp_path: Path, vir
                 assert ended.counters.done > job.counters.done
             else:
                 assert (job.state, job.counters.done) == (JobState.COMPLETED, 600)
+
+    virtually(main())
+
+
+def test_a_job_stopped_and_resumed_is_watched_as_one_that_ran_through(tmp_path: Path, virtually: Any) -> None:
+    prompts = [f"prompt {n}" for n in range(500)]
+    rows = [{"prompt": prompt, "right": prompt} for prompt in prompts]
+    spec = {"checks": (Check("equals", "right"),), "drift": DriftRule(window=50)}
+
+    async def alerts(path: Path, stops: Sequence[int]) -> list[Alert]:
+        async with open_bench(path, falling(prompts)) as bench:
+            job_id = await bench.add(rows, ONE, **spec)
+        for stop in (*stops, len(rows)):
+            async with open_bench(path, falling(prompts), token=f"process {stop}") as bench:  # another process
+                run = await bench.controller.start(job_id)
+                while not run.done() and bench.engine.snapshot().jobs[0].counters.done < stop:
+                    await asyncio.sleep(0.005)
+                if stop < len(rows):
+                    await bench.controller.pause(job_id)
+                await run
+        async with open_store(path) as store:
+            told = await store.alerts.of(job_id)
+            logged = [event.text for event in await store.events.tail(job_id=job_id) if event.level == "warning"]
+        assert logged == [f"job {job_id}: {one.alert}" for one in told]
+        assert all(one.ended_at is None for one in told if one.alert.signal is Signal.SCORE)
+        return [one.alert for one in told]
+
+    async def main() -> None:
+        whole = await alerts(tmp_path / "whole.db", [])
+        assert {Signal.SCORE} <= {alert.signal for alert in whole}
+        assert all(row > 300 for alert in whole if alert.signal is Signal.SCORE for row in alert.rows)
+        assert await alerts(tmp_path / "parts.db", [120, 305, 340]) == whole
+
+    virtually(main())
+
+
+def test_a_watch_that_cannot_be_read_begins_anew_and_says_so(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", answering("yes")) as bench:
+            job_id = await bench.add([f"row {n}" for n in range(30)], ONE, checks=YES_NO)
+            await bench.store.alerts.save([WatchState(job_id, {"version": 99}, at=0.0)])
+            job = await bench.run(job_id)
+            assert job.counters.done == 30
+            await bench.engine.journal.flush()
+            (line,) = [one.text for one in await bench.store.events.tail(job_id=job_id) if one.level == "warning"]
+            assert line.endswith("the watch of its answers begins anew: version 99")
+            assert (await bench.store.alerts.watch_state(job_id))["count"] == 30
 
     virtually(main())
 

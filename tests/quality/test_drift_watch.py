@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import random
 import statistics
 from collections.abc import Iterable
 from dataclasses import replace
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui_batch.domain.quality import DriftRule
-from tui_batch.quality.drift import Against, Alert, DriftWatch, Reading, Signal
-from tui_batch.quality.welch import Sums, critical, is_beyond
+from tui_batch.quality.drift import ALPHA, Against, Alert, DriftWatch, Reading, Signal
+from tui_batch.quality.welch import Sums, critical, is_beyond, welch
 
 WELL = Reading(1, 1, 0.9, failed=False, refused=False, chars=100, latency_s=1.0, digest=0)
 
@@ -119,6 +121,45 @@ def test_memory_does_not_grow() -> None:
     assert all(len(track.last) + len(track.before) <= 20 for track in watch._tracks.values())
 
 
+def test_a_watch_that_is_stored_and_taken_up_again_says_what_one_that_went_on_says() -> None:
+    levels = [0.9] * 500 + [0.7] * 400 + [0.4] * 400 + [0.9] * 300
+    rng = random.Random(8)
+    readings = [
+        reading(n, score=rng.gauss(level, 0.05), refused=n > 1000, chars=50 + n, latency_s=1 + n / 300)
+        for n, level in enumerate(levels)
+    ]
+    whole, parts = DriftWatch(DriftRule()), DriftWatch(DriftRule())
+    expected, told_by_parts = [], []
+    for number, one in enumerate(readings):
+        if number % 137 == 0:
+            stored, parts = orjson.dumps(parts.state()), DriftWatch(DriftRule())
+            parts.restore(orjson.loads(stored))
+        expected += whole.add(one)
+        told_by_parts += parts.add(one)
+        assert parts.alerts == whole.alerts
+    assert told_by_parts == expected
+    assert [alert.number for alert in expected] == list(range(1, len(expected) + 1))
+    assert len({alert.signal for alert in expected}) > 2
+
+
+@pytest.mark.parametrize("state", [None, {}, {"version": 9}, {"version": 1, "tracks": 5}, []])
+def test_a_state_that_cannot_be_read_is_refused(state: object) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        DriftWatch(DriftRule()).restore(state)
+
+
+def test_an_alert_holds_the_test_s_figures() -> None:
+    rng, watch = random.Random(4), DriftWatch(DriftRule(minimum=0.6))
+    (alert,) = told(watch, (reading(n, score=float(rng.random() < 0.3)) for n in range(200)))
+    sums = Sums()
+    for n in range(100):
+        sums.add(float(n < round(alert.now * 100)))
+    # One sample against a fixed value: Student's t with n - 1 degrees of freedom.
+    assert alert.statistic == pytest.approx((0.6 - sums.mean) / math.sqrt(sums.variance / 100))
+    assert alert.freedom == 99
+    assert alert.statistic > critical(ALPHA, 99)
+
+
 def test_critical_values_are_student_s() -> None:
     # Tables of Student's t: upper tail 0.0005.
     for freedom, value in ((10, 4.587), (30, 3.646), (100, 3.390), (1000, 3.300)):
@@ -133,9 +174,9 @@ def test_sums_know_mean_and_variance_and_can_be_added_up(one: list[float], other
         first.add(value)
     for value in other:
         second.add(value)
+    there, back = first.mean - second.mean, second.mean - first.mean
     assert (
-        is_beyond(first.mean - second.mean, (first, second), 0.001)
-        + is_beyond(second.mean - first.mean, (first, second), 0.001)
+        is_beyond(there, welch(there, (first, second)), 0.001) + is_beyond(back, welch(back, (first, second)), 0.001)
         <= 1
     )
     first.merge(second)

@@ -14,7 +14,7 @@ from tui_batch.engine.prompt_cut import checked
 from tui_batch.engine.queue import Prepared
 from tui_batch.money.prices import cost
 from tui_batch.quality.checks import Examined
-from tui_batch.quality.drift import Reading
+from tui_batch.quality.drift import Reading, digest_of
 from tui_batch.quality.kinds import refuses
 
 UNBILLED = frozenset(
@@ -110,7 +110,7 @@ def reading_of(arrival: Arrival) -> Reading:
         refused=outcome.cls is OutcomeClass.REFUSED or refuses(text),
         chars=len(text),
         latency_s=outcome.latency_s,
-        digest=hash(text),
+        digest=digest_of(text),
     )
 
 

@@ -37,6 +37,7 @@ from tui_batch.engine.scheduler import Scheduler
 from tui_batch.engine.snapshot import EngineSnapshot, LaneLimits
 from tui_batch.engine.stats import Scored
 from tui_batch.engine.surroundings import Surroundings as Surroundings
+from tui_batch.engine.vigil import Vigil
 from tui_batch.errors import UserError
 from tui_batch.inputs.templates import compile_prompt
 from tui_batch.money.tokens import TokenEstimator
@@ -93,6 +94,7 @@ class Engine:
         self._beat_at = 0.0
         """Unix time of the last heartbeat that reached the database."""
         self.journal = Journal(store.events, self._around.clock)
+        self.vigil = Vigil(store.alerts, self.journal, self._around.clock)
 
     async def __aenter__(self) -> Engine:
         self._loop = asyncio.get_running_loop()
@@ -101,7 +103,7 @@ class Engine:
             self._estimator,
             record=self.store.writer.record,
             halt=self.halt,
-            note=lambda job_id, level, text: self.journal.note(level, text, job_id),
+            tell=self.vigil.tell,
             clock=self._around.clock,
             rng=self._around.rng,
         )
@@ -159,6 +161,7 @@ class Engine:
         run = JobRun(job, preparer, checks, scored)
         await self._recall(run.limiter, job.id)
         await self._purse.open(run)
+        await self.vigil.open(run)
         run.trial = trial
         if not self._runs:
             self._beat_at = self._around.clock() if job.heartbeat_at is None else job.heartbeat_at
@@ -290,6 +293,7 @@ class Engine:
         self._forget(running)
         if halt is not LOST:
             await persistently(lambda: self._purse.close(run), self._troubled)
+            await persistently(lambda: self.vigil.close(run), self._troubled)
             await persistently(lambda: self._close(run.id, halt), self._troubled)
         job = await persistently(lambda: self.store.jobs.get(run.id), self._troubled)
         self._ending.pop(run.id, None)

@@ -40,7 +40,7 @@ class JobRun:
         self.checks = checks
         """What answers are held to; None: any answer will do."""
         self.drift = watch_of(job.spec)
-        """Tells when answers get worse; begins anew with every run. None: nobody asked for it."""
+        """Tells when answers get worse, and goes on where an earlier run ended. None: nobody asked for it."""
         self.spec = job.spec
         self.knobs = job.knobs
         self.preparer = preparer

@@ -17,7 +17,7 @@ from tui_batch.domain.quality import Check
 from tui_batch.engine.queue import Judging, Prepared
 from tui_batch.engine.retry import Dead, Done, History, RetryAt, RetryPolicy, decide
 from tui_batch.quality.checks import Checks, Examined
-from tui_batch.quality.drift import Reading
+from tui_batch.quality.drift import Reading, digest_of
 from tui_batch.quality.judging import NoRuling, objection, ruling_of
 from tui_batch.quality.kinds import refuses
 
@@ -144,7 +144,7 @@ def reading(item: Prepared, examined: Examined) -> Reading:
         refused=refuses(answer.text),
         chars=len(answer.text),
         latency_s=answer.latency_s,
-        digest=hash(answer.text),
+        digest=digest_of(answer.text),
     )
 
 

@@ -146,6 +146,7 @@ class Keeper:
                     await self._store.jobs.expire(now=self._clock(), expiry_s=self._lease.expiry_s, alive=self._alive)
                 self._engine.journal.observe(self._engine.snapshot())
                 await self._engine.journal.flush()
+                await self._engine.vigil.flush()
             await asyncio.sleep(self._lease.beat_s)
 
     async def _renew(self) -> None:

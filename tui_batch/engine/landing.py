@@ -49,7 +49,7 @@ class Landing:
         *,
         record: Callable[[ItemRecord], None],
         halt: Callable[[JobRun, Halt], None],
-        note: Callable[[int, str, str], None],
+        tell: Callable[[JobRun, Alert], None],
         clock: Callable[[], float],
         rng: random.Random,
     ) -> None:
@@ -57,7 +57,7 @@ class Landing:
         self._estimator = estimator
         self._record = record
         self._halt = halt
-        self._note = note
+        self._tell = tell
         self._clock = clock
         self._rng = rng
         self._loop = asyncio.get_running_loop()
@@ -399,7 +399,7 @@ class Landing:
         if run.drift is None:
             return
         for alert in run.drift.add(answer):
-            self._note(run.id, "warning", f"job {run.id}: {alert}")
+            self._tell(run, alert)
             self._pause_for(run, alert)
 
     def _pause_for(self, run: JobRun, alert: Alert) -> None:

@@ -2,19 +2,25 @@
 
 An alert needs both: a change large enough to matter (the rule's `drop`, a factor of two for lengths and times) and one
 that chance hardly makes (Welch's test, see welch.py). A look is taken every tenth of a window, so the test's level is
-strict: see ALPHA. Constant work and memory an answer.
+strict: see ALPHA. Constant work and memory an answer. What a watch knows can be stored and taken up again, so
+that a job that was stopped and resumed is watched as one that ran through.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
 
 from tui_batch.domain.quality import DriftRule
-from tui_batch.quality.welch import Sums, is_beyond
+from tui_batch.domain.request import Json
+from tui_batch.quality.alerts import Against as Against
+from tui_batch.quality.alerts import Alert as Alert
+from tui_batch.quality.alerts import Signal as Signal
+from tui_batch.quality.alerts import alert_of
+from tui_batch.quality.welch import Sums, Welch, is_beyond, welch
 
 ALPHA = 0.0003
 """Level of one look at one comparison. `python -m bench drift` says how often that is wrong."""
@@ -26,25 +32,8 @@ FACTOR = 2.0
 """Lengths and times that are so many times what they were are worth a word."""
 NAMED = 5
 """Rows that an alert names."""
-
-
-class Signal(StrEnum):
-    """What is watched."""
-
-    SCORE = "score"
-    FAILURES = "failed checks"
-    REFUSALS = "refusals"
-    REPEATS = "repeated answers"
-    LENGTH = "answer length"
-    LATENCY = "latency"
-
-
-class Against(StrEnum):
-    """What the last window is compared with."""
-
-    MINIMUM = "the minimum"
-    START = "the job's start"
-    BEFORE = "the window before"
+STATE_VERSION = 1
+"""Of what `DriftWatch.state` returns; raised when it changes its meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,52 +50,12 @@ class Reading:
     chars: int
     latency_s: float
     digest: int
-    """Equal answers have equal ones."""
+    """Equal answers have equal ones, in every process: see digest_of."""
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """Answers got worse."""
-
-    signal: Signal
-    against: Against
-    now: float
-    """Mean over the last window: a score or share from 0 to 1, characters, or seconds."""
-    then: float
-    """The same of what it is compared with; the minimum itself for MINIMUM."""
-    window: int
-    rows: tuple[int, ...]
-    """The worst rows of the window, numbered from 1, the newest first among equals."""
-    item_ids: tuple[int, ...]
-    """The same rows' items."""
-
-    @property
-    def concerns_answers(self) -> bool:
-        """Whether it is about what models say and not about how fast."""
-        return self.signal is not Signal.LATENCY
-
-    def __str__(self) -> str:
-        """In words."""
-        show = _SHOW[self.signal]
-        rows = ", ".join(map(str, self.rows))
-        against = "a minimum of" if self.against is Against.MINIMUM else "after"
-        when = {Against.START: " at the start", Against.BEFORE: " just before"}.get(self.against, "")
-        words = f"{self.signal}: {show(self.now)} in the last {self.window} answers, {against} {show(self.then)}{when}"
-        return f"{words}; rows {rows}" if rows else words
-
-
-def _share(value: float) -> str:
-    return f"{value:.0%}"
-
-
-_SHOW: dict[Signal, Callable[[float], str]] = {
-    Signal.SCORE: lambda value: f"{value:.2f}",
-    Signal.FAILURES: _share,
-    Signal.REFUSALS: _share,
-    Signal.REPEATS: _share,
-    Signal.LENGTH: lambda value: f"{value:,.0f} characters",
-    Signal.LATENCY: lambda value: f"{value:.3g} s",
-}
+def digest_of(text: str) -> int:
+    """64 bits that stand for a text. Python's own hash is another one in every process."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
 @dataclass(slots=True)
@@ -143,6 +92,19 @@ class _Track:
             return {}
         return {Against.START: self.start, Against.BEFORE: merged(self.before)}
 
+    def state(self) -> list[Json]:
+        """As plain values, for `restore`."""
+        return [_plain([self.block]), _plain(self.last), _plain(self.before), _plain([self.start])]
+
+    def restore(self, state: Sequence[Json]) -> None:
+        """Goes on from a state."""
+        block, last, before, start = ([Sums(*sums) for sums in part] for part in state)
+        (self.block,), self.last, self.before, (self.start,) = block, deque(last), deque(before), start
+
+
+def _plain(blocks: Iterable[Sums]) -> list[Json]:
+    return [[sums.n, sums.total, sums.squares] for sums in blocks]
+
 
 def merged(blocks: Iterable[Sums]) -> Sums:
     """The sums of several blocks together."""
@@ -174,6 +136,7 @@ class DriftWatch:
         """What holds; None: it holds, but the same change was told in other words."""
         self._told_at: dict[_Way, int] = {}
         self._count = 0
+        self._told = 0
         self._recent: deque[Reading] = deque(maxlen=rule.window)
         self._digests: Counter[int] = Counter()
 
@@ -181,6 +144,52 @@ class DriftWatch:
     def alerts(self) -> tuple[Alert, ...]:
         """What was told and still holds."""
         return tuple(alert for alert in self._held.values() if alert is not None)
+
+    @property
+    def count(self) -> int:
+        """Answers seen so far."""
+        return self._count
+
+    def state(self) -> dict[str, Json]:
+        """What the watch knows as plain JSON values: some sixty bytes for each answer of a window."""
+        recent = [[getattr(one, name) for name in _READING] for one in self._recent]
+        held = [
+            [way.signal.value, way.sign, against.value, None if alert is None else asdict(alert)]
+            for (way, against), alert in self._held.items()
+        ]
+        return {
+            "version": STATE_VERSION,
+            "count": self._count,
+            "told": self._told,
+            "tracks": {signal.value: track.state() for signal, track in self._tracks.items()},
+            "recent": recent,
+            "told_at": [[way.signal.value, way.sign, at] for way, at in self._told_at.items()],
+            "held": held,
+        }
+
+    def restore(self, state: Json) -> None:
+        """Goes on from such a state; the watch must be new. Raises ValueError for one that cannot be read."""
+        try:
+            if state["version"] != STATE_VERSION:
+                raise ValueError(f"version {state['version']}")
+            self._restore(state)
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+
+    def _restore(self, state: Json) -> None:
+        for name, track in state["tracks"].items():
+            self._tracks[Signal(name)].restore(track)
+        for values in state["recent"]:
+            self._remember(Reading(*values))
+        self._told_at = {self._way(name, sign): at for name, sign, at in state["told_at"]}
+        self._held = {
+            (self._way(name, sign), Against(against)): None if alert is None else alert_of(alert)
+            for name, sign, against, alert in state["held"]
+        }
+        self._count, self._told = state["count"], state["told"]
+
+    def _way(self, signal: str, sign: int) -> _Way:
+        return next(way for way in self._ways[Signal(signal)] if way.sign == sign)
 
     def add(self, reading: Reading) -> tuple[Alert, ...]:
         """Takes one answer; returns alerts that are new."""
@@ -233,25 +242,39 @@ class DriftWatch:
             if worse <= size / 2:
                 del self._held[key]
             return []
-        if worse < size or not is_beyond(worse, (now,) if then is None else (now, then), ALPHA):
+        if worse < size:
+            return []
+        test = welch(worse, (now,) if then is None else (now, then))
+        if not is_beyond(worse, test, ALPHA):
             return []
         if then is not None and self._count - self._told_at.get(way, -self._rule.window) < self._rule.window:
             self._held[key] = None
             return []
         if then is not None:
             self._told_at[way] = self._count
-        alert = self._held[key] = self._alert(way, against, now.mean, before)
+        alert = self._held[key] = self._alert(way, against, (now.mean, before), test)
         return [alert]
 
-    def _alert(self, way: _Way, against: Against, now: float, then: float) -> Alert:
+    def _alert(self, way: _Way, against: Against, means: tuple[float, float], test: Welch) -> Alert:
+        """`means`: now and then."""
+        self._told += 1
         worst = _worst(way, self._recent)
         return Alert(
             way.signal,
             against,
-            *(_measured(way.signal, now), _measured(way.signal, then), self._rule.window),
+            now=_measured(way.signal, means[0]),
+            then=_measured(way.signal, means[1]),
+            window=self._rule.window,
             rows=tuple(reading.row for reading in worst),
             item_ids=tuple(reading.item_id for reading in worst),
+            statistic=test.statistic,
+            freedom=test.freedom,
+            number=self._told,
         )
+
+
+_READING = ("item_id", "row", "score", "failed", "refused", "chars", "latency_s", "digest")
+"""The fields of a reading in the order in which it is made."""
 
 
 def _ways(drop: float) -> dict[Signal, tuple[_Way, ...]]:

@@ -45,18 +45,34 @@ class Sums:
         return max(0.0, (self.squares - self.total * self.total / self.n) / (self.n - 1))
 
 
-def is_beyond(difference: float, of: tuple[Sums, ...], alpha: float) -> bool:
-    """Whether means differ by more than chance would make them: one-sided, at the level `alpha`.
+@dataclass(frozen=True, slots=True)
+class Welch:
+    """The outcome of the test."""
 
-    `difference` is positive in the direction that is asked about; `of` are the one or two samples it comes from.
-    """
+    statistic: float | None
+    """Student's t; None: no value varies, so chance has no part in a difference."""
+    freedom: int | None
+    """Welch-Satterthwaite degrees of freedom; None as above."""
+
+
+def welch(difference: float, of: tuple[Sums, ...]) -> Welch:
+    """The statistic of a difference of means. `of` are the one or two samples it comes from."""
     parts = [sums.variance / sums.n for sums in of]
     spread = sum(parts)
-    if difference <= 0 or spread == 0:
-        return difference > 0
-    # Welch-Satterthwaite degrees of freedom.
+    if spread == 0:
+        return Welch(None, None)
     freedom = spread**2 / sum(part**2 / (sums.n - 1) for part, sums in zip(parts, of, strict=True))
-    return difference / math.sqrt(spread) > critical(alpha, max(1, int(freedom)))
+    return Welch(difference / math.sqrt(spread), max(1, int(freedom)))
+
+
+def is_beyond(difference: float, test: Welch, alpha: float) -> bool:
+    """Whether means differ by more than chance would make them: one-sided, at the level `alpha`.
+
+    `difference` is positive in the direction that is asked about.
+    """
+    if difference <= 0 or test.statistic is None or test.freedom is None:
+        return difference > 0
+    return test.statistic > critical(alpha, test.freedom)
 
 
 @lru_cache(maxsize=1024)

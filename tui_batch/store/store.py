@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from tui_batch.errors import UserError
+from tui_batch.store.alerts import Alerts
 from tui_batch.store.cache import Cache
 from tui_batch.store.calibration import Calibration
 from tui_batch.store.commands import Commands
@@ -50,6 +51,7 @@ class Store:
     events: Events
     ledger: Ledger
     calibration: Calibration
+    alerts: Alerts
     _write: Connection
     _feed: Connection
 
@@ -104,6 +106,7 @@ async def open_store(
             events=Events(write, view, clock),
             ledger=Ledger(write, view),
             calibration=Calibration(write, view),
+            alerts=Alerts(write, view),
             _write=write,
             _feed=feed,
         )
