@@ -1,4 +1,4 @@
-"""OpenAI's vocabularies for exact counts: from tiktoken's cache, an installed package or the network, else done without.
+"""OpenAI's vocabularies for exact counts: in tiktoken's cache, in a package, from the network, else done without.
 
 Everything here blocks but `in_background`. Nothing here raises for want of a network.
 """
