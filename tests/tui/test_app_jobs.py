@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui_batch.domain.job import JobState, Knobs
+from tui_batch.tui.actions import by_id
 from tui_batch.tui.app import BatchApp
 from tui_batch.tui.places.jobs import JobsPlace, list_height
-from tui_batch.tui.widgets.frame import HINTS, Hint, Hints, fitting_hints
+from tui_batch.tui.widgets.frame import HINTS, Hint, Hints, fitting_hints, rank_among
 
 
 def jobs(app: BatchApp) -> JobsPlace:
@@ -107,3 +108,11 @@ def test_the_list_is_as_tall_as_its_rows_up_to_its_part(rows: int, room: int, pa
     assert height >= 4
     assert height == 4 or height <= room * (10 - panel) // 10
     assert height <= max(4, rows + 2)
+
+
+def test_a_place_with_keys_of_its_own_hints_at_them_before_what_is_about_jobs() -> None:
+    new_job, retry, quit_ = (by_id(name) for name in ("app.new_job", "items.retry", "app.quit"))
+    assert new_job and retry and quit_
+    assert rank_among(new_job, {"jobs", "app"}) == new_job.rank
+    assert rank_among(new_job, {"items", "app"}) > rank_among(retry, {"items", "app"})
+    assert rank_among(quit_, {"items", "app"}) == quit_.rank

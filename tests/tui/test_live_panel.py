@@ -16,7 +16,7 @@ from tui_batch.engine.snapshot import EngineSnapshot, Hold, JobSnapshot, LaneLim
 from tui_batch.tui.history import History
 from tui_batch.tui.view import JobView, View
 from tui_batch.tui.widgets.charts import Glyphs
-from tui_batch.tui.widgets.live_panel import Frame, LivePanel, draw_pictures, draw_words
+from tui_batch.tui.widgets.live_panel import Frame, LivePanel, arrangement, draw_pictures, draw_words
 
 COUNTERS = Counters(
     total=1000, done=400, dead=10, pending=590, cached=100, requests=450, tokens_in=40_000, tokens_out=9_000,
@@ -95,6 +95,27 @@ def test_the_design_size_tells_everything(words: str) -> None:
 
 def test_failures_are_one_line_where_there_is_little_room() -> None:
     assert any("30 rate limited, 2 timeout" in line for line in text(view(), 118, 11))
+
+
+def test_failures_that_do_not_fit_are_counted() -> None:
+    many = dict.fromkeys((OutcomeClass.TIMEOUT, OutcomeClass.SERVER_ERROR, OutcomeClass.MALFORMED), 2)
+    live = replace(LIVE, failures={**LIVE.failures, **many})
+    (line,) = [line for line in text(view(JOB, live), 60, 11) if "failed requests" in line]
+    assert line.endswith("30 rate limited, 2 timeout and 2 kinds more")
+
+
+def test_a_deployment_with_little_room_leaves_gauges_out_whole() -> None:
+    busy = replace(LANE, rpd=10_000, rpd_used=4_100)
+    (line,) = [line for line in text(view(JOB, LIVE, 30, busy), 70, 14) if "@ simulator" in line]
+    assert ("482/500" in line, "learned" in line) == (True, True)
+    assert "RPD" not in line and "flight" not in line, "those furthest from their limits are left out"
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [((200, 34), (2, 2)), ((200, 16), (4, 1)), ((118, 14), (2, 1)), ((78, 45), (1, 4))]
+)
+def test_charts_have_the_shape_that_is_best_to_read(size: tuple[int, int], expected: tuple[int, int]) -> None:
+    assert arrangement(4, *size) == expected
 
 
 def test_the_smallest_size_tells_first_what_matters() -> None:

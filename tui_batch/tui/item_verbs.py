@@ -147,13 +147,25 @@ class ItemVerbs:
         return await self._app.push_screen_wait(Confirm(question, detail))
 
 
-def likely_cost(job: JobView, count: int) -> str:
-    """What asking so many items again may cost, from what an item cost on average so far."""
+def _likely_nano(job: JobView, count: int) -> int | None:
+    """What so many items may cost, in nano-dollars, from what an item cost on average so far; None: not known."""
     counters = job.counters
     answered = counters.done + counters.dead - counters.cached
-    if counters.unpriced or answered <= 0:
+    return None if counters.unpriced or answered <= 0 else round(counters.cost_nano / answered * count)
+
+
+def likely_cost(job: JobView, count: int) -> str:
+    """What asking so many items again may cost, in a sentence."""
+    nano = _likely_nano(job, count)
+    if nano is None:
         return "What it costs is not known."
-    return f"About {figures.dollars(round(counters.cost_nano / answered * count))} at what an item cost so far."
+    return f"About {figures.dollars(nano)} at what an item cost so far."
+
+
+def about(job: JobView, count: int) -> str:
+    """The same in two words."""
+    nano = _likely_nano(job, count)
+    return "cost unknown" if nano is None else f"about {figures.dollars(nano)}"
 
 
 def pretty(data: bytes) -> str:

@@ -25,13 +25,14 @@ from tui_batch.tui.clipboard import copy
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.export_plan import NamedScope
 from tui_batch.tui.filters import matcher, text_of
-from tui_batch.tui.item_verbs import Dead, ItemVerbs, likely_cost
+from tui_batch.tui.item_verbs import Dead, ItemVerbs, about
 from tui_batch.tui.place import Place
 from tui_batch.tui.screens import menu
 from tui_batch.tui.screens.item_detail import ItemDetailScreen
-from tui_batch.tui.tones import Span, Tone, plain, styled, styles_of
+from tui_batch.tui.tones import Span, Spans, Tone, plain, styled, styles_of
 from tui_batch.tui.view import JobView, View
 from tui_batch.tui.widgets.entry import Entry
+from tui_batch.tui.widgets.status_line import StatusLine
 from tui_batch.tui.widgets.table import Column, Table
 
 if TYPE_CHECKING:
@@ -101,7 +102,6 @@ class ErrorsPlace(Place):
     ErrorsPlace #errors-filter.open { display: block; }
     ErrorsPlace #error-table { height: 1fr; min-height: 4; }
     ErrorsPlace #error-words { height: auto; max-height: 8; padding: 0 1; border-top: solid $panel; }
-    ErrorsPlace #errors-line { height: 1; padding: 0 1; background: $panel; }
     """
 
     def __init__(self, desk: Desk) -> None:
@@ -122,7 +122,7 @@ class ErrorsPlace(Place):
         yield Entry(placeholder="words in class or message", id="errors-filter", compact=True)
         yield Table[Group](COLUMNS, lambda one: one.key, id="error-table")
         yield Static(id="error-words", markup=False)
-        yield Static(id="errors-line", markup=False)
+        yield StatusLine(id="errors-line")
 
     @property
     def table(self) -> Table[Group]:
@@ -192,8 +192,9 @@ class ErrorsPlace(Place):
         return "No group has these words. Escape takes them away." if self._words else "No dead items. All is well."
 
     def _say(self) -> None:
-        row, line = self.table.cursor_row, self._line()
-        if (said := (self.app.theme, row, line)) == self._said:
+        self._say_line()
+        row = self.table.cursor_row
+        if (said := (self.app.theme, row)) == self._said:
             return
         self._said = said
         styles = styles_of(self.app.theme_variables)
@@ -204,22 +205,25 @@ class ErrorsPlace(Place):
             first.no_wrap = False
             last = styled(((advice(row.group.cls), Tone.ACCENT),), styles)
             words.update(first.append("\n").append_text(last))
-        self.query_one("#errors-line", Static).update(styled(line, styles), layout=False)
 
-    def _line(self) -> tuple[Span, ...]:
-        job = self.job
+    def _say_line(self) -> None:
+        line, job = self.query_one(StatusLine), self.job
         if self._trouble:
-            return ((f"✗ {self._trouble}", Tone.BAD),)
-        if job is None:
-            return (("no job", Tone.MUTED),)
-        dead = job.counters.dead
-        parts: list[Span] = [(f"#{job.id} {job.name}: ", Tone.MUTED)]
-        parts.append((f"{figures.count(dead)} dead", Tone.BAD if dead else Tone.GOOD))
-        parts.append((f" in {figures.count(len(self._groups))} groups", Tone.MUTED))
+            line.say("", plain(f"✗ {self._trouble}", Tone.BAD))
+        elif job is None:
+            line.say("", plain("no job", Tone.MUTED))
+        else:
+            line.say(f"#{job.id} {job.name}", self._parts(job))
+
+    def _parts(self, job: JobView) -> Spans:
+        dead, groups = job.counters.dead, len(self._groups)
+        parts: list[Span] = [(f"{figures.count(dead)} dead", Tone.BAD if dead else Tone.GOOD)]
+        if groups:
+            parts.append((f" in {figures.count(groups)} {'group' if groups == 1 else 'groups'}", Tone.MUTED))
         if marked := [one for one in self._groups if one.key in self.table.marks]:
             parts.append((f", {figures.count(sum(one.group.count for one in marked))} marked", Tone.ACCENT))
         if dead:
-            parts.append((f"  retrying all: {likely_cost(job, dead)}", Tone.MUTED))
+            parts.append((f"  A retries all, {about(job, dead)}", Tone.MUTED))
         return tuple(parts)
 
     @on(Table.Moved, "#error-table")

@@ -10,7 +10,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widgets import Static
 
 from tui_batch import figures
 from tui_batch.domain.item import ItemState
@@ -28,11 +27,12 @@ from tui_batch.tui.item_list import ItemList, Whole
 from tui_batch.tui.item_verbs import Dead, ItemVerbs
 from tui_batch.tui.place import Place
 from tui_batch.tui.screens import menu
-from tui_batch.tui.tones import Span, Tone, styled, styles_of
+from tui_batch.tui.tones import Span, Spans, Tone, plain
 from tui_batch.tui.view import JobView, View
 from tui_batch.tui.widgets.filter_line import FilterLine
 from tui_batch.tui.widgets.item_columns import COLUMNS, FIELD, fields_of
 from tui_batch.tui.widgets.item_table import ItemTable
+from tui_batch.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
     from tui_batch.tui.app import BatchApp
@@ -46,9 +46,6 @@ class ItemsPlace(Place):
         *bindings("items"),
         Binding("escape", "back", "back", show=False),
     ]
-    DEFAULT_CSS = """
-    ItemsPlace #items-line { height: 1; padding: 0 1; background: $panel; }
-    """
 
     class Arranged(Message):
         """A person chose another order or other columns, which is worth remembering."""
@@ -65,12 +62,11 @@ class ItemsPlace(Place):
         self._seen: JobView | None = None
         self._wake = asyncio.Event()
         self._trouble = ""
-        self._said: tuple[str, tuple[Span, ...]] = ("", ())
         self.table = ItemTable(id="item-table")
         """The list."""
         self.line = FilterLine(id="items-filter")
         """The filter."""
-        self._status = Static(id="items-line", markup=False)
+        self._status = StatusLine(id="items-line")
 
     def compose(self) -> ComposeResult:
         """Filter, list, line."""
@@ -231,22 +227,20 @@ class ItemsPlace(Place):
     # The line under the list
 
     def _say(self) -> None:
-        spans = self._words()
-        if (said := (self.app.theme, spans)) != self._said:
-            self._said = said
-            self._status.update(styled(spans, styles_of(self.app.theme_variables)), layout=False)
-
-    def _words(self) -> tuple[Span, ...]:
         items, job = self._list, self.job
         if items is None or job is None:
-            return (("no job", Tone.MUTED),)
-        if self._trouble:
-            return ((f"✗ {self._trouble}", Tone.BAD),)
-        if self.line.has_focus and (options := self.line.options()):
-            return (("tab: ", Tone.MUTED), ("  ".join(options), Tone.ACCENT))
+            self._status.say("", plain("no job", Tone.MUTED))
+        elif self._trouble:
+            self._status.say("", plain(f"✗ {self._trouble}", Tone.BAD))
+        elif self.line.has_focus and (options := self.line.options()):
+            self._status.say("tab", plain("  ".join(options), Tone.ACCENT))
+        else:
+            self._status.say(f"#{job.id} {job.name}", self._words(items, job))
+
+    def _words(self, items: ItemList, job: JobView) -> Spans:
         total = figures.count(job.counters.total)
         listed = f"{figures.count(len(items))} of {total} match" if items.filter else f"{total} items"
-        parts: list[Span] = [(f"#{job.id} {job.name}: ", Tone.MUTED), (listed, Tone.STRONG)]
+        parts: list[Span] = [(listed, Tone.STRONG)]
         if items.share is not None:
             parts.append((f", {items.share:.0%} looked through", Tone.ACCENT))
         if marked := len(self.table.marks):
@@ -255,7 +249,7 @@ class ItemsPlace(Place):
             parts.append((", marking: v ends it", Tone.ACCENT))
         return (*parts, *self._at())
 
-    def _at(self) -> tuple[Span, ...]:
+    def _at(self) -> Spans:
         items = self._list
         if items is None or not len(items):
             return ()

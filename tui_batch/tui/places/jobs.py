@@ -68,7 +68,7 @@ COLUMNS: tuple[Column[JobView], ...] = (
     Column(
         "cost",
         "Cost",
-        lambda job: plain(figures.cost(job.counters)),
+        lambda job: plain(figures.cost(job.counters).replace(" + ", "+")),
         9,
         right=True,
         drop=1,

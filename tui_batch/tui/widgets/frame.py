@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -12,11 +13,14 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from tui_batch.tui.actions import HINTS, by_id
+from tui_batch.tui.actions import HINTS, Action, by_id
 from tui_batch.tui.tones import Spans, Tone, plain, styled, styles_of
 
 GENERAL_RANK = 90
 """From this rank on a hint is no place's own: help, palette, quit."""
+ABOUT_JOBS = frozenset({"app", "job"})
+AFTER_OWN = 20
+"""Added to the rank of what is about jobs, where a place has keys of its own."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -99,11 +103,14 @@ class Hints(Widget):
     def hints(self) -> list[Hint]:
         """In order of rank; the general ones last."""
         found: dict[str, Hint] = {}
-        for active in self.screen.active_bindings.values():
-            action = by_id(active.binding.id or "")
-            if action is None or not action.rank or not active.enabled:
+        usable = [(active.binding, by_id(active.binding.id or "")) for active in self.screen.active_bindings.values()
+                  if active.enabled]  # fmt: skip
+        contexts = {action.context for _, action in usable if action is not None}
+        for binding, action in usable:
+            if action is None or not action.rank:
                 continue
-            hint = Hint(action.rank, self.app.get_key_display(active.binding), action.label, active.binding.key)
+            rank = rank_among(action, contexts)
+            hint = Hint(rank, self.app.get_key_display(binding), action.label, binding.key)
             if action.id not in found or len(hint.shown) < len(found[action.id].shown):  # the simplest of several keys
                 found[action.id] = hint
         return fitting_hints(sorted(found.values()), self.size.width or 1000)
@@ -125,6 +132,12 @@ class Hints(Widget):
             if event.x < at:
                 self.app.simulate_key(hint.key)
                 return
+
+
+def rank_among(action: Action, contexts: AbstractSet[str]) -> int:
+    """The action's rank where those contexts are active. What is about jobs goes first only in the list of jobs."""
+    is_elsewhere = action.context in ABOUT_JOBS and action.rank < GENERAL_RANK and "jobs" not in contexts
+    return action.rank + AFTER_OWN if is_elsewhere else action.rank
 
 
 def fitting_hints(hints: Sequence[Hint], width: int) -> list[Hint]:

@@ -106,15 +106,25 @@ def lane_name(lane: LaneSnapshot) -> str:
 def gauge_line(
     name: str, state: Span | None, gauges: Sequence[Gauge], width: int, glyphs: Glyphs = Glyphs.UNICODE
 ) -> Content:
-    """One line: who, how it does where that matters, and the gauges, with bars as wide as the room allows."""
+    """One line: who, how it does where that matters, and the gauges, with bars as wide as the room allows.
+
+    Where even their figures have no room, those furthest from their limit are left out.
+    """
     parts: list[tuple[str, str]] = [] if state is None else [(state[0] + "  ", STYLES[state[1]])]
     named = min(max(14, width // 3), max(14, len(name)))
     head = Content.assemble(_fit(name, named), "  ", *parts)
-    texts = sum(len(one.name) + len(one.words) + 2 for one in gauges)
-    with_bar = sum(1 for one in gauges if one.share is not None)
-    room = width - head.cell_length - texts - 2 * (len(gauges) - 1)
+    shown = list(gauges)
+    while len(shown) > 1 and _texts(shown) > width - head.cell_length:
+        shown.remove(min(reversed(shown), key=lambda one: one.share or 0.0))
+    with_bar = sum(1 for one in shown if one.share is not None)
+    room = width - head.cell_length - _texts(shown)
     bars = min(LONGEST, room // with_bar - 1) if with_bar else 0
-    return Content.assemble(head, Content("  ").join([gauge(one, bars, glyphs) for one in gauges]))
+    return Content.assemble(head, Content("  ").join([gauge(one, bars, glyphs) for one in shown]))
+
+
+def _texts(gauges: Sequence[Gauge]) -> int:
+    """Cells that the gauges need without bars."""
+    return sum(len(one.name) + len(one.words) + 1 for one in gauges) + 2 * (len(gauges) - 1)
 
 
 def _fit(text: str, width: int) -> str:

@@ -249,9 +249,15 @@ def failures(subject: Subject, width: int, room: int) -> list[Content]:
     if 1 < len(ordered) < room:
         bins = [Bin(cls.value.replace("_", " "), count, "$error") for cls, count in ordered]
         return [head + hint, *histogram(bins, min(width, BARS_WIDE), figures.short_count, subject.glyphs)]
-    named = ", ".join(f"{figures.short_count(count)} {cls.value.replace('_', ' ')}" for cls, count in ordered)
-    said = head + Content.styled(f"  {named}", "$error")
+    named = [f"{figures.short_count(count)} {cls.value.replace('_', ' ')}" for cls, count in ordered]
+    lines = [_kinds(head, named[:most], len(named) - most) for most in range(len(named), 0, -1)]
+    said = next((line for line in lines if line.cell_length <= width), lines[-1])
     return [said + hint if said.cell_length + hint.cell_length <= width else said]
+
+
+def _kinds(head: Content, named: Sequence[str], rest: int) -> Content:
+    more = f" and {rest} {'kind' if rest == 1 else 'kinds'} more" if rest else ""
+    return Content.assemble(head, (f"  {', '.join(named)}", "$error"), (more, MUTED))
 
 
 def quality(subject: Subject, width: int) -> Iterator[Content]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ LOWEST = 6
 """Lines that a chart needs, its title included."""
 NARROWEST = 38
 GUTTER = 3
+BEST_SHAPE = 2.2
+"""Width to height of a chart, as the eye sees it."""
 PERCENTILES = ("$success", "$warning", "$error")
 
 
@@ -171,19 +174,37 @@ def _percentiles(latency: Sequence[Values]) -> Content:
 
 
 def chart_grid(charts: Sequence[Chart], width: int, height: int, glyphs: Glyphs) -> list[Content]:
-    """As many charts side by side as are readable, and a second row of them where the height allows."""
+    """As many charts as are readable, beside and under each other."""
     if not charts:
         return []
-    across = max(1, min(len(charts), (width + GUTTER) // (NARROWEST + GUTTER), 4))
-    down = max(1, min(-(-len(charts) // across), height // (LOWEST + 3)))
+    across, down = arrangement(len(charts), width, height)
     shown = charts[: across * down]
-    each = (width - GUTTER * (across - 1)) // across
-    tall = min(height // down, max(LOWEST, each // 2))
+    each, tall = (width - GUTTER * (across - 1)) // across, height // down
     rows: list[Content] = []
     for first in range(0, len(shown), across):
         blocks = [_block(chart, each, tall, glyphs) for chart in shown[first : first + across]]
         rows += [_beside([block[n] for block in blocks], each) for n in range(tall)]
     return rows
+
+
+def arrangement(count: int, width: int, height: int) -> tuple[int, int]:
+    """How many of `count` charts stand beside each other, and how many rows there are of them.
+
+    Most charts first, then none alone in a last row, then the shape that is best to read.
+    """
+    most = max(1, min(count, (width + GUTTER) // (NARROWEST + GUTTER)))
+
+    def merit(across: int) -> tuple[int, bool, float]:
+        down = rows_for(across)
+        shown = min(count, across * down)
+        shape = (width / across) / (2 * height / down)  # a cell is twice as high as wide
+        return -shown, shown % across != 0, abs(math.log(max(shape, 0.01) / BEST_SHAPE))
+
+    def rows_for(across: int) -> int:
+        return max(1, min(-(-count // across), height // (LOWEST + 3)))
+
+    across = min(range(1, most + 1), key=merit)
+    return across, rows_for(across)
 
 
 def _block(chart: Chart, width: int, height: int, glyphs: Glyphs) -> list[Content]:
