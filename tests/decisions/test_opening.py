@@ -51,6 +51,16 @@ def test_silence_lets_more_go_one_after_another_so_that_a_refusal_may_stop_the_r
     assert max(sum(start <= at < start + 0.02 for at in later) for start in later) <= 6
 
 
+def test_a_known_limits_share_of_a_second_goes_at_once_and_a_refusal_may_still_stop_the_rest() -> None:
+    opening = Opening()
+    opening.know(100.0)
+    for number in range(100):
+        assert opening.wait_until(5.0, number) is None
+        opening.launched(5.0)
+
+    assert (opening.wait_until(5.0, 100) or 0.0) >= 5.14
+
+
 def test_an_answer_begins_the_silence_anew() -> None:
     opening = Opening()
     opening.launched(0.0)

@@ -237,6 +237,18 @@ def test_a_request_that_the_server_counted_late_counts_from_its_answer_on() -> N
     assert waits(limiter, 1.0).until == 60.75
 
 
+def test_once_connections_stand_a_request_is_late_by_what_it_took_longer_than_the_quickest() -> None:
+    limiter = RateLimiter(rpm=100)
+    for number in range(99):
+        limiter.settle(admit(limiter, number / 100), 10, now=number / 100 + 0.25)
+
+    limiter.settle(admit(limiter, 2.0), 10, now=2.5)
+
+    for number in range(99):
+        admit(limiter, 61.7 + number / 1_000)
+    assert waits(limiter, 62.0).until == 62.5
+
+
 def test_a_slow_answer_does_not_hold_the_window_for_as_long_as_it_took() -> None:
     limiter = RateLimiter(rpm=1)
 

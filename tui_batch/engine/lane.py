@@ -154,8 +154,10 @@ class Lane:
         limit = self._limit(auto=auto)
         if limit is not None and self.in_flight >= limit:
             return Wait("concurrency")
-        if self._opening.is_over or self.limiter.knows_limits:
+        if self._opening.is_over:
             return None
+        if (known := self.limiter.known_per_s) is not None:
+            self._opening.know(known)
         until = self._opening.wait_until(now, self.in_flight)
         return None if until is None else Wait("the first answer", until)
 

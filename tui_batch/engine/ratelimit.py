@@ -20,6 +20,8 @@ LATEST_S = 0.75
 The first burst pays for handshakes that later ones do not. When exactly the server counted a request is not known,
 only that it was before the answer: an entry counts from then on, but at most this much later than it was sent.
 """
+WARM = 64
+"""After so many answers the quickest of them had a connection that stood, and did not wait for it."""
 WIDEST_MARGIN_S = 2.0
 NEARLY_FULL = 0.95
 """From here on a refusal is taken for network jitter at the edge of the window, not for a lower limit."""
@@ -112,9 +114,13 @@ class RateLimiter:
         self._pacer = Pacer()
         self._accepted = SlidingWindow(None, MINUTE_S)
         self._out = 0
+        self._answers = 0
+        self._quickest_s = float("inf")
+        """The least time from sending to an answer."""
         self._stopped_until: float | None = None
         self._adjusted_at = float("-inf")
         self._now = float("-inf")
+        self._apply()
 
     def set_limits(self, rpm: int | None = None, tpm: int | None = None, rpd: int | None = None) -> None:
         """Replaces the limits a person set, all three; None: no limit of theirs. Use so far still counts."""
@@ -150,9 +156,14 @@ class RateLimiter:
         self._day.take(at, requests)
 
     @property
-    def knows_limits(self) -> bool:
-        """Whether a person or the server has named any limit."""
-        return self._own != (None, None, None) or self._stated != (None, None, None)
+    def known_per_s(self) -> float | None:
+        """Requests a second that a limit which a person or the server named allows on average; None: none is named.
+
+        Where only tokens or requests a day are limited it is 0: that says nothing about requests at once.
+        """
+        if self._own == (None, None, None) and self._stated == (None, None, None):
+            return None
+        return self._pacer.known_per_s or 0.0
 
     def requests_left(self, now: float, tokens: int) -> int | None:
         """How many requests of so many tokens the minute still has room for; None: no limit of a minute is known."""
@@ -168,7 +179,7 @@ class RateLimiter:
         """
         if self._end(ticket):
             if now is not None:
-                self._count_late(ticket, min(now, ticket.at + LATEST_S))
+                self._count_late(ticket, ticket.at + self._longest_way_s(now - ticket.at))
             if usage_tokens is not None:
                 self._tokens.settle(ticket.token, usage_tokens)
             self._accepted.take(ticket.at, 1)
@@ -312,6 +323,17 @@ class RateLimiter:
         ticket.ended = True
         self._out -= 1
         return True
+
+    def _longest_way_s(self, latency_s: float) -> float:
+        """How long after its sending the server may have counted a request that was answered after `latency_s`.
+
+        No request is worked on for less time than the quickest, so whatever it took longer is the most that it can
+        have been late; the quickest's own way lies within the margin.
+        """
+        self._answers += 1
+        self._quickest_s = min(self._quickest_s, latency_s)
+        late = latency_s if self._answers <= WARM else latency_s - self._quickest_s
+        return min(late, LATEST_S)
 
     def _count_late(self, ticket: Ticket, at: float) -> None:
         self._minute.counted_by(ticket.minute, at)
