@@ -48,10 +48,18 @@ class Server:
 
 @asynccontextmanager
 async def serve(
-    config: SimulatorConfig | None = None, host: str = "127.0.0.1", port: int = 0, clock: Clock | None = None
+    config: SimulatorConfig | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    clock: Clock | None = None,
+    *,
+    simulator: Simulator | None = None,
 ) -> AsyncIterator[Server]:
-    """Runs a simulator until the block ends; then open connections are cut. Raises UserError when the port is taken."""
-    simulator = Simulator(config, clock)
+    """Runs a simulator until the block ends; then open connections are cut. Raises UserError when the port is taken.
+
+    `simulator`: one that is there already, with its score and its limits, takes the place of a new one.
+    """
+    simulator = simulator or Simulator(config, clock)
     connections: set[_Connection] = set()
     loop = asyncio.get_running_loop()
     try:
