@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING
 from tui_batch.cli.running import _show
 from tui_batch.domain.job import Counters, JobState, Knobs
 from tui_batch.engine.snapshot import EngineSnapshot, JobSnapshot, Latency
-from tui_batch.quality.drift import Against, Alert, Signal
+from tui_batch.quality.alerts import Against, Alert, Signal, ToldAlert
+from tui_batch.store.alerts import WatchState
+from tui_batch.store.store import open_store
 
 if TYPE_CHECKING:
     from conftest import Cli
@@ -55,6 +58,24 @@ def test_a_reference_column_that_is_not_there_is_an_error_before_anything_is_sen
     result = cli("run", cli.folder / "job.yaml", "--simulate")
     assert result.code == 2
     assert "no row has the column `moot` that a check compares answers with" in result.err
+
+
+def test_show_and_item_tell_when_answers_got_worse(cli: Cli) -> None:
+    messages(cli, "mood")
+    assert cli("run", cli.folder / "job.yaml", "--simulate").code == 0
+    alert = Alert(Signal.SCORE, Against.START, 0.5, 0.9, 100, rows=(4, 2), item_ids=(4, 2), statistic=-4.0, number=1)
+
+    async def tell() -> None:
+        async with open_store(cli.db) as store:
+            await store.alerts.save([WatchState(1, {}, 5.0, (ToldAlert(alert, 4.0),), (1,))])
+
+    asyncio.run(tell())
+    assert str(alert) in cli("show", "1").out
+    (told,) = cli("show", "1", "--json").json["alerts"]
+    assert (told["signal"], told["now"], told["items"]) == ("score", 0.5, [4, 2])
+    assert alert.finding in cli("item", "4").out
+    assert alert.finding not in cli("item", "3").out
+    assert cli("item", "4", "--json").json["alerts"] == [told]
 
 
 class Notes:

@@ -28,6 +28,8 @@ FIELDS = [
     "custom_id",
     "flags",
     "score",
+    "checks",
+    "reason",
 ]
 
 

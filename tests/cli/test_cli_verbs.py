@@ -37,7 +37,7 @@ def test_ls_and_show_have_exactly_the_public_fields(finished: Cli) -> None:
     listed = finished("ls", "--json").json
     assert [list(job) for job in listed] == [JOB_FIELDS]
     shown = finished("show", "mixed", "--json").json
-    assert shown == {**listed[0], "score_mean": None}
+    assert shown == {**listed[0], "score_mean": None, "alerts": []}
     assert (shown["state"], shown["done"], shown["dead"], shown["total"]) == ("completed", 3, 2, 5)
     assert shown["created_at"].endswith("Z")
 

@@ -17,7 +17,7 @@ from tui_batch.domain.endpoint import Api, Endpoint
 from tui_batch.domain.item import ItemFlag, ItemState
 from tui_batch.domain.job import CacheMode, Job, JobState, Knobs, ModelRef, PauseReason
 from tui_batch.domain.outcome import Outcome, OutcomeClass
-from tui_batch.domain.quality import Check, OnInvalid
+from tui_batch.domain.quality import Check, FailedCheck, OnInvalid
 from tui_batch.money.prices import UnitPrices
 from tui_batch.store.bulk import counters_by_items
 
@@ -71,6 +71,8 @@ def test_answers_are_scored_by_another_model_and_its_cost_is_the_items(tmp_path:
             assert job.counters.cost_nano == 3 * row.cost_nano
             assert await bench.texts(job.id) == ["answer to a", "answer to b", "answer to c"]
             assert (await bench.store.items.detail(row.id)).reason == "so it is"
+            lines = [line async for page in bench.store.items.export(job.id) for line in page]
+            assert [(line.reason, line.failing) for line in lines] == [("so it is", ())] * 3
             case = next(prompt for prompt in bench.executor.prompts if is_case(prompt))
             assert "<question>\na\n</question>" in case
             assert "<answer>\nanswer to a\n</answer>" in case
@@ -95,6 +97,9 @@ def test_an_answer_below_the_bound_is_asked_for_again_then_dead_with_the_answer_
             detail = await bench.store.items.detail(never.id)
             assert (detail.text, detail.message) == ("rude 1", "judge 0.20 is below 0.6: it is rude")
             assert [attempt.cls for attempt in detail.attempts] == [OutcomeClass.INVALID] * 2
+            wrong = (FailedCheck("judge", "", detail.message),)
+            assert (detail.failing, detail.reason) == (wrong, "it is rude")
+            assert [attempt.failing for attempt in detail.attempts] == [wrong] * 2
             assert {attempt.deployment.endpoint for attempt in detail.attempts} == {"court"}
             assert (asked(bench, "one"), asked(bench, "court")) == (4, 4)
 
@@ -121,6 +126,8 @@ def test_an_answer_that_the_judge_dislikes_may_be_kept_with_a_flag(tmp_path: Pat
             job = await bench.run(await bench.add(["row"], ONE, **judged(on_invalid=OnInvalid.FLAG)))
             (row,) = await rows_of(bench, job)
             assert (row.state, row.flags, row.score) == (ItemState.DONE, ItemFlag.CHECK_FAILED, 0.1)
+            (wrong,) = (await bench.store.items.detail(row.id)).failing
+            assert str(wrong) == "judge 0.10 is below 0.6: so it is"
 
     virtually(main())
 

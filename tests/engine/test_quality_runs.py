@@ -14,7 +14,7 @@ from engine_bench import Script, ok, open_bench, until
 from tui_batch.domain.item import ItemFlag, ItemState
 from tui_batch.domain.job import JobState, Knobs, PauseReason
 from tui_batch.domain.outcome import Outcome, OutcomeClass
-from tui_batch.domain.quality import Check, DriftRule, OnDrift, OnInvalid
+from tui_batch.domain.quality import Check, DriftRule, FailedCheck, OnDrift, OnInvalid
 from tui_batch.domain.request import WireRequest
 from tui_batch.engine.landing import LONG_ANSWER
 from tui_batch.quality.checks import Checks
@@ -52,6 +52,11 @@ def test_a_failing_answer_is_kept_as_the_job_says(
             detail = await bench.store.items.detail(row.id)
             assert detail.text == "maybe"
             assert len(detail.attempts) == (requests if state is ItemState.DEAD else 0)
+            wrong = (FailedCheck("labels", "", '"maybe" is not one of: yes, no'),)
+            assert detail.failing == wrong
+            assert all(one.failing == wrong for one in detail.attempts)
+            (line,) = [row async for page in bench.store.items.export(job.id) for row in page]
+            assert (line.failing, line.reason) == (wrong, None)
 
     virtually(main())
 
@@ -61,6 +66,9 @@ def test_the_next_answer_may_pass(tmp_path: Path, virtually: Any) -> None:
         async with open_bench(tmp_path / "jobs.db", answering("maybe", "yes")) as bench:
             job = await bench.run(await bench.add(["row"], ONE, checks=YES_NO, max_invalid=2))
             assert (job.counters.done, job.counters.requests, await bench.texts(job.id)) == (1, 2, ["yes"])
+            (row,) = await bench.store.items.page(job.id, limit=5)
+            detail = await bench.store.items.detail(row.id)
+            assert (detail.failing, [one.failing[0].check for one in detail.attempts]) == ((), ["labels"])
 
     virtually(main())
 

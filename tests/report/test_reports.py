@@ -16,11 +16,13 @@ from report_yard import START, Ended, Plan, ended, rows
 from tui_batch.domain.item import ItemFlag
 from tui_batch.domain.job import Job, JobState, Mode, PauseReason
 from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.domain.quality import FailedCheck
 from tui_batch.errors import UserError
-from tui_batch.quality.drift import Against, Alert, Signal
+from tui_batch.quality.alerts import Against, Alert, Signal, ToldAlert
 from tui_batch.report.model import Report, make_report
 from tui_batch.report.report_markdown import escaped, fenced
 from tui_batch.report.write import ReportFormat, rendered, write_report
+from tui_batch.store.alerts import WatchState
 from tui_batch.store.store import Store
 
 REFUSED = Ended(None, OutcomeClass.REFUSED, "I cannot help with 12 things", latency_s=0.1)
@@ -114,6 +116,25 @@ async def test_scores_have_a_section_of_their_own(store: Store) -> None:
     assert "Quality" in rendered(await report_of(store, job), ReportFormat.HTML).decode()
 
 
+async def test_checks_that_answers_fail_are_counted_with_examples(store: Store) -> None:
+    label, field = FailedCheck("labels", "mood", HOSTILE), FailedCheck("length", "", "9 characters are too many")
+    taken = Ended("odd", flags=ItemFlag.CHECK_FAILED, failing=(label, field))
+    dead = Ended("odd", OutcomeClass.INVALID, "wrong", failing=(label,))
+    job = await ended(store, Plan(rows("abcd"), [[taken], [dead], [Ended()], [REFUSED]]))
+    told = await as_json(store, job)
+    assert told["failing_checks"] == [
+        {"check": "labels", "field": "mood", "taken": 1, "dead": 1},
+        {"check": "length", "field": "", "taken": 1, "dead": 0},
+    ]
+    assert [(one["state"], len(one["checks"])) for one in told["failing_answers"]] == [("done", 2), ("dead", 1)]
+    assert told["failing_answers"][0]["checks"][1] == {
+        "check": "length", "field": "", "message": "9 characters are too many"
+    }  # fmt: skip
+    page = Page(rendered(await report_of(store, job), ReportFormat.HTML).decode())
+    assert "length: 9 characters are too many" in "".join(page.words)
+    assert "script" not in page.tags
+
+
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
@@ -121,14 +142,18 @@ def names(folder: Path) -> set[str]:
 @pytest.mark.parametrize("against", list(Against))
 async def test_drift_is_told_with_its_rows(store: Store, against: Against) -> None:
     job = await mixed(store)
-    alert = Alert(Signal.SCORE, against, 0.4, 0.9, 100, (17, 4), (18, 5))
-    await store.events.log(job.id, "warning", f"job {job.id}: {alert}")
-    await store.events.log(job.id, "warning", "something else")
-    told = await as_json(store, job)
-    assert [one["text"] for one in told["alerts"]] == [f"job {job.id}: {alert}"]
+    alert = Alert(Signal.SCORE, against, 0.4, 0.9, 100, (17, 4), (18, 5), -4.2, 99, 1)
+    over = replace(alert, signal=Signal.LATENCY, now=9.0, statistic=None, freedom=None, number=2)
+    told = (ToldAlert(alert, START), ToldAlert(over, START + 1))
+    await store.alerts.save([WatchState(job.id, {}, START + 2, told, holding=(1,))])
+    first, second = (await as_json(store, job))["alerts"]
+    assert (first["text"], first["ended_at"], second["ended_at"]) == (str(alert), None, "1970-01-01T00:16:42.000Z")
+    assert (first["signal"], first["against"], first["now"], first["then"]) == ("score", against.value, 0.4, 0.9)
+    assert (first["statistic"], first["freedom"], first["rows"], first["items"]) == (-4.2, 99, [17, 4], [18, 5])
     page = rendered(await report_of(store, job), ReportFormat.HTML).decode()
     assert "Answers got worse" in page
-    assert "rows 17, 4" in page
+    for cell in ("-4.20", "17, 4", "still so", "1970-01-01T00:16:42.000Z"):
+        assert f">{cell}</td>" in page
 
 
 class Page(HTMLParser):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tui_batch.domain.endpoint import Operation
 from tui_batch.domain.item import ItemFlag, ItemState
 from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.domain.quality import FailedCheck
 from tui_batch.domain.stored import ExportRow
 from tui_batch.errors import UserError
 from tui_batch.report.cells import cell, harmless
@@ -144,12 +145,16 @@ def test_tables_round_trip_whatever_the_text(rows: list[tuple[str, str]], kind: 
 
 
 def test_parquet_has_typed_results_and_text_columns() -> None:
-    lines = [dict(result_line(export_row({"n": n, "t": "x"}), Operation.CHAT)) for n in (1, 2)]
+    failing = (FailedCheck("labels", "mood", "odd"),)
+    made = (export_row({"n": n, "t": "x"}, score=0.5, failing=failing) for n in (1, 2))
+    lines = [dict(result_line(row, Operation.CHAT)) for row in made]
     data = written(ResultFormat.PARQUET, lines, ["n", "t", *RESULT_FIELDS])
     table = pyarrow.parquet.read_table(io.BytesIO(data)).to_pylist()
     assert [row["n"] for row in table] == ["1", "2"]
     assert table[0]["cost_usd"] == 0.0000015
     assert table[0]["cached"] is False
+    assert table[0]["score"] == 0.5
+    assert table[0]["checks"] == '[{"check":"labels","field":"mood","message":"odd"}]'
     assert table[0]["usage"] == '{"input_tokens":3,"output_tokens":1}'
 
 

@@ -12,6 +12,7 @@ from tui_batch.domain.endpoint import Api, DeploymentKey, Endpoint
 from tui_batch.domain.item import Attempt, ItemFlag, ItemRecord, ItemState, NewRow
 from tui_batch.domain.job import InputSource, Job, JobSpec, JobState, Knobs, Mode, ModelRef
 from tui_batch.domain.outcome import Outcome, OutcomeClass, Usage
+from tui_batch.domain.quality import FailedCheck
 from tui_batch.store.store import Store
 
 START = 1_000.0
@@ -30,6 +31,7 @@ class Ended:
     cached: bool = False
     flags: ItemFlag = ItemFlag.NONE
     tokens: tuple[int | None, int | None] = (10, 5)
+    failing: tuple[FailedCheck, ...] = ()
 
     @property
     def state(self) -> ItemState:
@@ -117,4 +119,5 @@ def record(job_id: int, item_id: int, deployment: DeploymentKey, end: Ended, at:
         attempt=attempt,
         saved_nano=end.cost_nano if end.cached else None,
         score=end.score,
+        failing=end.failing,
     )

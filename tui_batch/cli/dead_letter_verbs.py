@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tui_batch import figures
+from tui_batch.cli.arguments import JobArgument, JsonOption, YesOption
 from tui_batch.cli.console import confirm, put, put_json, put_pairs, say
-from tui_batch.cli.job_verbs import JobArgument, JsonOption, YesOption, parse_class
 from tui_batch.cli.opening import desk, need_database, run
+from tui_batch.cli.parsing import parse_class
 from tui_batch.cli.where import DbOption, Where, where
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.job import Job
 from tui_batch.domain.stored import ItemDetail
 from tui_batch.errors import UserError
+from tui_batch.quality.alerts import ToldAlert
 from tui_batch.safe_text import safe_text
 
 if TYPE_CHECKING:
@@ -30,9 +33,10 @@ STDIN = "-"
 def item(ctx: typer.Context, item_id: ItemArgument, as_json: JsonOption = False, db: DbOption = None) -> None:
     """Show one item: its prompt as sent, its answer, its failed attempts."""
     place = where(ctx, db, None)
-    detail, sent = run(_item(place, item_id))
+    found = run(_item(place, item_id))
+    detail, sent = found.detail, found.sent
     if as_json:
-        put_json(_as_json(detail, sent))
+        put_json(_as_json(found))
         return
     row = detail.row
     put_pairs(
@@ -42,6 +46,7 @@ def item(ctx: typer.Context, item_id: ItemArgument, as_json: JsonOption = False,
             ("state", row.state.value + (f" ({row.cls.value})" if row.cls is not None else "")),
             ("sent to", str(sent.deployment) if sent is not None else ""),
             ("why", detail.message),
+            *_quality_pairs(found),
         ]
     )
     for one in detail.attempts:
@@ -52,13 +57,33 @@ def item(ctx: typer.Context, item_id: ItemArgument, as_json: JsonOption = False,
         put(f"\n[answer]\n{_text(detail.text)}")
 
 
+def _quality_pairs(found: _Found) -> list[tuple[str, str]]:
+    """What checks and a judge said of the answer, and the alerts that name it."""
+    detail = found.detail
+    failed = [("fails" if not number else "", str(one)) for number, one in enumerate(detail.failing)]
+    alerts = [("got worse" if not number else "", told.alert.finding) for number, told in enumerate(found.alerts)]
+    score = "" if detail.row.score is None else f"{detail.row.score:.3f}"
+    return [("score", score), *failed, ("judge", detail.reason), *alerts]
+
+
 def _text(content: object) -> str:
     """Lines without anything that could act on a terminal."""
     text = content if isinstance(content, str) else str(content)
     return "\n".join(safe_text(line) for line in text.split("\n"))
 
 
-async def _item(place: Where, item_id: int) -> tuple[ItemDetail, AsSent | None]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What `item` shows."""
+
+    detail: ItemDetail
+    sent: AsSent | None
+    """None: no request can be made of the row; its own words are the item's message."""
+    alerts: tuple[ToldAlert, ...]
+    """Those that name the item."""
+
+
+async def _item(place: Where, item_id: int) -> _Found:
     import asyncio
 
     from tui_batch.work.item_request import as_sent
@@ -67,23 +92,28 @@ async def _item(place: Where, item_id: int) -> tuple[ItemDetail, AsSent | None]:
     async with desk(place) as at:
         detail = await at.store.items.detail(item_id)
         spec = (await at.store.jobs.get(detail.job_id)).spec
+        alerts = tuple(one for one in await at.store.alerts.of(detail.job_id) if item_id in one.alert.item_ids)
         try:
-            return detail, await asyncio.to_thread(as_sent, spec, detail)
-        except UserError:  # a row that no request can be made of: its own words are the item's message
-            return detail, None
+            return _Found(detail, await asyncio.to_thread(as_sent, spec, detail), alerts)
+        except UserError:
+            return _Found(detail, None, alerts)
 
 
-def _as_json(detail: ItemDetail, sent: AsSent | None) -> dict[str, object]:
+def _as_json(found: _Found) -> dict[str, object]:
     import json
 
-    from tui_batch.report.job_json import item_json
+    from tui_batch.report.job_json import alert_json, failed_json, item_json
 
+    detail, sent = found.detail, found.sent
     return {
         **item_json(detail.row),
         "row": json.loads(detail.data),
         "messages": [{"role": one.role, "content": one.content} for one in sent.messages] if sent else None,
         "response": detail.text,
         "message": detail.message,
+        "checks": failed_json(detail.failing),
+        "reason": detail.reason or None,
+        "alerts": [alert_json(told) for told in found.alerts],
         "attempts_failed": [
             {
                 "number": one.number,
@@ -93,6 +123,7 @@ def _as_json(detail: ItemDetail, sent: AsSent | None) -> dict[str, object]:
                 "model": one.deployment.model,
                 "endpoint": one.deployment.endpoint,
                 "message": one.message,
+                "checks": failed_json(one.failing),
             }
             for one in detail.attempts
         ],

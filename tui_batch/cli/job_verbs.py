@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Annotated, TypeAlias
 
 import typer
 
 from tui_batch import figures
+from tui_batch.cli.arguments import JobArgument, JsonOption, YesOption
 from tui_batch.cli.console import RIGHT, confirm, put, put_json, put_pairs, put_table, say
 from tui_batch.cli.flags import JobFlags, taking
 from tui_batch.cli.opening import Desk, desk, need_database, run
+from tui_batch.cli.parsing import parse_class
 from tui_batch.cli.where import DbOption, Where, where
 from tui_batch.domain.job import Job, JobState
-from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.errors import UserError
+from tui_batch.quality.alerts import ToldAlert
 from tui_batch.quality.kinds import in_words
 
-JobArgument: TypeAlias = Annotated[str, typer.Argument(metavar="JOB", help="A job's number, or its name.")]
-JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
-YesOption: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Order: TypeAlias = Callable[[Desk], Awaitable[object]]
+ALERTS_SHOWN = 5
+"""Alerts that `show` lists, the newest."""
 
 
 def ls(ctx: typer.Context, as_json: JsonOption = False, db: DbOption = None) -> None:
@@ -73,24 +74,36 @@ def show(ctx: typer.Context, job: JobArgument, as_json: JsonOption = False, db: 
     Says why the job stands still, if it does, and what to do next.
     """
     place = where(ctx, db, None)
-    found, scores = run(_scored(place, job))
+    found, scores, alerts = run(_watched(place, job))
     if as_json:
-        from tui_batch.report.job_json import scored_job_json
+        from tui_batch.report.job_json import watched_job_json
 
-        put_json(scored_job_json(found, scores))
+        put_json(watched_job_json(found, scores, alerts))
         return
-    mean = [("Score", f"{scores[1] / scores[0]:.3f} mean of {figures.count(scores[0])}")] if scores[0] else []
-    put_pairs([*_state_pairs(found), *_figure_pairs(found), *mean, *_spec_pairs(found)])
+    mean = [("score", f"{scores[1] / scores[0]:.3f} mean of {figures.count(scores[0])}")] if scores[0] else []
+    put_pairs([*_state_pairs(found), *_figure_pairs(found), *mean, *_alert_pairs(alerts), *_spec_pairs(found)])
     for line in next_commands(found, place):
         say(line)
 
 
-async def _scored(place: Where, ref: str) -> tuple[Job, tuple[int, float]]:
-    """The job, with how many scores its answers have and their sum."""
+async def _watched(place: Where, ref: str) -> tuple[Job, tuple[int, float], tuple[ToldAlert, ...]]:
+    """The job, with how many scores its answers have, their sum, and what was told when answers got worse."""
     need_database(place)
     async with desk(place) as at:
         found = await at.store.jobs.find(ref)
-        return found, await at.store.items.scores(found.id)
+        return found, await at.store.items.scores(found.id), await at.store.alerts.of(found.id)
+
+
+def _alert_pairs(alerts: Sequence[ToldAlert]) -> list[tuple[str, str]]:
+    """The newest alerts, with when they were told."""
+    older = len(alerts) - ALERTS_SHOWN
+    lines = [f"{figures.local_time(told.at)}  {told.alert}{_over(told)}" for told in alerts[-ALERTS_SHOWN:]]
+    lines += [f"and {figures.count(older)} before: in the report"] if older > 0 else []
+    return [("got worse" if not number else "", line) for number, line in enumerate(lines)]
+
+
+def _over(told: ToldAlert) -> str:
+    return "" if told.ended_at is None else f" (over by {figures.local_time(told.ended_at)})"
 
 
 async def find(place: Where, ref: str) -> Job:
@@ -242,15 +255,6 @@ async def _retry(
         found = await at.store.jobs.find(ref)
         running = await at.controller.owned_elsewhere(found)
         return found, await at.controller.retry(found.id, chosen), running
-
-
-def parse_class(name: str) -> OutcomeClass:
-    """An error class by its name. Raises UserError with the names there are."""
-    try:
-        return OutcomeClass(name.strip().lower())
-    except ValueError:
-        names = ", ".join(cls.value for cls in OutcomeClass if cls is not OutcomeClass.OK)
-        raise UserError(f"{name!r} is no error class", remedy=f"The classes: {names}") from None
 
 
 _NOT_FOR_CLONE = frozenset(

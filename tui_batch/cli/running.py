@@ -134,7 +134,7 @@ def _stopper(engine: Engine, display: Display) -> Callable[[int], None]:
 
 
 async def _watch(engine: Engine, job_id: int, finished: asyncio.Future[Job], display: Display) -> Job:
-    told: set[Alert] = set()
+    told = {alert for job in engine.snapshot().jobs if job.id == job_id for alert in job.drift}  # by an earlier run
     while not finished.done():
         _show(engine, job_id, display, told)
         await asyncio.wait([finished], timeout=TICK_S)

@@ -7,6 +7,7 @@ from enum import Enum, Flag, StrEnum, auto
 
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.outcome import Outcome, OutcomeClass
+from tui_batch.domain.quality import FailedCheck
 
 
 class ItemState(StrEnum):
@@ -101,6 +102,8 @@ class Attempt:
     output_tokens: int | None = None
     cost_nano: int | None = None
     """Nano-dollars billed for it; None: unknown. Failures that a provider does not bill are 0."""
+    failing: tuple[FailedCheck, ...] = ()
+    """The checks that its answer fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,8 @@ class ItemRecord:
     """The response cache gave the answer, and the judge turned it down: it was no hit after all."""
     reason: str = ""
     """The judge's own words."""
+    failing: tuple[FailedCheck, ...] = ()
+    """The checks that the answer fails."""
 
     @property
     def keeps_answer(self) -> bool:

@@ -24,6 +24,22 @@ class Check:
     """For numbers: how far off the answer may be, in the unit of the reference."""
 
 
+@dataclass(frozen=True, slots=True)
+class FailedCheck:
+    """What one check has against an answer. It never holds the reference, so that a model may be told."""
+
+    check: str
+    """Its kind, or `schema`."""
+    field: str
+    """The answer's field that it looks at; empty: the whole text."""
+    message: str
+    """What is wrong, in words."""
+
+    def __str__(self) -> str:
+        """For a person."""
+        return self.message if self.message.startswith(self.check) else f"{self.check}: {self.message}"
+
+
 class OnInvalid(StrEnum):
     """What becomes of an answer that fails a check."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.item import Attempt, ItemFlag, ItemState
 from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.domain.quality import FailedCheck
 from tui_batch.domain.request import Json
 
 
@@ -69,6 +70,8 @@ class ItemDetail:
     """Every failed request, oldest first."""
     reason: str = ""
     """The judge's own words about the answer, where the job has a judge."""
+    failing: tuple[FailedCheck, ...] = ()
+    """The checks that the answer fails, of a dead item or of one that is taken all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,10 @@ class ExportRow:
     """The provider's own name for the last request."""
     finished_at: float | None = None
     """Unix time of the decision that ended it; None: pending."""
+    failing: tuple[FailedCheck, ...] = ()
+    """The checks that the answer fails."""
+    reason: str | None = None
+    """The judge's own words about the answer; None: no judge spoke."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from tui_batch.domain.endpoint import Api, DeploymentKey, Operation
 from tui_batch.domain.item import Attempt, CachedResponse
 from tui_batch.domain.job import CacheMode
 from tui_batch.domain.outcome import Outcome, OutcomeClass
+from tui_batch.domain.quality import FailedCheck
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.lane import Lane
 from tui_batch.engine.prompt_cut import checked
-from tui_batch.engine.queue import Prepared
+from tui_batch.engine.queue import Call, Prepared
 from tui_batch.money.prices import cost
 from tui_batch.quality.checks import Examined
 from tui_batch.quality.drift import Reading, digest_of
@@ -56,14 +57,25 @@ class Arrival:
     score: float | None = None
     presumed_nano: int = 0
     """With an unknown cost: the most that it can be."""
+    failing: tuple[FailedCheck, ...] = ()
+    """The checks that the answer fails."""
 
 
-def price_of(lane: Lane, outcome: Outcome, busy_s: float = 0.0) -> int | None:
+def price_of(lane: Lane, call: Call, outcome: Outcome, busy_s: float = 0.0) -> int | None:
     """Nano-dollars that a request cost; None: unknown. `busy_s`: its share of the time that its server was busy."""
     prices = lane.prices
-    if outcome.cls in UNBILLED and (prices is None or not prices.is_by_time):
+    refused = outcome.cls in UNBILLED and outcome.usage.total is None and not _had_begun(call, outcome)
+    if refused and (prices is None or not prices.is_by_time):
         return 0
-    return None if prices is None else cost(outcome.usage, prices, busy_s=busy_s)
+    if prices is None or (call.use.untold and not refused and prices.costs_tokens):
+        return None
+    return cost(outcome.usage, prices, busy_s=busy_s)
+
+
+def _had_begun(call: Call, outcome: Outcome) -> bool:
+    """Whether an error ended a streamed answer half way: its first part may be billed, and nobody says so."""
+    streamed = call.wire.timeouts.stall_s is not None
+    return streamed and outcome.status is not None and 200 <= outcome.status < 300
 
 
 def source_of(item: Prepared, answer: CachedResponse) -> DeploymentKey:
@@ -129,4 +141,5 @@ def attempt_of(arrival: Arrival) -> Attempt:
         input_tokens=outcome.usage.input_tokens,
         output_tokens=outcome.usage.output_tokens,
         cost_nano=arrival.cost_nano,
+        failing=arrival.failing,
     )

@@ -13,12 +13,12 @@ from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.item import Answered, Attempt, CachedResponse, ItemFlag, ItemRecord, ItemState, Leg
 from tui_batch.domain.job import JobSpec
 from tui_batch.domain.outcome import Outcome, OutcomeClass
-from tui_batch.domain.quality import Check
+from tui_batch.domain.quality import Check, FailedCheck
 from tui_batch.engine.queue import Judging, Prepared
 from tui_batch.engine.retry import Dead, Done, History, RetryAt, RetryPolicy, decide
 from tui_batch.quality.checks import Checks, Examined
 from tui_batch.quality.drift import Reading, digest_of
-from tui_batch.quality.judging import NoRuling, objection, ruling_of
+from tui_batch.quality.judging import JUDGE, NoRuling, objection, ruling_of
 from tui_batch.quality.kinds import refuses
 
 JUDGED = frozenset({OutcomeClass.OK, OutcomeClass.TRUNCATED})
@@ -83,7 +83,8 @@ def ruled(found: Heard, check: Check, policy: RetryPolicy, rng: random.Random) -
     if not wrong:
         return Settled(_record(found, ItemState.DONE, attempts=asked.attempts + 1))
     invalid = replace(found.examined.outcome, cls=OutcomeClass.INVALID, message=wrong)
-    found = replace(found, examined=replace(found.examined, outcome=invalid))
+    failing = (*found.examined.failing, FailedCheck(JUDGE, "", wrong))
+    found = replace(found, examined=replace(found.examined, outcome=invalid, failing=failing))
     history = History(asked.attempts, asked.malformed, found.item.requests, asked.invalid)
     decision = decide(invalid, history, policy, now_unix=found.at, rng=rng)
     match decision:
@@ -176,6 +177,7 @@ def _record(found: Heard, state: ItemState, *, attempts: int) -> ItemRecord:
         presumed_nano=found.presumed_nano,
         leg=Leg.JUDGE,
         reason="" if ruling is None else ruling.reason,
+        failing=found.examined.failing,
     )
 
 
@@ -194,5 +196,6 @@ def _with_attempt(record: ItemRecord, found: Heard) -> ItemRecord:
         input_tokens=outcome.usage.input_tokens,
         output_tokens=outcome.usage.output_tokens,
         cost_nano=found.cost_nano,
+        failing=found.examined.failing,
     )
     return replace(record, attempt=attempt)

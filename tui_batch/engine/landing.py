@@ -109,6 +109,7 @@ class Landing:
                 invalid=item.invalid,
                 score=None if judging else examined.score,
                 judging=judging,
+                failing=examined.failing,
             ),
         )
         return True
@@ -219,12 +220,12 @@ class Landing:
             run.limiter.cancel(granted.job_ticket)
         else:
             run.limiter.settle(granted.job_ticket, counted_tokens(outcome), self._loop.time())
-        price = price_of(lane, outcome, busy_s)
+        price = price_of(lane, call, outcome, busy_s)
         presumed = granted.reserved_nano if price is None else 0
         run.budget.settle(granted.reserved_nano, price)
         run.landed(item)
         item = replace(item, requests=item.requests + 1)
-        arrival = Arrival(run, item, lane, examined.outcome, price, examined.score, presumed)
+        arrival = Arrival(run, item, lane, examined.outcome, price, examined.score, presumed, examined.failing)
         if item.judging is None:
             answer = self._decide(arrival, call.cache_key)
         else:
@@ -348,6 +349,7 @@ class Landing:
                 invalid=arrival.item.invalid,
                 score=None if judging else arrival.score,
                 presumed_nano=arrival.presumed_nano,
+                failing=arrival.failing,
                 judging=judging,
             ),
         )
@@ -371,6 +373,7 @@ class Landing:
                 invalid=arrival.item.invalid,
                 score=None if state is ItemState.PENDING else arrival.score,
                 presumed_nano=arrival.presumed_nano,
+                failing=arrival.failing,
             ),
         )
 

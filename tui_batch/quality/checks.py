@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tui_batch.domain.endpoint import Operation
 from tui_batch.domain.job import JobSpec
 from tui_batch.domain.outcome import Outcome, OutcomeClass
-from tui_batch.domain.quality import Check
+from tui_batch.domain.quality import Check, FailedCheck
 from tui_batch.domain.request import Json
 from tui_batch.errors import UserError
 from tui_batch.quality.answers import Answer, Unreadable
@@ -34,7 +34,14 @@ class Verdict:
     score: float | None = None
 
 
-Examiner = Callable[[Answer], Verdict]
+@dataclass(frozen=True, slots=True)
+class Examiner:
+    """A check, ready to be asked."""
+
+    name: str
+    """Its kind, or `schema`."""
+    field: str
+    ask: Callable[[Answer], Verdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +55,13 @@ class Examined:
     """How many scores that is the mean of."""
     ruling: Ruling | None = None
     """What a judge said; None: it was not asked, or said nothing."""
+    failing: tuple[FailedCheck, ...] = ()
+    """The checks that the answer fails."""
 
     def ruled(self, ruling: Ruling, outcome: Outcome) -> Examined:
         """With a judge's score among the others; `outcome` is that of the judge's request."""
         score = ((self.score or 0.0) * self.scores + ruling.score) / (self.scores + 1)
-        return Examined(outcome, score, self.scores + 1, ruling)
+        return Examined(outcome, score, self.scores + 1, ruling, self.failing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +80,17 @@ class Checks:
             return Examined(outcome)
         cut = outcome.cls is OutcomeClass.TRUNCATED
         answer = Answer(outcome.text or "", columns, cut=cut)
-        verdicts = [examiner(answer) for examiner in self.examiners]
-        scores = [verdict.score for verdict in verdicts if verdict.score is not None]
+        verdicts = [(one, one.ask(answer)) for one in self.examiners]
+        scores = [verdict.score for _, verdict in verdicts if verdict.score is not None]
         score = sum(scores) / len(scores) if scores else None
-        wrong = dict.fromkeys(verdict.message for verdict in verdicts if verdict.message)
-        if not wrong or (cut and not self.cut_fails):
+        failing = tuple(
+            FailedCheck(one.name, one.field, _short(verdict.message)) for one, verdict in verdicts if verdict.message
+        )
+        if not failing or (cut and not self.cut_fails):
             return Examined(outcome, score, len(scores))
+        wrong = dict.fromkeys(one.message for one in failing)
         invalid = replace(outcome, cls=OutcomeClass.INVALID, message=_short("; ".join(wrong)))
-        return Examined(invalid, score, len(scores))
+        return Examined(invalid, score, len(scores), failing=failing)
 
 
 def compile_checks(spec: JobSpec) -> Checks | None:
@@ -113,14 +125,14 @@ def _examiner(check: Check) -> Examiner:
         raise UserError(f"the check {check.kind} is not known", remedy=f"Known are: {', '.join(KINDS)}")
     try:
         if kind.test is not None:
-            return _testing(kind.test(check), check.field)
+            return Examiner(check.kind, check.field, _testing(kind.test(check), check.field))
         assert kind.measure is not None  # every kind has one of the two
-        return _measuring(kind.measure(check), check)
+        return Examiner(check.kind, check.field, _measuring(kind.measure(check), check))
     except ValueError as error:
         raise UserError(f"the check {check.kind} cannot be used: {error}") from None
 
 
-def _testing(test: Test, field: str) -> Examiner:
+def _testing(test: Test, field: str) -> Callable[[Answer], Verdict]:
     what = f"{field}: " if field else ""
 
     def examine(answer: Answer) -> Verdict:
@@ -133,7 +145,7 @@ def _testing(test: Test, field: str) -> Examiner:
     return examine
 
 
-def _measuring(measure: Measure, check: Check) -> Examiner:
+def _measuring(measure: Measure, check: Check) -> Callable[[Answer], Verdict]:
     def examine(answer: Answer) -> Verdict:
         try:
             score, words = measure(answer), ""
@@ -166,7 +178,7 @@ def _schema_examiner(schema: Json) -> Examiner:
             return Verdict("the answer is nested too deep")
         return Verdict() if found is None else Verdict(_schema_words(found))
 
-    return examine
+    return Examiner("schema", "", examine)
 
 
 def _schema_words(error: ValidationError) -> str:

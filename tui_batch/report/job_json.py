@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from tui_batch.domain.job import NANO, Counters, Job
+from tui_batch.domain.quality import FailedCheck
 from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ErrorGroup, ItemRow
 from tui_batch.figures import utc
+from tui_batch.quality.alerts import ToldAlert
 
 
 def job_json(job: Job) -> dict[str, Json]:
@@ -23,10 +27,30 @@ def job_json(job: Job) -> dict[str, Json]:
     }
 
 
-def scored_job_json(job: Job, scores: tuple[int, float]) -> dict[str, Json]:
-    """`show --json`: a job with the mean of its scores, given how many there are and their sum."""
+def watched_job_json(job: Job, scores: tuple[int, float], alerts: Sequence[ToldAlert]) -> dict[str, Json]:
+    """`show --json`: a job with the mean of its scores, given how many there are and their sum, and its alerts."""
     count, total = scores
-    return {**job_json(job), "score_mean": total / count if count else None}
+    mean = total / count if count else None
+    return {**job_json(job), "score_mean": mean, "alerts": [alert_json(told) for told in alerts]}
+
+
+def alert_json(told: ToldAlert) -> dict[str, Json]:
+    """What was told when answers got worse: figures of the last window and of what it was compared with."""
+    alert = told.alert
+    return {
+        "at": utc(told.at),
+        "ended_at": utc(told.ended_at),
+        "text": str(alert),
+        "signal": alert.signal.value,
+        "against": alert.against.value,
+        "now": alert.now,
+        "then": alert.then,
+        "window": alert.window,
+        "statistic": alert.statistic,
+        "freedom": alert.freedom,
+        "rows": list(alert.rows),
+        "items": list(alert.item_ids),
+    }
 
 
 def counters_json(counters: Counters) -> dict[str, Json]:
@@ -68,6 +92,11 @@ def item_json(row: ItemRow) -> dict[str, Json]:
         "score": row.score,
         "excerpt": row.excerpt,
     }
+
+
+def failed_json(failing: Iterable[FailedCheck]) -> list[Json] | None:
+    """The checks that an answer fails; null where there are none."""
+    return [{"check": one.check, "field": one.field, "message": one.message} for one in failing] or None
 
 
 def error_json(group: ErrorGroup) -> dict[str, Json]:

@@ -11,7 +11,7 @@ import orjson
 from tui_batch.domain.request import Json
 from tui_batch.errors import UserError
 
-_TYPES = {"cost_usd": "float64", "latency_ms": "int64", "cached": "bool_"}
+_TYPES = {"cost_usd": "float64", "latency_ms": "int64", "cached": "bool_", "score": "float64"}
 
 
 class ParquetWriter:

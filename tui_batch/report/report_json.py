@@ -9,9 +9,10 @@ from tui_batch.domain.job import NANO
 from tui_batch.domain.request import Json
 from tui_batch.figures import utc
 from tui_batch.report.comparison_json import comparison_json
-from tui_batch.report.job_json import error_json
+from tui_batch.report.job_json import alert_json, error_json, failed_json
 from tui_batch.report.model import Report
 from tui_batch.report.spread import Spread
+from tui_batch.store.failing_queries import FailingItem
 from tui_batch.store.report_queries import DeadItem, ModelFigures, Slice
 
 VERSION = 1
@@ -88,7 +89,11 @@ def _parts(report: Report) -> dict[str, Json]:
         "dead_letters": [_dead(item) for item in figures.dead],
         "flags": {_flag(flag): number for flag, number in figures.flags.items()},
         "score": _score(report),
-        "alerts": [{"at": utc(event.at), "text": event.text} for event in figures.alerts],
+        "failing_checks": [
+            {"check": one.check, "field": one.field, "taken": one.taken, "dead": one.dead} for one in figures.failing
+        ],
+        "failing_answers": [_failing(one) for one in figures.failing_items],
+        "alerts": [alert_json(told) for told in figures.alerts],
         "timeline": None if line is None else {"slice_s": line.width_s, "slices": [_slice(one) for one in line.slices]},
         "comparison": None if compared is None else comparison_json(compared),
         "settings": dict(report.settings),
@@ -164,9 +169,28 @@ def _score(report: Report) -> Json:
         "high_95": None if interval is None else interval.high,
         "bins": list(report.figures.score_bins),
         "lowest": [
-            {"item": one.id, "line": one.line, "custom_id": one.custom_id, "score": one.score, "answer": one.answer}
+            {
+                "item": one.id,
+                "line": one.line,
+                "custom_id": one.custom_id,
+                "score": one.score,
+                "answer": one.answer,
+                "reason": one.reason or None,
+            }
             for one in report.figures.lowest
         ],
+    }
+
+
+def _failing(one: FailingItem) -> dict[str, Json]:
+    return {
+        "item": one.id,
+        "line": one.line,
+        "custom_id": one.custom_id,
+        "state": one.state.value,
+        "checks": failed_json(one.failing),
+        "reason": one.reason or None,
+        "answer": one.answer,
     }
 
 

@@ -13,6 +13,7 @@ from tui_batch.domain.item import ItemFlag, ItemState
 from tui_batch.domain.job import NANO
 from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ExportRow
+from tui_batch.report.job_json import failed_json
 
 RESULT_FIELDS = (
     "response",
@@ -27,6 +28,8 @@ RESULT_FIELDS = (
     "custom_id",
     "flags",
     "score",
+    "checks",
+    "reason",
 )
 """Added to the row's own columns, always all of them and in this order."""
 
@@ -38,7 +41,9 @@ def result_line(row: ExportRow, operation: Operation) -> dict[str, Json]:
     `error` is `class: message` of a dead item, else null. `usage` is `{input_tokens, output_tokens}`, null where the
     server did not say. `cost_usd` is null when unknown, never 0 for unknown. `flags` is a remark on the answer, null
     for most: truncated (a length limit cut it) or prompt_cut (the server read only a part of the prompt)
-    or check_failed. `score` is what the job's checks gave the answer, 0 to 1; null where none gives one.
+    or check_failed. `score` is what the job's checks gave the answer, 0 to 1; null where none gives one. `checks` are
+    those that the answer fails, each with `check`, `field` and `message`; null where it fails none. `reason` is in the
+    judge's words; null where none spoke.
 
     An own column that has the name of one of RESULT_FIELDS is kept as `input_<name>`, but for a `custom_id` that says
     the same.
@@ -64,6 +69,8 @@ def _outcome(row: ExportRow, operation: Operation) -> dict[str, Json]:
         "custom_id": row.custom_id,
         "flags": _flags(row.flags),
         "score": row.score,
+        "checks": failed_json(row.failing),
+        "reason": row.reason,
     }
 
 

@@ -17,12 +17,11 @@ from tui_batch.report.pictures import (
     cost_chart,
     latency_chart,
     progress_chart,
-    score_chart,
-    score_line,
     throughput_chart,
 )
+from tui_batch.report.quality_section import quality_section
 from tui_batch.report.shapes import Block, Chart, Column, Facts, Note, Section, Table, Text
-from tui_batch.report.shown import block, milliseconds, one_line, share
+from tui_batch.report.shown import block, milliseconds, one_line, place, share
 from tui_batch.store.report_queries import DEAD_SHOWN, DeadItem, JobFigures, ModelFigures
 
 ERRORS_SHOWN = 20
@@ -37,7 +36,7 @@ def sections_of(report: Report) -> tuple[Section, ...]:
         _time(report),
         _latency(report),
         _models(report),
-        _quality(report),
+        quality_section(report),
         None if report.comparison is None else comparison_section(report.comparison),
         _errors(report),
         _dead_letters(report),
@@ -148,39 +147,6 @@ def _model_row(one: ModelFigures) -> tuple[str, ...]:
         (f"{known} + ?" if one.cost_nano else "?") if one.unpriced else known,
         each,
     )
-
-
-def _quality(report: Report) -> Optional:
-    alerts = report.figures.alerts
-    blocks = _scores(report)
-    if alerts:
-        rows = tuple((figures.utc(one.at) or "", one_line(one.text, 500)) for one in alerts)
-        blocks += (Note("Answers got worse:"), Table((Column("Time (UTC)"), Column("What was seen")), rows))
-    return Section("Quality", blocks) if blocks else None
-
-
-def _scores(report: Report) -> tuple[Block, ...]:
-    score = report.score
-    if score is None:
-        return ()
-    reach = f", 95 % between {score.interval.low:.3f} and {score.interval.high:.3f}" if score.interval else ""
-    line = report.figures.timeline
-    return (
-        Note(f"Mean score {score.mean:.3f} over {figures.count(score.count)} answers{reach}."),
-        *(() if line is None else (Chart("Score over time", score_line(line)),)),
-        Chart("Scores", score_chart(report.figures.score_bins)),
-        Note("The lowest scores:"),
-        *(
-            Text(f"{place(one.line, one.custom_id)}, item {one.id}: score {one.score:.3f}", block(one.answer))
-            for one in report.figures.lowest
-        ),
-    )
-
-
-def place(line: int | None, custom_id: str | None) -> str:
-    """Where a row is found in the input."""
-    name = f" ({one_line(custom_id, 60)})" if custom_id else ""
-    return f"line {line}{name}" if line is not None else f"row{name}"
 
 
 def _errors(report: Report) -> Optional:

@@ -35,3 +35,9 @@ def milliseconds(value: float | None) -> str:
     if value is None:
         return "?"
     return f"{value:.0f} ms" if value < 1_000 else f"{value / 1_000:.1f} s"
+
+
+def place(line: int | None, custom_id: str | None) -> str:
+    """Where a row is found in the input."""
+    name = f" ({one_line(custom_id, 60)})" if custom_id else ""
+    return f"line {line}{name}" if line is not None else f"row{name}"

@@ -23,6 +23,7 @@ from tui_batch.domain.stored import (
 from tui_batch.errors import UserError
 from tui_batch.quality.answers import LONGEST_PARSED, parsed_answer
 from tui_batch.store.connection import Connection, snapshot
+from tui_batch.store.failing import failing_of
 from tui_batch.store.likeness import normalise
 from tui_batch.store.recent import recent_requests
 from tui_batch.store.scopes import SEARCH, like_pattern, marks
@@ -50,7 +51,7 @@ _PENDING = """id, seq, variant, custom_id, priority, attempts, malformed, availa
 
 _EXPORT = f"""item.id, seq, variant, line, custom_id, state, outcome, CAST(payload.data AS BLOB), result.text,
   coalesce(result.message, ''), result.finish_reason, endpoint, model, tokens_in, tokens_out, {_COST}, latency_ms,
-  cached, flags, attempts, score, result.request_id, finished_at"""
+  cached, flags, attempts, score, result.request_id, finished_at, result.checks, result.reason"""
 
 _SELECT_EXPORT = f"""SELECT {_EXPORT} FROM item JOIN payload ON payload.id = item.payload_id
   LEFT JOIN result ON result.item_id = item.id WHERE item.job_id = ?"""
@@ -294,29 +295,30 @@ def _export_row(row: Row) -> ExportRow:
     values[6] = None if values[6] is None else OutcomeClass(values[6])
     values[17] = bool(values[17])
     values[18] = ItemFlag(values[18])
+    values[23] = failing_of(values[23])
     return ExportRow(*values)
 
 
 def _detail(conn: sqlite3.Connection, item_id: int) -> ItemDetail:
     item = f"""SELECT {_ROW}, {_EXCERPT}, score, job_id, CAST(payload.data AS BLOB), result.text,
-        coalesce(result.message, ''), finish_reason, request_id, raw, coalesce(result.reason, '') FROM item
+        coalesce(result.message, ''), finish_reason, request_id, raw, coalesce(result.reason, ''), result.checks
+        FROM item
         JOIN payload ON payload.id = item.payload_id LEFT JOIN result ON result.item_id = item.id WHERE item.id = ?"""
     failed = """SELECT number, at, endpoint, model, class, status, message, latency_ms, tokens_in, tokens_out,
-        cost_nano FROM attempt WHERE item_id = ? ORDER BY id"""
+        cost_nano, checks FROM attempt WHERE item_id = ? ORDER BY id"""
     with snapshot(conn):
         row = conn.execute(item, (item_id,)).fetchone()
         tries = conn.execute(failed, (item_id,)).fetchall()
     if row is None:
         raise UserError(f"There is no item {item_id}.", remedy="See a job's items: llmbatch-tui items JOB")
-    job_id, data, text, message, finish_reason, request_id, raw, reason = row[22:]
+    job_id, data, text, message, finish_reason, request_id, raw, reason, checks = row[22:]
     attempts = tuple(_attempt(item_id, one) for one in tries)
-    return ItemDetail(
-        _item_row(row[:22]), job_id, data, text, message, finish_reason, request_id, raw, attempts, reason
-    )
+    kept = (text, message, finish_reason, request_id, raw)
+    return ItemDetail(_item_row(row[:22]), job_id, data, *kept, attempts, reason, failing_of(checks))
 
 
 def _attempt(item_id: int, row: Row) -> Attempt:
-    number, at, endpoint, model, cls, status, message, latency_ms, *spent = row
+    number, at, endpoint, model, cls, status, message, latency_ms, *spent, checks = row
     return Attempt(
         item_id,
         number,
@@ -326,7 +328,7 @@ def _attempt(item_id: int, row: Row) -> Attempt:
         status,
         str(message),
         latency_ms / 1000,
-        *spent,
+        *(*spent, failing_of(checks)),
     )
 
 

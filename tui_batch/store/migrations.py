@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tui_batch.errors import UserError
-from tui_batch.store import alerts, calibration, ledger
+from tui_batch.store import alerts, calibration, failing, ledger
 from tui_batch.store.connection import connect_reader, create_file, transaction
 from tui_batch.store.schema import FIRST, JUDGING, SCORES
 
@@ -50,6 +50,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("calibration", calibration.create),
     Migration("judging", _judging),
     Migration("alerts", alerts.create),
+    Migration("failed checks", failing.create),
 )
 
 

@@ -17,6 +17,7 @@ from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.store import ledger
 from tui_batch.store.connection import transaction
 from tui_batch.store.events import insert_event
+from tui_batch.store.failing import failing_text
 
 _SETTLE = """
 UPDATE item SET
@@ -39,7 +40,7 @@ WHERE id = ? AND job_id = ? AND state = ? AND judging > 0
 """
 """What a judge's request came to: where the answer came from and how long it took is not touched."""
 
-_RULED = "UPDATE result SET reason = ?, message = ? WHERE item_id = ?"
+_RULED = "UPDATE result SET reason = ?, message = ?, checks = ? WHERE item_id = ?"
 
 _TURNED_DOWN = "DELETE FROM result WHERE item_id = ?"
 
@@ -52,13 +53,14 @@ WHERE id = ? AND job_id = ?
 """
 
 _RESULT = """
-INSERT OR REPLACE INTO result(item_id, text, finish_reason, request_id, message, raw) VALUES (?, ?, ?, ?, ?, ?)
+INSERT OR REPLACE INTO result(item_id, text, finish_reason, request_id, message, checks, raw)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
 _ATTEMPT = """
 INSERT INTO attempt(item_id, number, at, endpoint, model, class, status, message, latency_ms,
-                    tokens_in, tokens_out, cost_nano)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    tokens_in, tokens_out, cost_nano, checks)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 _CACHE = """
@@ -175,7 +177,7 @@ def _write_beside(conn: sqlite3.Connection, records: Sequence[ItemRecord], now: 
 def _write_verdicts(conn: sqlite3.Connection, verdicts: Sequence[ItemRecord]) -> None:
     """The judge's words beside the answers, and an end to answers that are asked for anew."""
     kept = [r for r in verdicts if r.state is not ItemState.PENDING]
-    conn.executemany(_RULED, [(r.reason or None, _message(r), r.item_id) for r in kept])
+    conn.executemany(_RULED, [(r.reason or None, _message(r), failing_text(r.failing), r.item_id) for r in kept])
     conn.executemany(_TURNED_DOWN, [(r.item_id,) for r in verdicts if r.state is ItemState.PENDING])
 
 
@@ -280,7 +282,8 @@ def _spent(r: ItemRecord) -> tuple[int | None, ...]:
 def _result_row(r: ItemRecord) -> tuple[object, ...]:
     outcome = r.outcome
     raw = outcome.raw if r.keep_raw else None
-    return (r.item_id, outcome.text, outcome.finish_reason, outcome.request_id, _message(r), raw)
+    checks = failing_text(r.failing)
+    return (r.item_id, outcome.text, outcome.finish_reason, outcome.request_id, _message(r), checks, raw)
 
 
 def _message(r: ItemRecord) -> str | None:
@@ -289,7 +292,7 @@ def _message(r: ItemRecord) -> str | None:
 
 def _attempt_row(a: Attempt) -> tuple[object, ...]:
     what = (a.item_id, a.number, a.at, a.deployment.endpoint, a.deployment.model, a.cls.value, a.status, a.message)
-    return (*what, round(a.latency_s * 1000), a.input_tokens, a.output_tokens, a.cost_nano)
+    return (*what, round(a.latency_s * 1000), a.input_tokens, a.output_tokens, a.cost_nano, failing_text(a.failing))
 
 
 def _cache_row(entry: CachedResponse, now: float) -> tuple[object, ...]:

@@ -10,7 +10,10 @@ from typing import Any
 from tui_batch.domain.item import ItemFlag
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.stored import ErrorGroup, Event
+from tui_batch.quality.alerts import ToldAlert
+from tui_batch.store.alerts import read_alerts
 from tui_batch.store.connection import snapshot
+from tui_batch.store.failing_queries import FailingCheck, FailingItem, failing_checks, failing_items
 from tui_batch.store.items import group_errors
 
 SLICES = 60
@@ -114,6 +117,8 @@ class ScoredItem:
     custom_id: str | None
     score: float
     answer: str
+    reason: str = ""
+    """The judge's words; empty: none spoke."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +139,15 @@ class JobFigures:
     flags: Mapping[ItemFlag, int]
     events: tuple[Event, ...]
     """The newest, oldest first."""
-    alerts: tuple[Event, ...] = ()
-    """What was said when answers got worse, oldest first; at most EVENTS_SHOWN."""
+    alerts: tuple[ToldAlert, ...] = ()
+    """What was told when answers got worse, oldest first."""
     score_bins: tuple[int, ...] = ()
     """Scores from 0 to 1 in ten bins; empty: no item has a score."""
     lowest: tuple[ScoredItem, ...] = field(default=())
+    failing: tuple[FailingCheck, ...] = ()
+    """The checks that answers fail, the most frequent first."""
+    failing_items: tuple[FailingItem, ...] = ()
+    """The first of those answers."""
 
 
 def gather(
@@ -157,6 +166,7 @@ def gather(
         latencies = _latencies(conn, job_id)
         tell(0.6)
         failed = _counts(conn, _FAILED, job_id)
+        failing = failing_checks(conn, job_id)
         dead_by_class = _counts(conn, _DEAD_CLASSES, job_id)
         groups = tuple(group_errors(conn.execute(_MESSAGES, (job_id,)))) if dead_by_class else ()
         tell(0.8)
@@ -170,9 +180,11 @@ def gather(
             dead=_dead(conn, job_id),
             flags=_flags(conn, job_id),
             events=_events(conn, job_id),
-            alerts=_alerts(conn, job_id),
+            alerts=read_alerts(conn, job_id),
             score_bins=_score_bins(conn, job_id) if any(one.scores for one in models) else (),
             lowest=_lowest(conn, job_id) if any(one.scores for one in models) else (),
+            failing=failing,
+            failing_items=failing_items(conn, job_id) if failing else (),
         )
     tell(1.0)
     return figures
@@ -266,15 +278,6 @@ def _events(conn: sqlite3.Connection, job_id: int) -> tuple[Event, ...]:
     return tuple(Event(*row) for row in reversed(conn.execute(sql, (job_id,)).fetchall()))
 
 
-# As quality/drift.py words an alert; the log keeps words only.
-_ALERTS = f"""SELECT id, job_id, at, level, text FROM event WHERE job_id = ? AND level = 'warning'
-  AND text LIKE '% in the last % answers, %' ORDER BY id LIMIT {EVENTS_SHOWN}"""
-
-
-def _alerts(conn: sqlite3.Connection, job_id: int) -> tuple[Event, ...]:
-    return tuple(Event(*row) for row in conn.execute(_ALERTS, (job_id,)))
-
-
 def _score_bins(conn: sqlite3.Connection, job_id: int) -> tuple[int, ...]:
     sql = """SELECT min(9, max(0, CAST(score * 10 AS INTEGER))), count(*) FROM item
         WHERE job_id = ? AND score IS NOT NULL GROUP BY 1"""
@@ -283,7 +286,8 @@ def _score_bins(conn: sqlite3.Connection, job_id: int) -> tuple[int, ...]:
 
 
 def _lowest(conn: sqlite3.Connection, job_id: int) -> tuple[ScoredItem, ...]:
-    sql = f"""SELECT item.id, line, custom_id, score, substr(coalesce(result.text, ''), 1, {EXCERPT + 1}) FROM item
+    sql = f"""SELECT item.id, line, custom_id, score, substr(coalesce(result.text, ''), 1, {EXCERPT + 1}),
+            coalesce(result.reason, '') FROM item
         LEFT JOIN result ON result.item_id = item.id WHERE job_id = ? AND score IS NOT NULL
         ORDER BY score, seq, variant LIMIT {LOWEST_SHOWN}"""
     return tuple(ScoredItem(*row) for row in conn.execute(sql, (job_id,)))

@@ -12,11 +12,11 @@ import orjson
 from tui_batch import figures
 from tui_batch.domain.item import Attempt, ItemFlag, ItemState
 from tui_batch.domain.job import JobSpec
-from tui_batch.domain.quality import Check
 from tui_batch.domain.stored import ItemDetail
 from tui_batch.errors import UserError
 from tui_batch.quality.answers import Answer, Unreadable
-from tui_batch.quality.checks import Verdict, compile_checks
+from tui_batch.quality.checks import Examiner, Verdict, compile_checks
+from tui_batch.quality.judging import JUDGE
 from tui_batch.tui.tones import Spans, Tone
 from tui_batch.tui.widgets.item_columns import cost_words, milliseconds, state_span
 from tui_batch.tui.wrapping import Block
@@ -99,17 +99,17 @@ def _verdicts(spec: JobSpec, detail: ItemDetail) -> str:
         if checks is None:
             return ""
         answer = Answer(detail.text or "", orjson.loads(detail.data), cut=ItemFlag.TRUNCATED in detail.row.flags)
-        verdicts = [examine(answer) for examine in checks.examiners]
+        verdicts = [(one, one.ask(answer)) for one in checks.examiners]
     except UserError as error:
         return f"✗ {error}"
-    names = [*(["schema"] if spec.schema is not None else []), *map(_check_words, spec.checks)]
-    lines = [_verdict_words(name, verdict) for name, verdict in zip(names, verdicts, strict=True)]
+    lines = [_verdict_words(_check_words(one), verdict) for one, verdict in verdicts]
+    lines += [f"✗ {one}" for one in detail.failing if one.check == JUDGE]
     score = detail.row.score
     return "\n".join([*lines, *([] if score is None else [f"score {score:.2f} of 1"])])
 
 
-def _check_words(check: Check) -> str:
-    return f"{check.kind} of {check.field}" if check.field else check.kind
+def _check_words(one: Examiner) -> str:
+    return f"{one.name} of {one.field}" if one.field else one.name
 
 
 def _verdict_words(name: str, verdict: Verdict) -> str:
@@ -123,7 +123,6 @@ def _remarks(detail: ItemDetail) -> str:
         "cut by a length limit" if ItemFlag.TRUNCATED in row.flags else "",
         "the server cut the prompt" if ItemFlag.PROMPT_CUT in row.flags else "",
         "taken although it fails a check" if ItemFlag.CHECK_FAILED in row.flags else "",
-        "fails a check" if ItemFlag.CHECK_FAILED in row.flags else "",
         f"the judge: {detail.reason}" if detail.reason else "",
         "its judge could not be had" if ItemFlag.UNJUDGED in row.flags else "",
         "from the response cache" if row.cached else "",
