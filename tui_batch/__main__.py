@@ -1,10 +1,18 @@
-"""`python -m tui_batch` is the same as `llmbatch-tui`."""
+"""The console script; `python -m tui_batch` is the same as `llmbatch-tui`."""
 
 from __future__ import annotations
 
 import sys
 
-from tui_batch.cli.main import main
+
+def main() -> int:
+    """Loads the command line and runs it. Ctrl-C ends it quietly even while it is being loaded."""
+    try:
+        from tui_batch.cli.main import main as command_line
+    except KeyboardInterrupt:
+        return 130
+    return command_line()
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -101,6 +101,7 @@ async def test_a_dead_owners_lease_is_free_at_once(store: Store, make) -> None:
     job_id = await make.job(store)
     assert await store.jobs.acquire(job_id, ME, now=0.0, expiry_s=10, alive=yes)
     assert await store.jobs.acquire(job_id, OTHER, now=0.1, expiry_s=10, alive=no)
+    assert "taken over (owner_lost): process" in (await store.events.tail())[-1].text
 
 
 async def test_two_processes_that_race_for_a_lease_have_one_winner(db: Path, make) -> None:
@@ -162,7 +163,7 @@ async def dead_job(store: Store, make) -> int:
 )
 async def test_retry_takes_the_dead_items_that_meet_every_condition(store, make, db, which, ids) -> None:
     job_id = await dead_job(store, make)
-    assert await store.jobs.retry(job_id, **which, chunk=2) == len(ids)
+    assert (await store.jobs.retry(job_id, **which, chunk=2)).items == len(ids)
     again = [item for item in await make.pending(store, job_id) if item.id < 5]
     assert [item.id for item in again] == ids
     assert all((item.attempts, item.malformed, item.available_at, item.requests) == (0, 0, 0, 1) for item in again)

@@ -47,10 +47,15 @@ async def desk(where: Where) -> AsyncIterator[Desk]:
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Runs a command's coroutine on the quickest event loop there is. What libraries log goes to a file."""
-    from tui_batch.engine.loop import run as run_loop
+    work = _to_its_end(main)
+    try:
+        from tui_batch.engine.loop import run as run_loop
 
-    with _logging():
-        return run_loop(_to_its_end(main))
+        with _logging():
+            return run_loop(work)
+    finally:  # Ctrl-C may come before either has begun
+        work.close()
+        main.close()
 
 
 async def _to_its_end(main: Coroutine[Any, Any, T]) -> T:

@@ -80,8 +80,18 @@ class PendingItem:
     """Requests made for it so far, those that cost no attempt included: the next Attempt.number is one more."""
     invalid: int = 0
     """Answers that failed the job's schema or a check; they have a limit of their own."""
+    sent_at: float = 0.0
+    """Unix time at which its last request was sent; 0: none was."""
     answered: Answered | None = None
     """Set where the answer is there and the judge has yet to be asked."""
+
+    def waits_s(self, now: float) -> float:
+        """Seconds from the Unix time `now` until it may be sent; 0 or less: at once.
+
+        A last request that was sent after `now` tells that the clock was set back since. What was an hour ahead then
+        must not be an hour's wait now: at most the wait that was decided is left.
+        """
+        return self.available_at - max(now, self.sent_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,8 @@ class Feeder:
             for entry in dead:
                 self._landing.unsendable(run, entry)
             await self._open_lanes(ready)
-            await self._enqueue(ready, {item.id: item.available_at for item in page})
+            now = self._clock()
+            await self._enqueue(ready, {item.id: item.waits_s(now) for item in page})
             for _ in range(judged):
                 run.unjudged.popleft()
             self._moved()
@@ -116,19 +117,19 @@ class Feeder:
         run.claimed.difference_update(set(ids) - {item.id for item in page})
         return page
 
-    async def _enqueue(self, ready: list[Prepared], due: dict[int, float]) -> None:
+    async def _enqueue(self, ready: list[Prepared], waits_s: dict[int, float]) -> None:
         run = self._run
         answers: dict[bytes, CachedResponse] = {}
         if run.uses_cache and ready:
             keys = [call.cache_key for item in ready for call in item.calls]
             answers = await persistently(lambda: self._store.cache.lookup_many(keys), self._say)
-        loop_now, now = asyncio.get_running_loop().time(), self._clock()
+        now = asyncio.get_running_loop().time()
         for item in ready:
             answer = next((answers[call.cache_key] for call in item.calls if call.cache_key in answers), None)
             if answer is not None and self._landing.hit(run, item, answer):
                 continue
-            if due[item.id] > now:
-                run.queue.wait(item, loop_now + due[item.id] - now)
+            if (wait := waits_s[item.id]) > 0:
+                run.queue.wait(item, now + wait)
             else:
                 run.queue.push(item)
 

@@ -152,7 +152,10 @@ class Keeper:
     async def _renew(self) -> None:
         if not (own := self._engine.job_ids):
             return
-        now = self._clock()
-        kept = await self._store.jobs.heartbeat(self._engine.owner, own, now)
+        late = True
+        while late:  # a beat that waited for the disk may be too old by now to say that anyone lives
+            now = self._clock()
+            kept = await self._store.jobs.heartbeat(self._engine.owner, own, now)
+            late = self._clock() - now > self._lease.expiry_s / 2
         self._engine.lost(set(own) - kept)
         self._engine.beaten(now)

@@ -46,6 +46,7 @@ _EXCERPT = f"substr(coalesce(result.message, result.text, ''), 1, {EXCERPT})"
 
 _PENDING = """id, seq, variant, custom_id, priority, attempts, malformed, available_at,
   (SELECT CAST(data AS BLOB) FROM payload WHERE payload.id = item.payload_id), requests, invalid,
+  coalesce(started_at, 0),
   judging, CASE WHEN judging THEN (SELECT text FROM result WHERE item_id = item.id) END, outcome, flags, cached,
   latency_ms"""
 

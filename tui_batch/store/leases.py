@@ -47,9 +47,18 @@ def acquire(conn: sqlite3.Connection, job_id: int, owner: Owner, *, now: float, 
     with transaction(conn):
         if is_held(conn, job_id, now=now, expiry_s=expiry_s, alive=alive, but_by=owner.token):
             return False
+        _tell_of_a_lost_owner(conn, job_id, owner, now)
         values = (owner.host, owner.pid, owner.token, now, job_id)
         sql = "UPDATE job SET owner_host = ?, owner_pid = ?, owner_token = ?, heartbeat_at = ? WHERE id = ?"
         return conn.execute(sql, values).rowcount == 1
+
+
+def _tell_of_a_lost_owner(conn: sqlite3.Connection, job_id: int, owner: Owner, now: float) -> None:
+    """A line in the log when the lease is taken from a process that never gave it back."""
+    row = conn.execute(f"SELECT {_OWNER} FROM job WHERE id = ?", (job_id,)).fetchone()
+    if row is not None and row[2] not in (None, owner.token):
+        text = f"taken over (owner_lost): process {row[1]} on {row[0]}, which ran this job, is gone"
+        insert_event(conn, job_id, now, "warning", text)
 
 
 def heartbeat(conn: sqlite3.Connection, owner: Owner, job_ids: Collection[int], now: float) -> set[int]:
