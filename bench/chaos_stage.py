@@ -307,5 +307,7 @@ async def torment(stage: Stage, plan: list[str], marks: list[int]) -> None:
             await DISTURBANCES[waiting.pop(0)[0]](stage, process)
         await asyncio.sleep(0.02)
         stage.measure()
+        if stage.codes[1]:
+            raise Hung("a process ended with a fault of the program's own")
         if time.monotonic() > end:
             raise Hung(f"the job is not over: {stage.row()}")
