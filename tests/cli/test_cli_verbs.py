@@ -204,14 +204,40 @@ def test_an_unexpected_fault_is_one_line_and_a_log(cli: Cli, monkeypatch: pytest
     assert "ZeroDivisionError" in log.read_text()
 
 
+HEAVY = {"textual", "rich", "pydantic", "jinja2", "httpx", "aiosqlite", "asyncio", "tiktoken", "yaml", "psutil"}
+
+
 def test_help_starts_without_the_heavy_parts() -> None:
     code = (
-        "import sys; from tui_batch.cli.main import main; main(['--help']);"
-        "heavy = {'textual', 'rich', 'pydantic', 'jinja2', 'httpx', 'aiosqlite', 'asyncio', 'tiktoken', 'yaml'};"
-        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+        "import sys; from tui_batch.cli.main import main; main(['--help']); main(['run', '--help']); main(['--version']);"
+        f"print(sorted({HEAVY} & set(sys.modules)), file=sys.stderr)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stderr.strip() == "[]"
+    assert ran.stdout.count("Usage: llmbatch-tui") == 2
+
+
+def test_every_verb_in_the_table_can_be_used(cli: Cli) -> None:
+    listed = cli("--help").out
+    for name, verb in VERBS.items():
+        assert f"  {name} " in listed
+        assert verb.summary in listed, "a summary that a narrow terminal cuts"
+        helped = cli(name, "--help")
+        assert helped.code == 0
+        assert helped.out.startswith(f"Usage: llmbatch-tui {name} ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("re", ["resume", "retry", "report"]), ("cache c", ["clear"]), ("run --simulate-", ["--simulate-faults"])],
+)
+def test_a_shell_completes_verbs_and_options(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, typed: str, offered: list[str]
+) -> None:
+    monkeypatch.setenv("_LLMBATCH_TUI_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"llmbatch-tui {typed}")
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split())))
+    assert cli().out.split() == offered
 
 
 def test_rows_go_where_the_job_file_says_and_show_says_so_too(cli: Cli) -> None:

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from tui_batch.domain.request import Json
 from tui_batch.errors import UserError
 from tui_batch.safe_text import safe_text
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from tui_batch.domain.request import Json
 
 WIDE = 4_000
 """Columns of an output that is no terminal: nothing is cut there."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from tui_batch.domain.job import Job, JobState
+if TYPE_CHECKING:
+    from tui_batch.domain.job import Job
 
 
 class Exit(IntEnum):
@@ -32,6 +34,8 @@ class Interrupted(Exception):
 
 def exit_of(job: Job, *, interrupted: bool) -> Exit:
     """The exit code of a run that ended with this job."""
+    from tui_batch.domain.job import JobState
+
     if job.state is JobState.COMPLETED:
         return Exit.DEAD_ITEMS if job.counters.dead or job.counters.cancelled else Exit.OK
     if job.state is JobState.FAILED:

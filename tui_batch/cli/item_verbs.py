@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tui_batch import figures
+from tui_batch.cli.arguments import JobArgument, JsonOption
 from tui_batch.cli.console import RIGHT, Long, put, put_json, put_table, say
-from tui_batch.cli.job_verbs import JobArgument, JsonOption, parse_class
 from tui_batch.cli.opening import desk, need_database, run
+from tui_batch.cli.parsing import parse_class
 from tui_batch.cli.where import DbOption, Where, where
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.item_filter import Choice, ItemFilter, OneOf, Term, Words

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from tui_batch import figures
+from tui_batch.cli.arguments import JobArgument
 from tui_batch.cli.console import say
-from tui_batch.cli.job_verbs import JobArgument
 from tui_batch.cli.opening import desk, need_database, run
 from tui_batch.cli.parsing import AUTO, parse_concurrency, parse_dollars, parse_pairs
 from tui_batch.cli.where import DbOption, Where, where

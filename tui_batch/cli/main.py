@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tui_batch import __version__
-from tui_batch.cli import (
-    app_verbs,
-    dead_letter_verbs,
-    item_verbs,
-    job_verbs,
-    knob_verbs,
-    money_verbs,
-    place_verbs,
-    report_verbs,
-    run_verbs,
-    simulate_verb,
-)
 from tui_batch.cli.console import put, say, show_error
 from tui_batch.cli.exits import Exit
+from tui_batch.cli.verbs import Verbs
 from tui_batch.cli.where import PROGRAM, DbOption, Globals, SettingsOption, leave, where
 from tui_batch.errors import UserError
-from tui_batch.safe_text import safe_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _version(wanted: bool) -> None:
@@ -48,28 +37,21 @@ def root(
     """Run prompts through LLMs by the thousand: rate limits, retries, cache, resume, cost."""
     ctx.obj = Globals(db, settings)
     if ctx.invoked_subcommand is None:
+        from tui_batch.cli import app_verbs
+
         app_verbs.open_app(where(ctx, None, None))
 
 
 def build() -> typer.Typer:
     """The whole command line. Help is plain text: it starts quicker, and reads well in a pipe."""
     app = typer.Typer(
-        name=PROGRAM, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings={"max_content_width": 100}
+        name=PROGRAM,
+        cls=Verbs,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"max_content_width": 100},
     )
     app.callback(invoke_without_command=True)(root)
-    verbs = (
-        app_verbs.demo,
-        *(run_verbs.run, run_verbs.add, run_verbs.resume, job_verbs.pause, job_verbs.cancel),
-        *(job_verbs.ls, job_verbs.show, item_verbs.items, item_verbs.errors, job_verbs.retry),
-        *(job_verbs.clone, job_verbs.delete, item_verbs.export, report_verbs.report, report_verbs.compare),
-        *(dead_letter_verbs.item, dead_letter_verbs.edit, dead_letter_verbs.discard),
-        *(money_verbs.estimate, money_verbs.cost, money_verbs.prices),
-        *(place_verbs.models, place_verbs.endpoints, place_verbs.doctor, place_verbs.paths, simulate_verb.simulate),
-    )
-    for verb in verbs:
-        app.command()(verb)
-    app.command("set")(knob_verbs.set_knobs)
-    app.add_typer(place_verbs.cache_app(), name="cache")
     return app
 
 
@@ -88,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _broken_pipe()
     except Exception as error:
+        from tui_batch.safe_text import safe_text
+
         say(f"error: unexpected {type(error).__name__}: {safe_text(str(error), 300)}")
         say(f"This is a fault of {PROGRAM}. What happened where is in {_keep_traceback()}")
         return Exit.UNEXPECTED
@@ -110,7 +94,9 @@ def _broken_pipe() -> int:
 
 def _keep_traceback() -> Path:
     """Writes the current traceback to the program's log, or to a temporary file when that cannot be written."""
+    import tempfile
     import traceback
+    from pathlib import Path
 
     from tui_batch.cli.opening import log_file
 

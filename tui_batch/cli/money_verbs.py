@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tui_batch import figures
+from tui_batch.cli.arguments import JsonOption
 from tui_batch.cli.console import RIGHT, put_json, put_pairs, put_table, say
 from tui_batch.cli.flags import JobFlags, taking
-from tui_batch.cli.job_verbs import JsonOption
 from tui_batch.cli.opening import desk, need_database, run
 from tui_batch.cli.where import DbOption, SettingsOption, Where, where
 

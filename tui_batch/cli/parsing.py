@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tui_batch.domain.job import NANO
+from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.request import Json
 from tui_batch.errors import InputError, UserError
 
@@ -74,6 +75,15 @@ def parse_word(option: str, text: str | None, words: type[E]) -> E | None:
         return words(text.strip().lower())
     except ValueError:
         raise UserError(f"{option} {text}: is none of {', '.join(words)}") from None
+
+
+def parse_class(name: str) -> OutcomeClass:
+    """An error class by its name. Raises UserError with the names there are."""
+    try:
+        return OutcomeClass(name.strip().lower())
+    except ValueError:
+        names = ", ".join(cls.value for cls in OutcomeClass if cls is not OutcomeClass.OK)
+        raise UserError(f"{name!r} is no error class", remedy=f"The classes: {names}") from None
 
 
 def read_schema(path: Path | None) -> Json:

@@ -9,9 +9,9 @@ import typer
 
 from tui_batch import figures
 from tui_batch import paths as places
+from tui_batch.cli.arguments import JsonOption, YesOption
 from tui_batch.cli.console import RIGHT, confirm, put_hanging, put_json, put_pairs, put_table, say
 from tui_batch.cli.exits import Exit
-from tui_batch.cli.job_verbs import JsonOption, YesOption
 from tui_batch.cli.opening import desk, need_database, run
 from tui_batch.cli.where import DbOption, SettingsOption, Where, leave, where
 
@@ -140,14 +140,6 @@ def paths(
     put_pairs([(name, f"{path}{'' if path.exists() else '  (not there yet)'}") for name, path in used])
 
 
-def cache_app() -> typer.Typer:
-    """`cache stats` and `cache clear`."""
-    app = typer.Typer(help="The response cache: see or clear it.", rich_markup_mode=None)
-    app.command("stats")(cache_stats)
-    app.command("clear")(cache_clear)
-    return app
-
-
 def cache_stats(ctx: typer.Context, as_json: JsonOption = False, db: DbOption = None) -> None:
     """What the cache holds and has saved."""
     stats = run(_cache_stats(where(ctx, db, None)))
@@ -197,3 +189,9 @@ async def _cache_clear(place: Where, older_than_days: float | None) -> int:
     async with desk(place) as at:
         bound = None if older_than_days is None else time.time() - older_than_days * 86_400
         return await at.store.cache.clear(bound)
+
+
+CACHE = typer.Typer(help="The response cache: see or clear it.", rich_markup_mode=None, add_completion=False)
+"""`cache stats` and `cache clear`."""
+CACHE.command("stats")(cache_stats)
+CACHE.command("clear")(cache_clear)

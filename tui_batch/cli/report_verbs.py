@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tui_batch import figures
+from tui_batch.cli.arguments import JobArgument, JsonOption
 from tui_batch.cli.console import RIGHT, Long, put, put_json, put_table, say
-from tui_batch.cli.job_verbs import JobArgument, JsonOption
 from tui_batch.cli.opening import desk, need_database, run
 from tui_batch.cli.where import DbOption, Where, where
 

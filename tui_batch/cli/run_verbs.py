@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tui_batch.cli.arguments import JobArgument
 from tui_batch.cli.console import put
 from tui_batch.cli.flags import JobFlags, taking
-from tui_batch.cli.job_verbs import JobArgument
 from tui_batch.cli.opening import run as run_loop
 from tui_batch.cli.where import DbOption, SettingsOption, leave, where
 from tui_batch.errors import UserError
