@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tui_batch.cli.verbs import VERBS
+
 if TYPE_CHECKING:
     from conftest import Cli
 
@@ -209,7 +211,8 @@ HEAVY = {"textual", "rich", "pydantic", "jinja2", "httpx", "aiosqlite", "asyncio
 
 def test_help_starts_without_the_heavy_parts() -> None:
     code = (
-        "import sys; from tui_batch.cli.main import main; main(['--help']); main(['run', '--help']); main(['--version']);"
+        "import sys; from tui_batch.cli.main import main;"
+        "main(['--help']); main(['run', '--help']); main(['--version']);"
         f"print(sorted({HEAVY} & set(sys.modules)), file=sys.stderr)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
