@@ -24,7 +24,7 @@ from tui_batch.domain.endpoint import Api, Endpoint
 from tui_batch.domain.item import NewRow
 from tui_batch.domain.job import CacheMode, InputSource, JobSpec, JobState, Knobs, ModelRef
 from tui_batch.engine.control import Controller, Selection
-from tui_batch.engine.keeper import is_alive
+from tui_batch.engine.owners import is_alive
 from tui_batch.engine.workplace import open_workplace
 from tui_batch.providers.base import HttpRequest, HttpResponse
 from tui_batch.store.store import Store, open_store

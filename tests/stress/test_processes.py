@@ -16,7 +16,7 @@ from stress_yard import Child, Yard, wait_until
 
 from tui_batch.domain.job import JobState, Knobs, Owner
 from tui_batch.engine.control import Controller, Selection
-from tui_batch.engine.keeper import is_alive, this_process
+from tui_batch.engine.owners import is_alive, this_process
 from tui_batch.store.store import open_store
 
 FOUR = Knobs(concurrency=4)

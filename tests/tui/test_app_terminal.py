@@ -13,7 +13,7 @@ from pseudo_terminal import PseudoTerminal
 
 from tui_batch.domain.job import Job, JobState, Knobs
 from tui_batch.engine.control import Controller
-from tui_batch.engine.keeper import is_alive
+from tui_batch.engine.owners import is_alive
 from tui_batch.store.store import open_store
 
 RESTORED = "\x1b[?1049l"

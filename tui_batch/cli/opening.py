@@ -26,23 +26,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What a command that only gives orders works with."""
+    """What a command that runs nothing itself works with."""
 
     store: Store
-    controller: Controller
+
+    @property
+    def controller(self) -> Controller:
+        """Gives orders to whoever runs a job. Made when asked for: commands that only look start quicker without."""
+        from tui_batch.engine.control import Controller
+        from tui_batch.engine.owners import is_alive
+
+        return Controller(self.store, None, clock=time.time, alive=is_alive)
 
 
 @asynccontextmanager
 async def desk(where: Where) -> AsyncIterator[Desk]:
     """The database and a controller without an engine. Jobs whose process died are told from running ones first."""
-    from tui_batch.engine.control import Controller
-    from tui_batch.engine.keeper import is_alive
     from tui_batch.engine.lease import LEASE_S
+    from tui_batch.engine.owners import is_alive
     from tui_batch.store.store import open_store
 
     async with open_store(where.db) as store:
         await store.jobs.expire(now=time.time(), expiry_s=LEASE_S, alive=is_alive)
-        yield Desk(store, Controller(store, None, clock=time.time, alive=is_alive))
+        yield Desk(store)
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -15,8 +15,9 @@ from tui_batch.engine.control import Controller
 from tui_batch.engine.engine import Engine, Surroundings
 from tui_batch.engine.executor import HttpExecutor
 from tui_batch.engine.experience import experienced
-from tui_batch.engine.keeper import Keeper, is_alive, this_process
+from tui_batch.engine.keeper import Keeper
 from tui_batch.engine.lease import USUAL, LeaseTimes
+from tui_batch.engine.owners import is_alive, this_process
 from tui_batch.money.prices import OwnPrice, context_window, lookup
 from tui_batch.money.vocabulary import in_background
 from tui_batch.providers.base import Transport
