@@ -18,7 +18,7 @@ from tui_batch.domain.endpoint import SIMULATED, Api, Endpoint
 from tui_batch.domain.item import NewRow
 from tui_batch.domain.job import InputSource, JobSpec, Knobs, ModelRef
 from tui_batch.engine.loop import run
-from tui_batch.engine.workplace import open_workplace
+from tui_batch.engine.workplace import Workplace, open_workplace
 from tui_batch.settings import Settings
 from tui_batch.simulator.config import Profile, SimulatorConfig
 from tui_batch.simulator.core import Simulator
@@ -59,7 +59,13 @@ async def desk_of(db: Path) -> AsyncIterator[Desk]:
     transport = SimulatorTransport(Simulator(SimulatorConfig.for_profile(Profile.INSTANT)))
     routing = RoutingTransport(lambda: transport, lambda: transport)
     async with open_workplace(db, routing) as workplace:
-        yield Desk(workplace, Settings(), Where(db), routing, db.parent / "state", time.time)
+
+        async def hired(_desk: Desk) -> Workplace:
+            return workplace
+
+        desk = Desk(workplace.store, Settings(), Where(db), routing, db.parent / "state", time.time, hired)
+        await desk.get_to_work()
+        yield desk
 
 
 class Timed(BatchApp):

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from tui_batch.domain.endpoint import SIMULATED, Api, Endpoint
 from tui_batch.domain.item import NewRow
 from tui_batch.domain.job import InputSource, JobSpec, Knobs, ModelRef
-from tui_batch.engine.workplace import open_workplace
+from tui_batch.engine.workplace import Workplace, open_workplace
 from tui_batch.money.prices import OwnPrice, UnitPrices
 from tui_batch.settings import Settings
 from tui_batch.tui.app import BatchApp
@@ -34,7 +34,13 @@ async def open_test_desk(folder: Path, *, faults: str = "") -> AsyncIterator[Des
         aclosing(make_transport(None, faults)) as transport,
         open_workplace(db, transport, prices=PRICES) as workplace,
     ):
-        yield Desk(workplace, settings, Where(db), transport, folder / "state", time.time)
+
+        async def hired(_desk: Desk) -> Workplace:
+            return workplace
+
+        desk = Desk(workplace.store, settings, Where(db), transport, folder / "state", time.time, hired)
+        await desk.get_to_work()
+        yield desk
 
 
 def spec(name: str = "tickets", prompt: str = "{{ prompt }}", **changes: object) -> JobSpec:

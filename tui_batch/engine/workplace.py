@@ -48,10 +48,34 @@ async def open_workplace(
 ) -> AsyncIterator[Workplace]:
     """Opens the database and starts an idle engine on it. On leaving, what is in flight is cancelled.
 
+    The arguments after the transport are those of `staffed`.
+    """
+    async with (
+        open_store(db, clock=clock) as store,
+        staffed(
+            store, transport, prices=prices, day_budget_nano=day_budget_nano, clock=clock, rng=rng, lease=lease
+        ) as workplace,
+    ):
+        yield workplace
+
+
+@asynccontextmanager
+async def staffed(
+    store: Store,
+    transport: Transport,
+    *,
+    prices: tuple[OwnPrice, ...] = (),
+    day_budget_nano: int | None = None,
+    clock: Callable[[], float] = time.time,
+    rng: random.Random | None = None,
+    lease: LeaseTimes = USUAL,
+) -> AsyncIterator[Workplace]:
+    """Starts an idle engine on an open database. On leaving, what is in flight is cancelled.
+
     `prices` are the person's own; they win over the published ones. `day_budget_nano` caps what all jobs together may
     spend on a day (UTC); None: no such cap.
     """
-    async with open_store(db, clock=clock) as store, experienced(store, clock) as estimator:
+    async with experienced(store, clock) as estimator:
         executor = HttpExecutor(transport, clock=clock)
 
         def register(deployment: Deployment) -> None:

@@ -11,8 +11,6 @@ import sqlite3
 from collections.abc import Callable, Collection
 from typing import TypeAlias
 
-import psutil
-
 from tui_batch.domain.job import ACTIVE, JobState, Owner, PauseReason
 from tui_batch.store.connection import transaction
 from tui_batch.store.events import insert_event
@@ -29,6 +27,8 @@ CLEARED = "owner_host = NULL, owner_pid = NULL, owner_token = NULL, heartbeat_at
 
 def may_be_alive(owner: Owner) -> bool:
     """False only when the owner was a process of this machine that is gone."""
+    import psutil  # takes 10 ms, and a reader of the database needs none of it
+
     return owner.host != socket.gethostname() or psutil.pid_exists(owner.pid)
 
 

@@ -90,6 +90,7 @@ class BatchApp(App[Wish]):
     async def _furnish(self) -> None:
         """All that need not be there when the first view is drawn."""
         try:
+            await self.desk.get_to_work()
             await self.manners.settle(self.query_one("#places", ContentSwitcher))
             self._timer = self.set_interval(TICK_S, self._tick)
         finally:

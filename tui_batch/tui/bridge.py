@@ -39,7 +39,7 @@ class Bridge:
     async def tick(self) -> View:
         """What is to be drawn now. A database that cannot be read is told in the view; the last list stays."""
         now = self.desk.clock()
-        engine = self.desk.engine.snapshot()
+        engine = self.desk.snapshot()
         trouble = engine.trouble
         try:
             await self._read(now)
@@ -74,6 +74,8 @@ class Bridge:
 
     async def _look_for_owners(self, now: float) -> None:
         """Whether a live process runs each job that has an owner; processes die without changing the database."""
+        if self.desk.workplace is None:
+            return
         owned = [job for job in self._jobs if job.owner is not None]
         self._elsewhere = frozenset([job.id for job in owned if await self.desk.controller.owned_elsewhere(job)])
 

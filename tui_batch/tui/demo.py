@@ -6,18 +6,19 @@ import asyncio
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tui_batch import paths
 from tui_batch.domain.job import Knobs
-from tui_batch.engine.compose import compose
-from tui_batch.engine.importing import ImportPlan, create_job
-from tui_batch.inputs.job_file import load_job_draft
 from tui_batch.money.prices import OwnPrice, UnitPrices
 from tui_batch.settings import Settings
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.start import Farewell, Opening, Signals, open_desk, show
 from tui_batch.work.place import Where
-from tui_batch.work.simulated import NAME, simulated
+from tui_batch.work.simulated import NAME
+
+if TYPE_CHECKING:
+    from tui_batch.engine.workplace import Workplace
 
 DEMO_FAULTS = "500=0.02,529=0.01,reset=0.01,malformed=0.01,filter=0.015,truncation=0.01"
 """So that there are errors and dead letters to play with."""
@@ -31,15 +32,23 @@ async def run_demo(faults: str, signals: Signals) -> Farewell:
     """The app on a database that is gone when it ends."""
     with tempfile.TemporaryDirectory(prefix="llmbatch-demo-", ignore_cleanup_errors=True) as folder:
         settings = Settings(prices=(OwnPrice(MODEL, PRICES, NAME),))
-        opening = Opening(Where(Path(folder) / "demo.db"), settings, faults, is_demo=True)
+        opening = Opening(Where(Path(folder) / "demo.db"), settings, faults, is_demo=True, begin=_play)
         async with open_desk(opening) as desk:
-            await desk.controller.start(await sample_job(desk))
             ended = await show(desk, signals)
     return replace(ended, lines=(*ended.lines, "That was the demo: nothing was sent, nothing is kept."))
 
 
+async def _play(workplace: Workplace, desk: Desk) -> None:
+    await workplace.controller.start(await sample_job(desk))
+
+
 async def sample_job(desk: Desk) -> int:
     """Reads the shipped support tickets in as a job for the simulator; returns its id."""
+    from tui_batch.engine.compose import compose
+    from tui_batch.engine.importing import ImportPlan, create_job
+    from tui_batch.inputs.job_file import load_job_draft
+    from tui_batch.work.simulated import simulated
+
     path = paths.shipped("sample_jobs") / "support_tickets.yaml"
     draft = await asyncio.to_thread(load_job_draft, path)
     draft, settings = simulated(draft, desk.settings)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tui_batch.engine.control import Controller
-from tui_batch.engine.engine import Engine
-from tui_batch.engine.workplace import Workplace
+from tui_batch.engine.snapshot import EngineSnapshot
 from tui_batch.settings import Settings
 from tui_batch.store.store import Store
 from tui_batch.work.place import Where
 from tui_batch.work.transports import RoutingTransport
+
+if TYPE_CHECKING:
+    from tui_batch.engine.control import Controller
+    from tui_batch.engine.engine import Engine
+    from tui_batch.engine.workplace import Workplace
 
 
 class Wish(Enum):
@@ -22,11 +26,15 @@ class Wish(Enum):
     DEMO = "demo"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Desk:
-    """An open database with an engine on it, and what a person has set up."""
+    """An open database, what a person has set up, and an engine on it once the list of jobs is drawn.
 
-    workplace: Workplace
+    Loading and starting the engine takes as long as all that comes before it, so nobody waits for it to see their jobs.
+    """
+
+    store: Store
+    """For reading. Changes go through the controller."""
     settings: Settings
     where: Where
     """The files in use, for commands to paste."""
@@ -35,20 +43,35 @@ class Desk:
     """Where what the app remembers is kept."""
     clock: Callable[[], float]
     """Unix time."""
+    hire: Callable[[Desk], Awaitable[Workplace]]
+    """Starts the engine; whoever made the desk ends it."""
     is_demo: bool = False
     """A temporary database, and only the simulator answers."""
+    workplace: Workplace | None = None
+    """None until the app is at work."""
+
+    async def get_to_work(self) -> None:
+        """Starts the engine where none runs yet."""
+        if self.workplace is None:
+            self.workplace = await self.hire(self)
 
     @property
-    def store(self) -> Store:
-        """For reading. Changes go through the controller."""
-        return self.workplace.store
+    def is_preparing(self) -> bool:
+        """Whether a demo's job is still being made."""
+        return self.is_demo and self.workplace is None
+
+    def snapshot(self) -> EngineSnapshot:
+        """The engine as it is this moment; empty while it does not run."""
+        return EngineSnapshot((), (), "") if self.workplace is None else self.workplace.engine.snapshot()
 
     @property
     def engine(self) -> Engine:
-        """For snapshots."""
+        """The one that runs jobs here."""
+        assert self.workplace is not None, "the engine does not run yet"
         return self.workplace.engine
 
     @property
     def controller(self) -> Controller:
         """Every verb over jobs."""
+        assert self.workplace is not None, "the engine does not run yet"
         return self.workplace.controller

@@ -8,16 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tui_batch import figures
-from tui_batch.domain.item_filter import Choice, ItemFilter, OneOf
 from tui_batch.domain.job import Mode, PauseReason
-from tui_batch.engine.compose import draft_of
-from tui_batch.engine.control import Selection
 from tui_batch.errors import UserError
-from tui_batch.tui.filters import text_of
-from tui_batch.tui.places.items import ItemsPlace
 from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.view import JobView
-from tui_batch.work.new_job import chained_draft
 
 if TYPE_CHECKING:
     from tui_batch.tui.app import BatchApp
@@ -121,6 +115,8 @@ class JobVerbs:
 
     async def retry(self, jobs: Sequence[JobView]) -> None:
         """Makes dead items pending again, and lets the job go on."""
+        from tui_batch.engine.control import Selection
+
         dead = sum(job.counters.dead for job in jobs)
         if not dead:
             self._app.notify("There are no dead items.")
@@ -165,6 +161,8 @@ class JobVerbs:
 
     async def edit(self, jobs: Sequence[JobView]) -> None:
         """Opens the new-job screen with what this job says."""
+        from tui_batch.engine.compose import draft_of
+
         await self._app.new_job(draft_of(jobs[0].job), jobs[0].job.spec.endpoints)
 
     async def compare(self, jobs: Sequence[JobView]) -> None:
@@ -186,6 +184,8 @@ class JobVerbs:
 
     async def chain(self, jobs: Sequence[JobView]) -> None:
         """Opens the new-job screen over the job's answers."""
+        from tui_batch.work.new_job import chained_draft
+
         job = jobs[0]
         if not job.counters.done:
             raise UserError(f"job {job.id} has no answers to go on with yet")
@@ -193,6 +193,10 @@ class JobVerbs:
 
     async def worst(self, jobs: Sequence[JobView]) -> None:
         """Lists the rows that the alerts of a running job are about."""
+        from tui_batch.domain.item_filter import Choice, ItemFilter, OneOf
+        from tui_batch.tui.filters import text_of
+        from tui_batch.tui.places.items import ItemsPlace
+
         live = jobs[0].live
         ids = sorted({item_id for alert in live.drift for item_id in alert.item_ids}) if live is not None else []
         if not ids:

@@ -60,9 +60,10 @@ class Manners:
             self._early.append((level, text))
 
     async def dress(self) -> None:
-        """Colours, and the list of jobs as the last time, before anything is drawn."""
+        """The colours that are worn, and the list of jobs as the last time, before anything is drawn."""
         await self.prefs.load()
-        await self._read_themes()
+        first = {self.prefs.value.theme, DEFAULT}
+        self._put_in(await asyncio.to_thread(load_themes, self._folders, first))
         self.wear(self.prefs.value.theme or DEFAULT)
         known = self.prefs.value
         self._app.query_one(JobsPlace).recall(known.sort.get("jobs", ""), known.panes.get("jobs"))
@@ -83,9 +84,9 @@ class Manners:
         if not all(self._app.query(place) for place in every.PLACES):
             return  # the app closes already
         self._settled = True
+        await self._read_themes()
         for level, text in self._early:
             self._note(level, text)
-        self._tell_skipped(())
         if trouble is not None:
             self._app.say_trouble(trouble)
         self._app.set_keymap(dict(self.keymap.keys))
@@ -118,11 +119,13 @@ class Manners:
     async def _read_themes(self) -> None:
         before = self.themes.failed
         self._mark = await asyncio.to_thread(fingerprint, self._folders)
-        self.themes = await asyncio.to_thread(load_themes, self._folders)
-        for theme in self.themes.loaded:
+        self._put_in(await asyncio.to_thread(load_themes, self._folders))
+        self._tell_skipped(before)
+
+    def _put_in(self, themes: Themes) -> None:
+        self.themes = themes
+        for theme in themes.loaded:
             self._app.register_theme(theme)
-        if self._settled:
-            self._tell_skipped(before)
 
     def _tell_skipped(self, before: tuple[str, ...]) -> None:
         if new := [line for line in self.themes.failed if line not in before]:
@@ -271,7 +274,7 @@ class Manners:
 
     async def quit(self) -> None:
         """Leaves; asks first when jobs run here."""
-        running = self._app.desk.engine.snapshot().jobs
+        running = self._app.desk.snapshot().jobs
         if not running:
             self._app.exit()
             return

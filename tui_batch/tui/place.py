@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 
 from tui_batch.tui.actions import PLACES
 from tui_batch.tui.desk import Desk
-from tui_batch.tui.export_plan import NamedScope
 from tui_batch.tui.view import View
+
+if TYPE_CHECKING:
+    from tui_batch.tui.export_plan import NamedScope
 
 NAMES = tuple(action.id.partition(".")[2] for action in PLACES)
 """Of the six places, in the order of their keys."""

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from tui_batch import figures, paths
 from tui_batch.domain.job import Job, JobState
-from tui_batch.engine.workplace import open_workplace
 from tui_batch.safe_text import safe_text
 from tui_batch.settings import Settings, load_settings
+from tui_batch.store.store import open_store
 from tui_batch.tui.app import BatchApp
 from tui_batch.tui.desk import Desk, Wish
 from tui_batch.work.place import Where
 from tui_batch.work.transports import make_transport
+
+if TYPE_CHECKING:
+    from tui_batch.engine.workplace import Workplace
 
 Signals: TypeAlias = Callable[[Callable[[int], None]], AbstractContextManager[None]]
 """Within the block the given function gets the number of each interrupt, hang-up or request to end, from 1."""
@@ -31,6 +35,8 @@ class Opening:
     faults: str = ""
     """For the simulator."""
     is_demo: bool = False
+    begin: Callable[[Workplace, Desk], Awaitable[None]] | None = None
+    """Done as soon as the engine runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +49,24 @@ class Farewell:
 
 @asynccontextmanager
 async def open_desk(opening: Opening) -> AsyncIterator[Desk]:
-    """An open database with an idle engine on it."""
+    """An open database, on which the app starts an engine; it is closed here."""
     settings = opening.settings
     async with (
         aclosing(make_transport(settings.ca_file, opening.faults)) as transport,
-        open_workplace(
-            opening.where.db, transport, prices=settings.prices, day_budget_nano=settings.day_budget_nano
-        ) as workplace,
+        open_store(opening.where.db) as store,
+        AsyncExitStack() as staff,
     ):
-        yield Desk(workplace, settings, opening.where, transport, paths.state_dir(), time.time, opening.is_demo)
+
+        async def hire(desk: Desk) -> Workplace:
+            from tui_batch.engine.workplace import staffed
+
+            engine = staffed(store, transport, prices=settings.prices, day_budget_nano=settings.day_budget_nano)
+            workplace = await staff.enter_async_context(engine)
+            if opening.begin is not None:
+                await opening.begin(workplace, desk)
+            return workplace
+
+        yield Desk(store, settings, opening.where, transport, paths.state_dir(), time.time, hire, opening.is_demo)
 
 
 async def run_app(where: Where, signals: Signals) -> Farewell:
@@ -63,7 +78,7 @@ async def run_app(where: Where, signals: Signals) -> Farewell:
 async def show(desk: Desk, signals: Signals) -> Farewell:
     """The app over an open desk. What still runs when it ends is stopped; in flight means asked again later."""
     app = BatchApp(desk)
-    before = await desk.store.jobs.pending()
+    counting = asyncio.ensure_future(desk.store.jobs.pending())
 
     def end(_number: int) -> None:
         app.exit()
@@ -71,14 +86,15 @@ async def show(desk: Desk, signals: Signals) -> Farewell:
     with signals(end):
         wish = await app.run_async()
         await app.manners.close()
-        ran = {job.id for job in desk.engine.snapshot().jobs}
-        await desk.engine.stop("the app was closed")
+        ran = {job.id for job in desk.snapshot().jobs}
+        if desk.workplace is not None:
+            await desk.engine.stop("the app was closed")
     if app.fault is not None:
         raise app.fault
     from tui_batch.tui.screens.quit import farewell
 
     handed = {one.job_id for one in app.manners.handed}
-    after = await desk.store.jobs.pending()
+    before, after = await counting, await desk.store.jobs.pending()
     told = [job_id for job_id, left in after.items() if job_id in ran or left != before.get(job_id)]
     lines = [line for job_id in told if job_id not in handed for line in _of(await desk.store.jobs.get(job_id), desk)]
     return Farewell((*lines, *farewell(app.manners.handed, desk.where.command())), wish)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -51,11 +51,16 @@ class Themes:
         return tuple(theme.name for theme in self.loaded)
 
 
-def load_themes(folders: Iterable[Path]) -> Themes:
-    """All themes in the folders; a later one of the same name wins. What is broken is skipped and told. Blocks."""
+def load_themes(folders: Iterable[Path], names: Collection[str] | None = None) -> Themes:
+    """The themes in the folders; a later one of the same name wins. What is broken is skipped and told. Blocks.
+
+    `names`: only these; None: all of them.
+    """
     found: dict[str, Theme] = {}
     failed: list[str] = []
     for file in _files(folders):
+        if names is not None and file.stem not in names:
+            continue
         try:
             theme = read_theme(file)
             found[theme.name] = theme

@@ -141,7 +141,7 @@ class JobsPlace(Place):
     def show(self, view: View) -> None:
         """The rows that match, in the order chosen; the panel of the selected one."""
         super().show(view)
-        self.set_class(not view.jobs, "empty")
+        self.set_class(not view.jobs and not self.desk.is_preparing, "empty")
         column, falling = self._sort.removeprefix("-"), self._sort.startswith("-")
         rows = [job for job in view.jobs if not self._words or matching(job, self._words)]
         self.table.sorted_by = self._sort

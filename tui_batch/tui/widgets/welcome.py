@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -13,7 +14,9 @@ from tui_batch import paths
 from tui_batch.errors import UserError
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.tones import Spans, Tone, plain, styled, styles_of
-from tui_batch.work.reach import Reachable, reachable
+
+if TYPE_CHECKING:
+    from tui_batch.work.reach import Reachable
 
 SHOWN = 8
 """Endpoints named at most; place 4 has all."""
@@ -82,12 +85,18 @@ class Welcome(VerticalScroll, can_focus=False):
         yield self._text
 
     def on_mount(self) -> None:
-        """Looks around without keeping anybody waiting."""
+        """There are words before anything is found."""
         self.redraw()
-        self.run_worker(self._look(), exclusive=True)
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self.redraw())
 
+    def on_show(self) -> None:
+        """Looks around without keeping anybody waiting, and only where somebody sees it."""
+        if self._found is None:
+            self.run_worker(self._look(), exclusive=True)
+
     async def _look(self) -> None:
+        from tui_batch.work.reach import reachable
+
         try:
             self._found = await reachable(self._desk.settings, self._desk.transport)
         except UserError as error:
