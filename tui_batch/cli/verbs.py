@@ -57,23 +57,25 @@ VERBS: Mapping[str, Verb] = {
 
 
 class _Quick:
-    """Lets options that were not given pass as they are: Typer loads pydantic to validate each None, which takes longer
-    than everything else that a short command does.
+    """Lets text, and options that were not given, pass as they are: Typer loads pydantic to validate even those, which
+    takes longer than everything else that a short command does.
     """
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The arguments and options, with `--help`."""
         parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
         for one in parameters:
-            if not (one.required or one.multiple or "process_value" in vars(one)):
-                one.process_value = partial(_process_given, one, one.process_value)
+            if not (one.multiple or "process_value" in vars(one)):
+                one.process_value = partial(_process, one, one.process_value)
         return parameters
 
 
-def _process_given(parameter: Any, process: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
-    if value is not None:
-        return process(ctx, value)
-    return None if parameter.callback is None else parameter.callback(ctx, parameter, value)
+def _process(parameter: Any, validate: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
+    kind = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+    missing = value is None and not parameter.required
+    if not (missing or (kind is str and isinstance(value, str))):
+        return validate(ctx, value)
+    return value if parameter.callback is None else parameter.callback(ctx, parameter, value)
 
 
 class _Command(_Quick, TyperCommand):
