@@ -6,8 +6,13 @@ import sys
 
 
 def main() -> int:
-    """Loads the command line and runs it. Ctrl-C ends it quietly even while it is being loaded."""
+    """Opens the app, or loads the command line and runs it. Ctrl-C ends it quietly even while it is being loaded."""
     try:
+        from tui_batch.cli.app import bare
+        from tui_batch.cli.ending import code_of
+
+        if (open_app := bare(sys.argv[1:])) is not None:
+            return code_of(open_app)
         from tui_batch.cli.main import main as command_line
     except KeyboardInterrupt:
         return 130

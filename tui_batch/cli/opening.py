@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tui_batch import paths
 from tui_batch.cli.exits import Exit, Interrupted
-from tui_batch.cli.where import Where
 from tui_batch.errors import UserError
 
 if TYPE_CHECKING:
     from tui_batch.engine.control import Controller
     from tui_batch.store.store import Store
+    from tui_batch.work.place import Where
 
 T = TypeVar("T")
 

@@ -1,0 +1,72 @@
+"""How a command ends, whatever ends it: a line for a person where something went wrong, and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tui_batch.cli.console import say, show_error
+from tui_batch.cli.exits import Exit
+from tui_batch.errors import UserError
+from tui_batch.work.place import PROGRAM
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def code_of(command: Callable[[], object]) -> int:
+    """Runs a command and returns its exit code."""
+    try:
+        command()
+    except SystemExit as ending:
+        return _flushed(ending.code if isinstance(ending.code, int) else Exit.OK)
+    except UserError as error:
+        show_error(error)
+        return Exit.USAGE
+    except KeyboardInterrupt:
+        say("interrupted")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        return _broken_pipe()
+    except Exception as error:
+        from tui_batch.safe_text import safe_text
+
+        say(f"error: unexpected {type(error).__name__}: {safe_text(str(error), 300)}")
+        say(f"This is a fault of {PROGRAM}. What happened where is in {_keep_traceback()}")
+        return Exit.UNEXPECTED
+    return _flushed(Exit.OK)
+
+
+def _flushed(code: int) -> int:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _broken_pipe()
+    return code
+
+
+def _broken_pipe() -> int:
+    """Quiet, as cat and grep are. Standard output is replaced, or Python would complain about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Exit.BROKEN_PIPE
+
+
+def _keep_traceback() -> Path:
+    """Writes the current traceback to the program's log, or to a temporary file when that cannot be written."""
+    import tempfile
+    import traceback
+    from pathlib import Path
+
+    from tui_batch.cli.opening import log_file
+
+    try:
+        path = log_file()
+        with path.open("a", encoding="utf-8") as log:
+            log.write(traceback.format_exc())
+    except OSError:
+        with tempfile.NamedTemporaryFile("w", suffix=".log", delete=False, encoding="utf-8") as log:
+            log.write(traceback.format_exc())
+            path = Path(log.name)
+    return path

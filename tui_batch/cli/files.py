@@ -1,0 +1,39 @@
+"""Which database and settings the options before a verb mean. Knows nothing of how they are parsed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tui_batch import paths
+from tui_batch.work.place import Where
+
+
+@dataclass(frozen=True, slots=True)
+class Globals:
+    """Options given before the verb."""
+
+    db: Path | None = None
+    settings: Path | None = None
+
+
+def files_of(given: Globals) -> Where:
+    """The files meant: by an option, by the environment, by the settings file, or the platform's own place."""
+    db, settings = given.db, given.settings
+    options: list[str] = []
+    if db is not None or "LLMBATCH_DB" in os.environ:
+        options += ["--db", str(db or paths.default_db())]
+    if settings is not None or "LLMBATCH_SETTINGS" in os.environ:
+        options += ["--settings", str(settings or paths.settings_file())]
+    named = None if settings is None else settings.expanduser()
+    return Where((db or _usual_db(named)).expanduser(), named, tuple(options))
+
+
+def _usual_db(settings: Path | None) -> Path:
+    """The environment's database, or the settings file's, or the platform's own place."""
+    if "LLMBATCH_DB" in os.environ or not (settings or paths.settings_file()).is_file():
+        return paths.default_db()
+    from tui_batch.settings import load_settings
+
+    return load_settings(settings).db
