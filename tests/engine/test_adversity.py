@@ -294,6 +294,24 @@ def test_a_defect_in_dispatching_ends_the_jobs_with_words(tmp_path: Path, virtua
     virtually(main())
 
 
+def test_a_defect_in_taking_an_answer_in_ends_the_job_with_words(
+    tmp_path: Path, virtually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> int:
+        raise AttributeError("no price")
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            job_id = await bench.add(rows(40), FOUR)
+            end = await bench.controller.start(job_id)
+            await until(bench, 6)
+            monkeypatch.setattr("tui_batch.engine.landing.price_of", broken)
+            job = await asyncio.wait_for(end, 30.0)
+            assert (job.state, job.message) == (JobState.FAILED, "AttributeError: no price")
+
+    virtually(main())
+
+
 def test_a_keeper_that_breaks_ends_the_jobs_with_words(tmp_path: Path, virtually: Any) -> None:
     async def main() -> None:
         async with open_bench(tmp_path / "jobs.db") as bench:

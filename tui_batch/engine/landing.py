@@ -211,6 +211,7 @@ class Landing:
         self, run: JobRun, item: Prepared, index: int, granted: Pass, outcome: Outcome, examined: Examined
     ) -> None:
         """A request is over: settles its reservations, decides, records, and serves those that waited for it."""
+        run.landed(item)  # first: a defect in what follows fails the job, and must let it end
         call = item.calls[index]
         outcome = received(item, index, outcome)
         lane = self._lanes[call.wire.deployment]
@@ -223,7 +224,6 @@ class Landing:
         price = price_of(lane, call, outcome, busy_s)
         presumed = granted.reserved_nano if price is None else 0
         run.budget.settle(granted.reserved_nano, price)
-        run.landed(item)
         item = replace(item, requests=item.requests + 1)
         arrival = Arrival(run, item, lane, examined.outcome, price, examined.score, presumed, examined.failing)
         if item.judging is None:
