@@ -16,6 +16,7 @@ from tui_batch.domain.job import CacheMode, Job, JobState, Knobs, Owner, PauseRe
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.engine.control import Selection
 from tui_batch.money.prices import UnitPrices
+from tui_batch.store.bulk import Undone
 
 FOUR = Knobs(concurrency=4)
 THIEF = Owner("elsewhere", 2, "thief")
@@ -160,7 +161,7 @@ def test_the_log_says_what_happened_to_deployments_and_the_disk(tmp_path: Path, 
             await asyncio.sleep(60.0)
             wrap, _ = refusing(3)
             bench.store.items.pending_page = wrap(bench.store.items.pending_page)  # type: ignore[method-assign]
-            bench.engine.rewind(1, 0)
+            bench.engine.rewind(1, Undone())
             await end
             await asyncio.sleep(2.0)
             log = [(event.level, event.text) for event in await bench.store.events.tail() if event.job_id is None]

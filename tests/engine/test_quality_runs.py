@@ -12,10 +12,11 @@ import pytest
 from engine_bench import Script, ok, open_bench, until
 
 from tui_batch.domain.item import ItemFlag, ItemState
-from tui_batch.domain.job import JobState, Knobs, PauseReason
+from tui_batch.domain.job import CacheMode, JobState, Knobs, PauseReason
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.domain.quality import Check, DriftRule, FailedCheck, OnDrift, OnInvalid
 from tui_batch.domain.request import WireRequest
+from tui_batch.engine.control import Selection
 from tui_batch.engine.landing import LONG_ANSWER
 from tui_batch.quality.checks import Checks
 from tui_batch.quality.drift import Alert, Signal
@@ -160,6 +161,31 @@ def test_scores_are_stored_shown_and_counted_on_when_a_job_resumes(tmp_path: Pat
             assert await bench.store.items.scores(job_id) == (8, 6.0)
             lines = [row.score async for page in bench.store.items.export(job_id) for row in page]
             assert lines == [1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 0.0]
+
+    virtually(main())
+
+
+def test_dead_answers_that_are_tried_again_in_a_running_job_count_once(tmp_path: Path, virtually: Any) -> None:
+    def script(prompt: str, before: int) -> tuple[float, Outcome]:
+        wrong = prompt in ("0", "1") and not before
+        return (60.0 if prompt == "9" else 0.1), ok("no" if wrong else prompt)
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", script) as bench:
+            rows = [{"prompt": f"{n}", "right": f"{n}"} for n in range(10)]
+            checks = (Check("equals", "right", at_least=1.0),)
+            job_id = await bench.add(rows, ONE, checks=checks, on_invalid=OnInvalid.DEAD, cache=CacheMode.OFF)
+            end = await bench.controller.start(job_id)
+            await until(bench, requests=10)
+            await bench.store.writer.drain()
+            assert bench.engine.snapshot().jobs[0].score_mean == pytest.approx(7 / 9)
+            assert await bench.controller.retry(job_id, Selection()) == 2
+            assert bench.engine.snapshot().jobs[0].score_mean == 1.0
+            while bench.engine.snapshot().jobs[0].counters.done < 9:
+                await asyncio.sleep(0.1)
+            assert bench.engine.snapshot().jobs[0].score_mean == 1.0
+            assert (await end).counters.done == 10
+            assert await bench.store.items.scores(job_id) == (10, 10.0)
 
     virtually(main())
 

@@ -9,6 +9,7 @@ from tui_batch.domain.item import ItemState
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.quality.answers import LONGEST_PARSED
 from tui_batch.store import Store, open_store
+from tui_batch.store.bulk import Undone
 from tui_batch.store.connection import connect_writer, create_file
 from tui_batch.store.migrations import MIGRATIONS, migrate
 
@@ -33,7 +34,7 @@ async def test_an_item_that_waits_keeps_count_and_one_that_is_retried_begins_ane
     store.writer.record(make.failed(job_id, ids[1], cls=OutcomeClass.INVALID, invalid=3, score=0.1))
     await store.writer.drain()
     assert [item.invalid for item in await store.items.pending_page(job_id, limit=9)] == [1]
-    await store.jobs.retry(job_id)
+    assert await store.jobs.retry(job_id) == Undone(1, scores=1, score_total=0.1)
     assert [item.invalid for item in await store.items.pending_page(job_id, limit=9)] == [1, 0]
     assert await store.items.scores(job_id) == (0, 0.0)
 

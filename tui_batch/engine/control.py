@@ -295,15 +295,15 @@ class Controller:
         await self._store.jobs.cancel(job_id)
 
     async def _retry(self, job_id: int, selection: Selection) -> int:
-        count = await self._store.jobs.retry(
+        undone = await self._store.jobs.retry(
             job_id,
             classes=set(selection.classes) or None,
             item_ids=selection.item_ids or None,
             custom_ids=selection.custom_ids or None,
         )
-        if (engine := self._run_here(job_id)) is not None and count:
-            engine.rewind(job_id, count)
-        return count
+        if (engine := self._run_here(job_id)) is not None and undone.items:
+            engine.rewind(job_id, undone)
+        return undone.items
 
     async def _discard(self, job_id: int, selection: Selection) -> int:
         count = await self._store.jobs.discard(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 
 from tui_batch.domain.endpoint import Deployment, DeploymentKey
@@ -42,6 +42,7 @@ from tui_batch.errors import UserError
 from tui_batch.inputs.templates import compile_prompt
 from tui_batch.money.tokens import TokenEstimator
 from tui_batch.quality.checks import Examined, compile_checks
+from tui_batch.store.bulk import Undone
 from tui_batch.store.connection import StoreTrouble
 from tui_batch.store.store import Store
 
@@ -407,20 +408,16 @@ class Engine:
         self.journal.note("info", words)
         self._scheduler.kick()
 
-    def rewind(self, job_id: int, revived: int) -> None:
+    def rewind(self, job_id: int, undone: Undone) -> None:
         """Items became pending again behind the feeder's back: counts them and reads again from the start."""
         running = self._running[job_id]
-        stats = running.run.stats
-        counters = stats.counters
-        stats.counters = replace(counters, dead=counters.dead - revived, pending=counters.pending + revived)
+        running.run.stats.revive(undone)
         running.feeder.rewind()
         self._scheduler.kick()
 
     def discarded(self, job_id: int, count: int) -> None:
         """Dead items of a running job became cancelled in the store: counts them so."""
-        stats = self._running[job_id].run.stats
-        counters = stats.counters
-        stats.counters = replace(counters, dead=counters.dead - count, cancelled=counters.cancelled + count)
+        self._running[job_id].run.stats.discard(count)
 
     def lost(self, job_ids: Iterable[int]) -> None:
         """Leases that another process took: dispatching stops, the jobs are left alone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tui_batch.domain.item import ItemRecord, ItemState
 from tui_batch.domain.job import Counters
@@ -13,6 +13,7 @@ from tui_batch.engine.histogram import Histogram, RecentHistogram, WindowedRate
 from tui_batch.engine.lane import latency_of
 from tui_batch.engine.projection import CostTally, project
 from tui_batch.engine.snapshot import Latency
+from tui_batch.store.bulk import Undone
 
 
 def counted(counters: Counters, record: ItemRecord) -> Counters:
@@ -79,6 +80,23 @@ class JobStats:
         self._finished.add(now, 1)
         if record.score is not None:
             self.scored = Scored(self.scored.count + 1, self.scored.total + record.score)
+
+    def revive(self, undone: Undone) -> None:
+        """Dead items are pending again: neither they nor what was said of their answers counts any more."""
+        counters = self.counters
+        self.counters = replace(
+            counters,
+            dead=counters.dead - undone.items,
+            pending=counters.pending + undone.items,
+            cached=counters.cached - undone.cached,
+            saved_nano=counters.saved_nano - undone.saved_nano,
+        )
+        self.scored = Scored(self.scored.count - undone.scores, self.scored.total - undone.score_total)
+
+    def discard(self, count: int) -> None:
+        """Dead items are cancelled."""
+        counters = self.counters
+        self.counters = replace(counters, dead=counters.dead - count, cancelled=counters.cancelled + count)
 
     def rate(self, now: float) -> float:
         """Items finished per second lately."""

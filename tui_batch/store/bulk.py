@@ -52,6 +52,31 @@ class Which:
 
 
 @dataclass(frozen=True, slots=True)
+class Undone:
+    """What is no longer so of items that were dead and are pending again."""
+
+    items: int = 0
+    cached: int = 0
+    """Cache hits among them."""
+    saved_nano: int = 0
+    """What stored responses saved them, a judge's included."""
+    scores: int = 0
+    """Answers among them that had a score."""
+    score_total: float = 0.0
+    """The sum of these."""
+
+    def __add__(self, other: Undone) -> Undone:
+        """Both together."""
+        return Undone(
+            self.items + other.items,
+            self.cached + other.cached,
+            self.saved_nano + other.saved_nano,
+            self.scores + other.scores,
+            self.score_total + other.score_total,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One chunk done."""
 
@@ -60,6 +85,7 @@ class Step:
     seq: int
     variant: int
     """The last item looked at."""
+    undone: Undone = Undone()
 
 
 def retry_chunk(conn: sqlite3.Connection, job_id: int, which: Which, after: tuple[int, int], limit: int) -> Step | None:
@@ -72,13 +98,16 @@ def retry_chunk(conn: sqlite3.Connection, job_id: int, which: Which, after: tupl
         if not rows:
             return None
         ids = [row[0] for row in rows]
-        _uncount_hits(conn, job_id, ids)
+        undone = _undone(conn, ids)
+        if undone.cached or undone.saved_nano:
+            hits = "UPDATE job SET cached = cached - ?, saved_nano = saved_nano - ? WHERE id = ?"
+            conn.execute(hits, (undone.cached, undone.saved_nano, job_id))
         conn.executemany(_RETRY, [(item_id,) for item_id in ids])
         conn.executemany("DELETE FROM result WHERE item_id = ?", [(item_id,) for item_id in ids])
         sql = "UPDATE job SET dead = dead - ?, pending = pending + ? WHERE id = ?"
         conn.execute(sql, (len(ids), len(ids), job_id))
         _reopen(conn, job_id)
-    return Step(len(rows), rows[-1][1], rows[-1][2])
+    return Step(len(rows), rows[-1][1], rows[-1][2], undone)
 
 
 _RETRY = """
@@ -100,16 +129,16 @@ def which_sql(which: Which) -> tuple[str, list[object]]:
     return text, [json.dumps(list(entries)) for _, entries in given]
 
 
-def _uncount_hits(conn: sqlite3.Connection, job_id: int, ids: Sequence[int]) -> None:
-    """Takes back the cache hits of items that ended dead all the same."""
+def _undone(conn: sqlite3.Connection, ids: Sequence[int]) -> Undone:
+    """What counted for items that are made pending again: cache hits that ended dead all the same, and scores."""
+    undone = Undone()
     for start in range(0, len(ids), _LISTED):
         chunk = ids[start : start + _LISTED]
         marks = ",".join("?" * len(chunk))
-        sql = f"SELECT coalesce(sum(cached), 0), coalesce(sum(saved_nano), 0) FROM item WHERE id IN ({marks})"
-        cached, saved = conn.execute(sql, chunk).fetchone()
-        if cached:
-            sql = "UPDATE job SET cached = cached - ?, saved_nano = saved_nano - ? WHERE id = ?"
-            conn.execute(sql, (cached, saved, job_id))
+        sql = f"""SELECT count(*), coalesce(sum(cached), 0), coalesce(sum(saved_nano), 0),
+            count(score), coalesce(sum(score), 0.0) FROM item WHERE id IN ({marks})"""
+        undone += Undone(*conn.execute(sql, chunk).fetchone())
+    return undone
 
 
 def _reopen(conn: sqlite3.Connection, job_id: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
@@ -222,13 +222,14 @@ class Jobs:
         item_ids: Collection[int] | None = None,
         custom_ids: Collection[str] | None = None,
         chunk: int = bulk.CHUNK,
-    ) -> int:
-        """Makes dead items pending again, with no attempts spent, and returns how many. None: no such condition.
+    ) -> bulk.Undone:
+        """Makes dead items pending again, with no attempts spent, and returns what they were. None: no such condition.
 
         A job that had ended becomes paused (user). What the items have cost stays counted.
         """
         which = bulk.Which(_frozen(classes), _frozen(item_ids), _frozen(custom_ids))
-        return await self._over_dead(partial(bulk.retry_chunk, job_id=job_id, which=which, limit=chunk))
+        steps = self._over_dead(partial(bulk.retry_chunk, job_id=job_id, which=which, limit=chunk))
+        return sum([step.undone async for step in steps], bulk.Undone())
 
     async def discard(
         self,
@@ -241,7 +242,8 @@ class Jobs:
     ) -> int:
         """Makes dead items cancelled and returns how many. None: no such condition. What they cost stays counted."""
         which = bulk.Which(_frozen(classes), _frozen(item_ids), _frozen(custom_ids))
-        return await self._over_dead(partial(dead_letters.discard_chunk, job_id=job_id, which=which, limit=chunk))
+        steps = self._over_dead(partial(dead_letters.discard_chunk, job_id=job_id, which=which, limit=chunk))
+        return sum([step.items async for step in steps])
 
     async def edit_row(self, item_id: int, data: bytes) -> None:
         """Gives one item another row, a JSON object. Other items that had the same row keep it.
@@ -307,13 +309,13 @@ class Jobs:
             count, after = count + step.items, step.seq
             await asyncio.sleep(LOCK_GAP_S)
 
-    async def _over_dead(self, chunk: Callable[..., bulk.Step | None]) -> int:
-        """Runs a chunk function over dead items until there are none left, and returns how many it changed."""
-        count, after = 0, (-1, -1)
+    async def _over_dead(self, chunk: Callable[..., bulk.Step | None]) -> AsyncIterator[bulk.Step]:
+        """Runs a chunk function over dead items until there are none left."""
+        after = (-1, -1)
         while (step := await self._write.run(partial(chunk, after=after))) is not None:
-            count, after = count + step.items, (step.seq, step.variant)
+            yield step
+            after = (step.seq, step.variant)
             await asyncio.sleep(LOCK_GAP_S)
-        return count
 
     async def _row(self, sql: str, value: object) -> Row | None:
         def select(conn: sqlite3.Connection) -> Row | None:
