@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tui_batch.domain.job import NANO, Counters
+from tui_batch.domain.job import NANO, Cap, Counters, Knobs
 
 
 def count(number: int) -> str:
@@ -47,6 +47,16 @@ def dollars(nano: int) -> str:
     if abs(value) >= 1:
         return f"${value:,.2f}"
     return f"${value:.4f}" if abs(value) >= 0.01 else f"${value:.2g}" if abs(value) >= 0.0001 else f"${value:.2e}"
+
+
+def budget(knobs: Knobs) -> str:
+    """What a job may spend: $5.00, `$5.00 (cap not binding)`, none."""
+    return "none" if knobs.budget_nano is None else dollars(knobs.budget_nano) + not_binding(knobs)
+
+
+def not_binding(knobs: Knobs) -> str:
+    """Says so where a budget may be passed by requests whose cost nothing bounds; else empty."""
+    return " (cap not binding)" if knobs.cap is Cap.LOOSE and knobs.budget_nano is not None else ""
 
 
 def cost(counters: Counters) -> str:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tui_batch.domain.endpoint import Api, DeploymentKey, Operation
 from tui_batch.domain.request import WireRequest
 from tui_batch.engine.queue import Call, Prepared, ReadyQueue
+from tui_batch.money.exposure import Exposure
 
 A = DeploymentKey("a", "m")
 B = DeploymentKey("b", "m")
@@ -15,7 +16,7 @@ B = DeploymentKey("b", "m")
 
 def prepared(number: int, *, priority: int = 0, key: DeploymentKey = A, body: bytes = b"{}") -> Prepared:
     wire = WireRequest(key, Api.OPENAI, Operation.CHAT, "/chat/completions", body)
-    call = Call(wire, number.to_bytes(16, "big"))
+    call = Call(wire, number.to_bytes(16, "big"), Exposure())
     return Prepared(number, (-priority, number, 0), (key,), (call,), tokens_in=1, tokens_out=1, max_out=None)
 
 

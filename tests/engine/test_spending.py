@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,5 +81,40 @@ def test_a_budget_needs_a_price_and_a_bound(tmp_path: Path, virtually: Any) -> N
             job = await bench.run(await bench.add(rows(3), knobs))
             assert (job.reason, job.counters.requests) == (PauseReason.BUDGET, 0)
             assert "max_tokens" in job.message
+
+    virtually(main())
+
+
+def test_what_nothing_bounds_is_not_sent_under_a_budget_until_a_person_accepts_it(
+    tmp_path: Path, virtually: Any
+) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", prices=PRICES) as bench:
+            asked = {"max_tokens": 9, "web_search_options": {}}
+            job_id = await bench.add(rows(3), Knobs(concurrency=1, budget_nano=NANO), params=asked)
+            job = await bench.run(job_id)
+            assert (job.reason, job.counters.requests) == (PauseReason.BUDGET, 0)
+            assert "web_search_options" in job.message
+            assert "cap=loose" in job.message
+            await bench.controller.turn(job_id, {"cap": "loose"})
+            job = await bench.run(job_id)
+            assert (job.counters.done, job.counters.cost_nano, job.counters.unpriced) == (3, 0, 3), "fees are not told"
+
+    virtually(main())
+
+
+def test_an_error_before_an_answer_costs_nothing_and_one_that_ends_it_half_way_is_unknown(
+    tmp_path: Path, virtually: Any
+) -> None:
+    def script(prompt: str, before: int) -> tuple[float, Outcome]:
+        error = failed(OutcomeClass.SERVER_ERROR)
+        return 0.1, ok() if before else replace(error, status=200 if prompt == "row 0" else 500)
+
+    async def main() -> None:
+        for streamed, unknown in ((False, 0), (True, 1)):
+            async with open_bench(tmp_path / f"{streamed}.db", script, prices=PRICES) as bench:
+                job = await bench.run(await bench.add(rows(2), Knobs(concurrency=2), stream=streamed))
+                assert (job.counters.done, job.counters.requests) == (2, 4)
+                assert job.counters.unpriced == unknown
 
     virtually(main())

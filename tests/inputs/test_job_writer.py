@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui_batch.domain.endpoint import Api, Operation
-from tui_batch.domain.job import CacheMode, Condition, InputSource, LengthBucket, Mode, OnTruncated, RouteRule
+from tui_batch.domain.job import CacheMode, Cap, Condition, InputSource, LengthBucket, Mode, OnTruncated, RouteRule
 from tui_batch.domain.quality import Check, DriftRule, OnDrift, OnInvalid
 from tui_batch.errors import InputError, UserError
 from tui_batch.inputs.draft import AUTO, JobDraft, ModelChoice
@@ -44,6 +44,7 @@ def full(folder: Path) -> JobDraft:
         rpm=60,
         tpm=90_000,
         budget_nano=1_250_000_001,
+        cap=Cap.LOOSE,
         max_attempts=3,
         cache=CacheMode.OFF,
         priority=-5,

@@ -5,12 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tui_batch.domain.endpoint import Api, Endpoint
 from tui_batch.domain.outcome import Usage
-from tui_batch.money.prices import FREE, OwnPrice, Tier, UnitPrices, cost, lookup, worst_case
+from tui_batch.money.prices import FREE, OwnPrice, Tier, UnitPrices, cost, lookup
 
 OPENAI = Endpoint("openai", Api.OPENAI, "https://api.openai.com/v1")
 MINI = UnitPrices.per_mtok("0.15", "0.60", cached_usd="0.075")
@@ -64,35 +62,6 @@ def test_a_long_prompt_costs_the_higher_price_for_all_its_tokens() -> None:
 def test_a_price_below_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="negative"):
         UnitPrices.per_mtok("-1", "1")
-
-
-prices = st.builds(
-    UnitPrices.per_mtok,
-    st.decimals(0, 100, places=3),
-    st.decimals(0, 100, places=3),
-    cached_usd=st.none() | st.decimals(0, 100, places=3),
-    cache_write_usd=st.none() | st.decimals(0, 100, places=3),
-)
-counts = st.integers(0, 10**6)
-
-
-@settings(deadline=None, max_examples=150)
-@given(counts, counts, counts, counts, prices)
-def test_no_request_costs_more_than_its_worst_case(
-    given_tokens: int, made: int, cached: int, written: int, held: UnitPrices
-) -> None:
-    real = cost(Usage(given_tokens, made, cached, written), held)
-    worst = worst_case(given_tokens, made, held)
-
-    assert real is not None
-    assert worst is not None
-    assert 0 <= real <= worst
-
-
-def test_an_answer_without_a_bound_has_no_worst_case_unless_answers_are_free() -> None:
-    assert worst_case(100, None, MINI) is None
-    assert worst_case(100, None, FREE) == 0
-    assert worst_case(100, None, UnitPrices.per_mtok("0.02", 0)) == 2_000
 
 
 @pytest.mark.parametrize(

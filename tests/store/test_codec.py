@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui_batch.domain.endpoint import Api, Endpoint, KeyKind, KeySource, Operation
-from tui_batch.domain.job import CacheMode, InputSource, JobSpec, Knobs, Mode, ModelRef, OnTruncated
+from tui_batch.domain.job import CacheMode, Cap, InputSource, JobSpec, Knobs, Mode, ModelRef, OnTruncated
 from tui_batch.domain.quality import Check, DriftRule, OnDrift, OnInvalid
 from tui_batch.errors import UserError
 from tui_batch.store.codec import dump_knobs, dump_spec, load_knobs, load_spec
@@ -63,7 +63,11 @@ specs = st.builds(
     on_drift=st.none() | st.sampled_from(OnDrift),
 )
 knobs = st.builds(
-    Knobs, maybe_int, maybe_int, maybe_int, maybe_int, st.integers(-9, 9), st.dictionaries(text, text, max_size=3)
+    Knobs,
+    *[maybe_int] * 4,
+    st.integers(-9, 9),
+    st.dictionaries(text, text, max_size=3),
+    st.sampled_from(Cap),
 )
 
 

@@ -19,7 +19,7 @@ from tui_batch.cli.parsing import (
     read_schema,
 )
 from tui_batch.domain.endpoint import Api, Operation
-from tui_batch.domain.job import CacheMode, InputSource, Mode
+from tui_batch.domain.job import CacheMode, Cap, InputSource, Mode
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import AUTO, JobDraft, ModelChoice
 from tui_batch.work.samples import resolved
@@ -107,6 +107,7 @@ def _given(flags: JobFlags) -> dict[str, Any]:
         "rpm": flags.rpm,
         "tpm": flags.tpm,
         "budget_nano": parse_dollars("--budget", flags.budget),
+        "cap": parse_word("--cap", flags.cap, Cap),
         "max_attempts": flags.max_attempts,
         "cache": _cache(flags),
         "priority": flags.priority,

@@ -68,6 +68,9 @@ class JobFlags:
         None
     )
     budget: Annotated[str | None, _option("--budget", metavar="USD", help_="Dollars that may be spent in all.")] = None
+    cap: Annotated[
+        str | None, _option("--cap", metavar="WORD", help_="loose: also send what may pass the budget. Else: binding.")
+    ] = None
     sample: Annotated[
         int | None,
         _option("--sample", metavar="N", help_="First N rows, spread over the file; asks before the rest.", least=1),

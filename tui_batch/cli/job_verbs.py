@@ -143,7 +143,7 @@ def _spec_pairs(job: Job) -> list[tuple[str, str]]:
     spec, knobs = job.spec, job.knobs
     limits = [f"concurrency {knobs.concurrency or 'auto'}"]
     limits += [f"{value} {name}" for name, value in (("RPM", knobs.rpm), ("TPM", knobs.tpm)) if value is not None]
-    limits += [f"budget {figures.dollars(knobs.budget_nano)}"] if knobs.budget_nano is not None else []
+    limits += [f"budget {figures.budget(knobs)}"] if knobs.budget_nano is not None else []
     return [
         ("input", f"{spec.source.path} ({spec.source.format})"),
         ("models", ", ".join(f"{ref.model} @ {', '.join(ref.endpoints)}" for ref in spec.models)),

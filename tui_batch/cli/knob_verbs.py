@@ -13,12 +13,12 @@ from tui_batch.cli.console import say
 from tui_batch.cli.opening import desk, need_database, run
 from tui_batch.cli.parsing import AUTO, parse_concurrency, parse_dollars, parse_pairs
 from tui_batch.cli.where import DbOption, Where, where
-from tui_batch.domain.job import Job, Knobs
+from tui_batch.domain.job import Cap, Job, Knobs
 from tui_batch.domain.request import Json
 from tui_batch.errors import UserError
 
 NONE = "none"
-NAMES = ("concurrency", "rpm", "tpm", "budget", "priority")
+NAMES = ("concurrency", "rpm", "tpm", "budget", "cap", "priority")
 
 
 def set_knobs(
@@ -28,7 +28,8 @@ def set_knobs(
         list[str],
         typer.Argument(
             metavar="NAME=VALUE ...",
-            help="concurrency=32 or auto, rpm=600 or none, tpm=90000 or none, budget=2.50 or none, priority=5",
+            help="concurrency=32 or auto, rpm=600 or none, tpm=90000 or none, budget=2.50 or none, "
+            "cap=binding or loose, priority=5",
         ),
     ],
     db: DbOption = None,
@@ -62,6 +63,8 @@ def _parse(name: str, value: str) -> tuple[str, Json]:
             return name, None if number == AUTO else number
         case "budget":
             return "budget_nano", None if value == NONE else parse_dollars("budget", value)
+        case "cap" if value in frozenset(Cap):
+            return name, value
         case "rpm" | "tpm" if value == NONE:
             return name, None
         case "rpm" | "tpm" if value.isascii() and value.isdigit() and 0 < int(value) < 10**12:
@@ -73,7 +76,12 @@ def _parse(name: str, value: str) -> tuple[str, Json]:
     raise UserError(f"{name} cannot be set", remedy=f"What can: {', '.join(NAMES)}")
 
 
-_EXAMPLES = {"rpm": "rpm=600 or rpm=none", "tpm": "tpm=90000 or tpm=none", "priority": "priority=5"}
+_EXAMPLES = {
+    "rpm": "rpm=600 or rpm=none",
+    "cap": "cap=binding or cap=loose",
+    "tpm": "tpm=90000 or tpm=none",
+    "priority": "priority=5",
+}
 
 
 def in_words(knobs: Knobs) -> str:
@@ -81,7 +89,7 @@ def in_words(knobs: Knobs) -> str:
     limits = [
         f"{name} {NONE if value is None else f'{value:,}'}" for name, value in (("RPM", knobs.rpm), ("TPM", knobs.tpm))
     ]
-    budget = NONE if knobs.budget_nano is None else figures.dollars(knobs.budget_nano)
+    budget = figures.budget(knobs)
     return ", ".join(
         [f"concurrency {knobs.concurrency or AUTO}", *limits, f"budget {budget}", f"priority {knobs.priority}"]
     )

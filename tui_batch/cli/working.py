@@ -34,6 +34,7 @@ from tui_batch.report.targets import Target, check_target, parse_target
 from tui_batch.safe_text import safe_text
 from tui_batch.settings import Settings, load_settings
 from tui_batch.store.store import Store
+from tui_batch.work.caps import check_cap
 from tui_batch.work.detach import detach
 from tui_batch.work.estimating import Estimate, known_about
 from tui_batch.work.estimating import estimate as estimated_job
@@ -237,6 +238,7 @@ async def _composed(order: Order, transport: RoutingTransport) -> Composed:
     composed = await compose(draft, order.settings, transport)
     # A template that does not compile is told before anything is read or made.
     await asyncio.to_thread(compile_prompt, composed.spec)
+    await asyncio.to_thread(check_cap, composed.spec, composed.knobs, order.settings)
     return lifted(composed) if order.simulate else composed
 
 
@@ -289,7 +291,7 @@ def _what(spec: JobSpec, knobs: Knobs) -> str:
     models = ", ".join(f"{safe_text(ref.model)} @ {', '.join(ref.endpoints)}" for ref in spec.models)
     parts = [models, f"concurrency {knobs.concurrency or 'auto'}"]
     parts += [f"{value:,} {name}" for name, value in (("RPM", knobs.rpm), ("TPM", knobs.tpm)) if value is not None]
-    parts += [f"budget {figures.dollars(knobs.budget_nano)}"] if knobs.budget_nano is not None else []
+    parts += [f"budget {figures.budget(knobs)}"] if knobs.budget_nano is not None else []
     return ", ".join([*parts, f"cache {spec.cache.value}"])
 
 

@@ -61,6 +61,15 @@ class CacheMode(StrEnum):
     OFF = "off"
 
 
+class Cap(StrEnum):
+    """What a budget does with a request whose cost nothing bounds: a search by the provider, a tier without a price."""
+
+    BINDING = "binding"
+    """It is not sent: the job pauses before it, so that the budget is never passed."""
+    LOOSE = "loose"
+    """It is sent, and the budget may be passed by what it costs beyond its tokens."""
+
+
 class OnTruncated(StrEnum):
     """What to do with an answer cut by a length limit."""
 
@@ -219,6 +228,8 @@ class Knobs:
     priority: int = 0
     """Higher runs first."""
     tags: Mapping[str, str] = field(default_factory=dict)
+    cap: Cap = Cap.BINDING
+    """Whether the budget also holds against requests whose cost nothing bounds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,20 @@ class Usage:
     """Part of input_tokens written to the provider's prompt cache (Anthropic)."""
     reasoning_tokens: int | None = None
     """Part of output_tokens spent on reasoning."""
+    long_write_tokens: int | None = None
+    """Part of cache_write_tokens that the provider keeps for an hour (Anthropic)."""
+    sound_tokens: int | None = None
+    """Part of input_tokens that is sound."""
+    spoken_tokens: int | None = None
+    """Part of output_tokens that is sound."""
+    tier: str | None = None
+    """The service tier that the server says it worked in, where its prices differ by that."""
+    region: str | None = None
+    """Where the server says it worked, where its prices differ by that (Anthropic's inference_geo)."""
+    web_searches: int | None = None
+    """Searches of the web that the provider made itself, for a fee each."""
+    code_runs: int | None = None
+    """Times that the provider ran code itself, for a fee."""
 
     @property
     def total(self) -> int | None:

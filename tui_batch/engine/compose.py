@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tui_batch.domain.endpoint import Endpoint, Operation
-from tui_batch.domain.job import CacheMode, Job, JobSpec, Knobs, Mode, ModelRef, OnTruncated, RouteRule
+from tui_batch.domain.job import CacheMode, Cap, Job, JobSpec, Knobs, Mode, ModelRef, OnTruncated, RouteRule
 from tui_batch.domain.quality import Check, DriftRule, OnInvalid
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import AUTO, Auto, JobDraft, ModelChoice
@@ -99,6 +99,7 @@ def knobs_of(draft: JobDraft) -> Knobs:
         rpm=draft.rpm,
         tpm=draft.tpm,
         budget_nano=draft.budget_nano,
+        cap=draft.cap or Cap.BINDING,
         priority=draft.priority or 0,
         tags=draft.tags,
     )
@@ -268,6 +269,7 @@ def draft_of(job: Job) -> JobDraft:
         rpm=knobs.rpm,
         tpm=knobs.tpm,
         budget_nano=knobs.budget_nano,
+        cap=knobs.cap,
         max_attempts=spec.max_attempts,
         cache=spec.cache,
         priority=knobs.priority,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tui_batch.domain.endpoint import DeploymentKey
-from tui_batch.domain.job import ACTIVE, Job, JobSpec, JobState, Knobs, Owner, PauseReason
+from tui_batch.domain.job import ACTIVE, Cap, Job, JobSpec, JobState, Knobs, Owner, PauseReason
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.request import Json
 from tui_batch.engine.engine import Engine
@@ -329,9 +329,11 @@ class Controller:
 def turned(knobs: Knobs, changes: Mapping[str, Json]) -> Knobs:
     """The knobs with changes as they come from a person or another process. Raises UserError naming the bad one."""
     for name, value in changes.items():
-        if name not in LEAST and name != "tags":
-            raise UserError(f"unknown knob: {name}", remedy=f"The knobs: {', '.join((*LEAST, 'tags'))}")
-        if name == "tags":
+        if name not in LEAST and name not in ("cap", "tags"):
+            raise UserError(f"unknown knob: {name}", remedy=f"The knobs: {', '.join((*LEAST, 'cap', 'tags'))}")
+        if name == "cap":
+            good = value in frozenset(Cap)
+        elif name == "tags":
             good = isinstance(value, Mapping) and all(isinstance(word, str) for pair in value.items() for word in pair)
         elif name == "priority":
             good = type(value) is int
@@ -339,7 +341,8 @@ def turned(knobs: Knobs, changes: Mapping[str, Json]) -> Knobs:
             good = value is None or (type(value) is int and value >= LEAST[name])
         if not good:
             raise UserError(f"{name}: {value!r} is no value for it")
-    return replace(knobs, **changes)
+    named = {**changes, "cap": Cap(changes["cap"])} if "cap" in changes else changes
+    return replace(knobs, **named)
 
 
 def _where(job: Job) -> str:

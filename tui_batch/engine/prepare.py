@@ -22,6 +22,7 @@ from tui_batch.engine.router import judge_route, route
 from tui_batch.engine.rules import Subject, bucket_of, choose, compile_rules
 from tui_batch.engine.timeouts import timeouts_for, with_patience
 from tui_batch.inputs.templates import RenderedRow, Renderer, RowError, compile_text
+from tui_batch.money.exposure import Exposure, exposure_of
 from tui_batch.money.tokens import NO_SIZE, Size, TokenEstimator
 from tui_batch.providers.base import Encoded, EncodeError, Provider
 from tui_batch.quality.judging import SCHEMA, judge_of, judge_request
@@ -209,7 +210,7 @@ class Preparer:
 
         `schema`: what the answers are held to; None: the job's.
         """
-        encoded: dict[tuple[Api, str], Encoded] = {}
+        encoded: dict[tuple[Api, str], tuple[Encoded, Exposure]] = {}
         held_to = self._schema if schema is None else schema
         return tuple(self._call(key, request, tokens, encoded, held_to) for key in keys)
 
@@ -218,15 +219,16 @@ class Preparer:
         key: DeploymentKey,
         request: PromptRequest,
         tokens: tuple[int, int],
-        encoded: dict[tuple[Api, str], Encoded],
+        encoded: dict[tuple[Api, str], tuple[Encoded, Exposure]],
         schema: bytes,
     ) -> Call:
         deployment = self.deployment(key)
         api = deployment.endpoint.api
-        made = encoded.get((api, key.model))
-        if made is None:
-            made = encoded[api, key.model] = self._provider_for(api).encode(request, key.model)
-        return Call(self._wire(key, api, made, tokens), cache_key(deployment, made, schema))
+        if (api, key.model) not in encoded:
+            made = self._provider_for(api).encode(request, key.model)
+            encoded[api, key.model] = made, exposure_of(made.body, api, made.operation, key.model)
+        made, use = encoded[api, key.model]
+        return Call(self._wire(key, api, made, tokens), cache_key(deployment, made, schema), use)
 
     def _wire(self, key: DeploymentKey, api: Api, made: Encoded, tokens: tuple[int, int]) -> WireRequest:
         """The request as it is sent. Streaming is no part of what is asked, so the cache's key is made without it."""

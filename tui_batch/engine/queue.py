@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.item import Answered
 from tui_batch.domain.request import Json, PromptRequest, WireRequest
+from tui_batch.money.exposure import Exposure
 from tui_batch.money.tokens import NO_SIZE, Size
 
 Route = tuple[DeploymentKey, ...]
@@ -24,6 +25,8 @@ class Call:
 
     wire: WireRequest
     cache_key: bytes
+    use: Exposure
+    """The most of anything billed that it can use."""
 
 
 @dataclass(frozen=True, slots=True)

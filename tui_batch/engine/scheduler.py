@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from tui_batch.domain.endpoint import DeploymentKey
-from tui_batch.domain.job import JobState, Mode, PauseReason
+from tui_batch.domain.job import Cap, JobState, Mode, PauseReason
 from tui_batch.engine.courtesy import Courtesy
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.lane import BREAKER, Halt, Lane, Pass, Wait
 from tui_batch.engine.queue import Prepared
 from tui_batch.engine.router import preference
 from tui_batch.engine.shares import ANOTHER_JOB, Reserve
-from tui_batch.money.prices import worst_case
+from tui_batch.money.ceiling import Ceiling, ceiling, floor_of
 
 NOTHING = Wait("nothing")
 FASTER = Wait("a faster server")
@@ -209,34 +209,40 @@ class Scheduler:
             lane.limiter.cancel(lane_ticket)
             claimed[run.id] = Wait(own.what, own.until)
             return claimed[run.id]
-        worst = worst_of(item, lane)
+        most = most_of(item, lane, run.knobs.cap)
+        worst = most.nano
         fits = run.budget.fits(worst)
-        unpaid = self._hold(run, worst or 0) if fits else self._over_budget(run, item, lane, worst)
+        unpaid = self._hold(run, worst or 0) if fits else self._over_budget(run, most)
         if unpaid is not None:
             lane.limiter.cancel(lane_ticket)
             run.limiter.cancel(own.ticket)
             return unpaid
         return Pass(lane_ticket, own.ticket, run.budget.reserve(worst), lane.busy_seconds(now))
 
-    def _over_budget(self, run: JobRun, item: Prepared, lane: Lane, worst: int | None) -> Wait:
+    def _over_budget(self, run: JobRun, most: Ceiling) -> Wait:
         """Pauses the job, unless calls in flight may still give back what they reserved."""
-        if worst is not None and run.in_flight:
+        if most.nano is not None and run.in_flight:
             return Wait("budget")
         words = "the next request could pass the budget"
-        if lane.prices is None:
-            words = f"a budget is set but the price of {lane.key} is unknown; set one in the settings (prices:)"
-        elif worst is None:
-            words = "a budget is set but nothing bounds the answers; set the parameter max_tokens"
+        if most.nano is None:
+            words = f"a budget is set, but {most.why}. To go on without a cap that holds: set cap=loose"
         self._halt(run, Halt(JobState.PAUSED, PauseReason.BUDGET, words))
         return Wait("budget")
 
 
-def worst_of(item: Prepared, lane: Lane) -> int | None:
-    """The most that an item's request can cost on a deployment; None: its price is unknown, or nothing bounds it."""
-    if lane.prices is None:
-        return None
-    seconds = max(call.wire.timeouts.connect_s + call.wire.timeouts.total_s for call in item.calls)
-    return worst_case(item.size, item.max_out or lane.window, lane.prices, seconds)
+def most_of(item: Prepared, lane: Lane, cap: Cap) -> Ceiling:
+    """The most that an item's request can cost on a deployment; under a loose cap, as far as that is known."""
+    prices = lane.prices
+    if prices is None:
+        why = f"the price of {lane.key} is unknown; set one in the settings (prices:)"
+        return Ceiling(0 if cap is Cap.LOOSE else None, why)
+    timeouts = [call.wire.timeouts for call in item.calls]
+    seconds = max(one.connect_s + one.total_s for one in timeouts)
+    use = item.calls[item.route.index(lane.key)].use
+    most = ceiling(use, prices, lane.window, seconds)
+    if most.nano is None and cap is Cap.LOOSE:
+        return Ceiling(floor_of(use, prices, lane.window, seconds), most.why)
+    return most
 
 
 def soonest(waits: list[Wait]) -> Wait:

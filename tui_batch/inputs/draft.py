@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tui_batch.domain.endpoint import Api, Operation
-from tui_batch.domain.job import CacheMode, InputSource, LengthBucket, Mode, OnTruncated, RouteRule
+from tui_batch.domain.job import CacheMode, Cap, InputSource, LengthBucket, Mode, OnTruncated, RouteRule
 from tui_batch.domain.quality import Check, DriftRule, OnDrift, OnInvalid
 from tui_batch.domain.request import Json
 
@@ -61,6 +61,7 @@ class JobDraft:
     """Tokens a minute."""
     budget_nano: int | None = None
     """Nano-dollars."""
+    cap: Cap | None = None
     max_attempts: int | None = None
     cache: CacheMode | None = None
     priority: int | None = None

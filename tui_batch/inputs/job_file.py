@@ -10,7 +10,7 @@ import orjson
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from tui_batch.domain.endpoint import Api, Operation
-from tui_batch.domain.job import NANO, CacheMode, InputSource, Mode, OnTruncated
+from tui_batch.domain.job import NANO, CacheMode, Cap, InputSource, Mode, OnTruncated
 from tui_batch.domain.quality import OnDrift, OnInvalid
 from tui_batch.errors import InputError, UserError
 from tui_batch.inputs import yaml_document
@@ -89,6 +89,8 @@ class Limits(Part):
     """Tokens a minute, in and out."""
     budget: Decimal | None = Field(default=None, ge=0, le=1_000_000_000)
     """US dollars the job may spend in all."""
+    cap: Cap | None = None
+    """Binding, as it is when this is left out, or loose: also sends what may pass the budget."""
 
 
 class Retry(Part):
@@ -289,6 +291,7 @@ def _draft(document: Document, job: JobFile, path: Path) -> JobDraft:
         rpm=limits.rpm,
         tpm=limits.tpm,
         budget_nano=None if limits.budget is None else int(limits.budget * NANO),
+        cap=limits.cap,
         max_attempts=job.retry.max_attempts,
         cache=job.cache,
         priority=job.priority,

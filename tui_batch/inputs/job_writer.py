@@ -93,6 +93,7 @@ def _fields(draft: JobDraft, base: Path) -> dict[str, Any]:
             "rpm": draft.rpm,
             "tpm": draft.tpm,
             "budget": None if draft.budget_nano is None else _dollars(draft.budget_nano),
+            "cap": draft.cap,
         },
         "retry": {"max_attempts": draft.max_attempts, "max_invalid": draft.max_invalid},
         "cache": draft.cache,

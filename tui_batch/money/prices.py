@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -16,12 +16,17 @@ from urllib.parse import urlsplit
 from tui_batch.domain.endpoint import SIMULATED, Api, Endpoint
 from tui_batch.domain.job import NANO
 from tui_batch.domain.outcome import Usage
+from tui_batch.money.service_tiers import openai_tiers
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
 
 NANO_PER_MTOK = 1_000
 """A dollar for a million tokens is this many nano-dollars for one."""
+STANDARD_TIERS = frozenset({"auto", "default", "standard", "on_demand", "scale"})
+"""Service tiers at the usual prices, whoever says them."""
+IN_REGION = {"us": Fraction(11, 10)}
+"""What work that is kept to a region costs, as a multiple (Anthropic, "Data residency"; from Opus 4.6 on)."""
 LOCAL_SERVERS = frozenset({"ollama", "vllm", "llama.cpp", "llamacpp", "lmstudio"})
 """Endpoint names that mean a server of one's own: tokens cost nothing there."""
 
@@ -44,6 +49,21 @@ class UnitPrices:
     """For a server of one's own: nano-dollars for a second in which it is busy, shared by the requests in flight."""
     above: tuple[Tier, ...] = ()
     """Prices for prompts above a size, in growing order of size."""
+    long_write: Fraction | None = None
+    """Input tokens that the provider keeps for an hour; None: twice `input` where cache writes have a price.
+
+    (Anthropic, "Pricing": 2 times the base input price.)
+    """
+    sound: Fraction | None = None
+    """Input tokens that are sound; None: unknown."""
+    speech: Fraction | None = None
+    """Output tokens that are sound; None: unknown."""
+    per_request: Fraction = Fraction(0)
+    """For a request, beside its tokens."""
+    web_search: Fraction | None = None
+    """For a search of the web that the provider makes; None: unknown."""
+    tiers: tuple[tuple[str, Fraction], ...] = ()
+    """Service tiers with other prices: the name and what all tokens cost there, as a multiple."""
 
     @classmethod
     def per_mtok(
@@ -54,6 +74,7 @@ class UnitPrices:
         cached_usd: Decimal | float | str | None = None,
         cache_write_usd: Decimal | float | str | None = None,
         gpu_hour_usd: Decimal | float | str = 0,
+        tiers: Mapping[str, Decimal | float | str] | None = None,
         source: str = "settings",
     ) -> UnitPrices:
         """From dollars per million tokens, as price lists state them. Raises ValueError for what is no price."""
@@ -63,6 +84,7 @@ class UnitPrices:
             cached=None if cached_usd is None else _nano(cached_usd),
             cache_write=None if cache_write_usd is None else _nano(cache_write_usd),
             per_second=Fraction(str(gpu_hour_usd)) * NANO / 3_600,
+            tiers=tuple((name, Fraction(str(factor))) for name, factor in (tiers or {}).items()),
             source=source,
         )
 
@@ -70,6 +92,24 @@ class UnitPrices:
     def is_by_time(self) -> bool:
         """Whether the time that a server is busy is all that is paid for."""
         return bool(self.per_second) and not self.input and not self.output
+
+    @property
+    def costs_tokens(self) -> bool:
+        """Whether anything is paid for but time."""
+        return any((self.input, self.output, self.per_request, self.sound, self.speech))
+
+    @property
+    def for_long_write(self) -> Fraction:
+        """A token that the provider keeps for an hour."""
+        if self.long_write is not None:
+            return self.long_write
+        return self.input if self.cache_write is None else max(self.cache_write, 2 * self.input)
+
+    def factor(self, tier: str | None) -> Fraction | None:
+        """What tokens cost in a service tier, as a multiple of these prices; None: unknown."""
+        if not tier or tier in STANDARD_TIERS:
+            return Fraction(1)
+        return dict(self.tiers).get(tier)
 
     def at(self, input_tokens: int) -> UnitPrices:
         """The prices that hold for a prompt of this size: above a step, all tokens cost what the step says."""
@@ -144,40 +184,62 @@ def is_private(host: str) -> bool:
 
 
 def cost(usage: Usage, prices: UnitPrices, *, batch: bool = False, busy_s: float = 0.0) -> int | None:
-    """Nano-dollars for one request, rounded half up once at the end; None: the server gave no usage, and is not free.
+    """Nano-dollars for one request, rounded half up once at the end; None: not known.
 
+    It is not known where the server gave no usage, or tells of a service tier, sound or tools whose price is not known.
     `busy_s`: its share of the seconds in which the server was busy, for servers that are paid by the hour.
-
-    Cached and cache-write tokens are parts of the input (domain.Usage) and each token is billed at one price only.
+    Every token is billed at one price only: cached, cache-write and sound tokens are parts of the input.
     """
     time = prices.per_second * Fraction(busy_s)
+    if not prices.costs_tokens:
+        # Whatever such a server counted, it comes to nothing.
+        return _half_up(time)
     if usage.input_tokens is None and usage.output_tokens is None:
-        # Whatever a free server counted, it comes to nothing.
-        return _half_up(time) if prices.is_by_time else 0 if prices == FREE else None
-    given = max(0, usage.input_tokens or 0)
-    held = prices.at(given)
-    cached = min(given, max(0, usage.cached_tokens or 0))
-    written = min(given - cached, max(0, usage.cache_write_tokens or 0))
-    total = (
-        (given - cached - written) * held.input
-        + cached * (held.input if held.cached is None else held.cached)
-        + written * (held.input if held.cache_write is None else held.cache_write)
-        + max(0, usage.output_tokens or 0) * held.output
-    )
-    return _half_up(time + (total * held.batch if batch else total))
-
-
-def worst_case(tokens_in: int, max_out: int | None, prices: UnitPrices, seconds: float = 0.0) -> int | None:
-    """The most a request can cost, rounded up; None when nothing bounds its answer (unless answers are free).
-
-    `seconds`: the longest that it may take.
-    """
-    held = prices.at(tokens_in)
-    if max_out is None and held.output:
         return None
-    dearest = max(held.input, held.cached or held.input, held.cache_write or held.input)
-    time = prices.per_second * Fraction(seconds)
-    return math.ceil(max(0, tokens_in) * dearest + max(0, max_out or 0) * held.output + time)
+    held = prices.at(max(0, usage.input_tokens or 0))
+    factor, fees = prices.factor(usage.tier), _fees(usage, prices)
+    given, made = _input_cost(usage, held), _output_cost(usage, held)
+    if factor is None or fees is None or given is None or made is None:
+        return None
+    factor *= IN_REGION.get(usage.region or "", 1) * (held.batch if batch else 1)
+    return _half_up(time + fees + (given + made) * factor)
+
+
+def _input_cost(usage: Usage, held: UnitPrices) -> Fraction | None:
+    given = max(0, usage.input_tokens or 0)
+    cached = _part(usage.cached_tokens, given)
+    written = _part(usage.cache_write_tokens, given - cached)
+    long = _part(usage.long_write_tokens, written)
+    sound = _part(usage.sound_tokens, given - cached - written)
+    if sound and held.sound is None:
+        return None
+    return (
+        (given - cached - written - sound) * held.input
+        + cached * (held.input if held.cached is None else held.cached)
+        + (written - long) * (held.input if held.cache_write is None else held.cache_write)
+        + long * held.for_long_write
+        + sound * (held.sound or 0)
+    )
+
+
+def _output_cost(usage: Usage, held: UnitPrices) -> Fraction | None:
+    made = max(0, usage.output_tokens or 0)
+    spoken = _part(usage.spoken_tokens, made)
+    if spoken and held.speech is None:
+        return None
+    return (made - spoken) * held.output + spoken * (held.speech or 0)
+
+
+def _fees(usage: Usage, prices: UnitPrices) -> Fraction | None:
+    """What is paid beside the tokens."""
+    searches = usage.web_searches or 0
+    if usage.code_runs or (searches and prices.web_search is None):
+        return None
+    return prices.per_request + searches * (prices.web_search or 0)
+
+
+def _part(tokens: int | None, of: int) -> int:
+    return min(of, max(0, tokens or 0))
 
 
 def _half_up(value: Fraction) -> int:
@@ -197,7 +259,14 @@ def _published(endpoint: Endpoint, model: str) -> UnitPrices | None:
     if found is None:
         return None
     provider, info = found
-    return _from_table(info.get_prices(datetime.now(tz=UTC)), f"genai-prices: {provider.id}")
+    prices = _from_table(info.get_prices(datetime.now(tz=UTC)), f"genai-prices: {provider.id}")
+    if prices is None:
+        return None
+    if provider.id == "google" and prices.sound is None:
+        # Its price list names sound only where it costs more than text.
+        steps = (replace(tier, prices=replace(tier.prices, sound=tier.prices.input)) for tier in prices.above)
+        prices = replace(prices, sound=prices.input, above=tuple(steps))
+    return replace(prices, tiers=openai_tiers(model)) if provider.id == "openai" else prices
 
 
 def _find(endpoint: Endpoint, model: str) -> tuple[Provider, ModelInfo] | None:
@@ -211,22 +280,42 @@ def _find(endpoint: Endpoint, model: str) -> tuple[Provider, ModelInfo] | None:
 
 
 def _from_table(price: ModelPrice, source: str) -> UnitPrices | None:
-    steps = sorted({start for part in _parts(price) for start in _steps(part)})
-    levels = ((start, _level(price, start, source, ())) for start in steps)
+    parts = [getattr(price, name, None) for name in _PARTS]
+    steps = sorted({start for part in parts for start in _steps(part)})
+    levels = ((start, _level(parts, start, source)) for start in steps)
     tiers = tuple(Tier(start, prices) for start, prices in levels if prices is not None)
-    return _level(price, 0, source, tiers)
+    base = _level(parts, 0, source)
+    if base is None:
+        return None
+    request, search = (getattr(price, name, None) for name in ("requests_kcount", "web_searches_kcount"))
+    return replace(
+        base,
+        above=tiers,
+        per_request=Fraction(0) if request is None else _fee(request),
+        web_search=None if search is None else _fee(search),
+    )
 
 
-def _level(price: ModelPrice, tokens: int, source: str, above: tuple[Tier, ...]) -> UnitPrices | None:
-    given, made, read, written = (None if part is None else _nano(_usd(part, tokens)) for part in _parts(price))
+_PARTS = (
+    *("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok"),
+    *("cache_write_1h_mtok", "input_audio_mtok", "output_audio_mtok"),
+)
+"""The table's names of what `UnitPrices` has."""
+
+
+def _level(parts: Sequence[Decimal | TieredPrices | None], tokens: int, source: str) -> UnitPrices | None:
+    prices = [None if part is None else _nano(_usd(part, tokens)) for part in parts]
+    given, made, read, written, kept, sound, speech = prices
     if given is None:
         return None
     # Embedding models have no price for output because they have none.
-    return UnitPrices(given, made or Fraction(0), read, written, source=source, above=above)
+    return UnitPrices(
+        given, made or Fraction(0), read, written, source=source, long_write=kept, sound=sound, speech=speech
+    )
 
 
-def _parts(price: ModelPrice) -> tuple[Decimal | TieredPrices | None, ...]:
-    return (price.input_mtok, price.output_mtok, price.cache_read_mtok, price.cache_write_mtok)
+def _fee(usd_per_thousand: Decimal | TieredPrices) -> Fraction:
+    return Fraction(str(_usd(usd_per_thousand, 0))) * NANO / 1_000
 
 
 def _steps(part: Decimal | TieredPrices | None) -> Iterable[int]:

@@ -151,17 +151,38 @@ def text_of(request: PromptRequest) -> Any:
     return request.messages[-1].content
 
 
-def usage_of(data: Any) -> Usage:
-    """prompt_tokens includes the cached ones, completion_tokens the reasoning ones. Details may be missing."""
+def usage_of(data: Any, tier: Any = None) -> Usage:
+    """prompt_tokens includes the cached ones, completion_tokens the reasoning ones. Details may be missing.
+
+    `tier`: the answer's service_tier, the one that was billed; `default` needs no word.
+    """
     if not isinstance(data, Mapping):
         return Usage()
-    cached = count_of(data.get("prompt_tokens_details"), "cached_tokens")
+    given, made = data.get("prompt_tokens_details"), data.get("completion_tokens_details")
+    cached = count_of(given, "cached_tokens")
     return Usage(
         input_tokens=count_of(data, "prompt_tokens"),
-        output_tokens=count_of(data, "completion_tokens"),
+        output_tokens=_output_tokens(data, count_of(made, "reasoning_tokens")),
         cached_tokens=count_of(data, "prompt_cache_hit_tokens") if cached is None else cached,  # DeepSeek's name
-        reasoning_tokens=count_of(data.get("completion_tokens_details"), "reasoning_tokens"),
+        reasoning_tokens=count_of(made, "reasoning_tokens"),
+        cache_write_tokens=count_of(given, "cache_write_tokens"),
+        sound_tokens=count_of(given, "audio_tokens"),
+        spoken_tokens=count_of(made, "audio_tokens"),
+        tier=None if tier == "default" else word(tier),
     )
+
+
+def _output_tokens(data: Mapping[str, Any], reasoning: int | None) -> int | None:
+    """All answer tokens. Gemini and xAI leave the reasoning out of completion_tokens, but not out of the total.
+
+    (mozilla-ai/any-llm, issue 1290; Gemini's usageMetadata counts thoughts as output.)
+    """
+    given, made, total = (count_of(data, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens"))
+    if given is None or total is None:
+        return made
+    rest = total - given
+    # More than reasoning can explain is a total that counts something else.
+    return rest if made is not None and made < rest <= made + (rest if reasoning is None else reasoning) else made
 
 
 def _completion(response: HttpResponse, data: Mapping[str, Any], limits: RateHeaders | None) -> Outcome:
@@ -178,7 +199,7 @@ def _completion(response: HttpResponse, data: Mapping[str, Any], limits: RateHea
     outcome = Outcome(
         OutcomeClass.OK,
         text=text,
-        usage=usage_of(data.get("usage")),
+        usage=usage_of(data.get("usage"), data.get("service_tier")),
         finish_reason=word(choice.get("finish_reason")),
         status=response.status,
         limits=limits,

@@ -65,7 +65,7 @@ def _limits(knobs: Knobs) -> tuple[tuple[str, str], ...]:
         ("concurrency", str(knobs.concurrency or "auto")),
         ("requests a minute", "" if knobs.rpm is None else f"{knobs.rpm:,}"),
         ("tokens a minute", "" if knobs.tpm is None else f"{knobs.tpm:,}"),
-        ("budget", "" if knobs.budget_nano is None else figures.dollars(knobs.budget_nano)),
+        ("budget", "" if knobs.budget_nano is None else figures.budget(knobs)),
         ("priority", str(knobs.priority) if knobs.priority else ""),
         ("tags", ", ".join(f"{name}={value}" for name, value in knobs.tags.items())),
     )

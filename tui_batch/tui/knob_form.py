@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from tui_batch.domain.job import NANO, Knobs
+from tui_batch.domain.job import NANO, Cap, Knobs
 from tui_batch.domain.request import Json
 
 NONE = "none"
@@ -71,6 +71,12 @@ def _budget(text: str) -> int | None:
     return int(amount)
 
 
+def _cap(text: str) -> str:
+    if text not in frozenset(Cap):
+        raise ValueError("binding or loose")
+    return text
+
+
 def _priority(text: str) -> int:
     if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) < 8):
         raise ValueError("a whole number; higher runs first")
@@ -119,6 +125,14 @@ FIELDS: tuple[KnobField, ...] = (
         lambda knobs: _dollars(knobs.budget_nano),
         _budget,
         _plain("budget", NONE),
+    ),
+    KnobField(
+        "cap",
+        "Cap",
+        "or loose: not held to the budget",
+        lambda knobs: knobs.cap,
+        _cap,
+        _plain("cap", Cap.BINDING),
     ),
     KnobField(
         "priority",

@@ -75,6 +75,7 @@ def _options(draft: JobDraft) -> list[str]:
         ("--rpm", draft.rpm),
         ("--tpm", draft.tpm),
         ("--budget", budget),
+        ("--cap", draft.cap),
         ("--max-attempts", draft.max_attempts),
         ("--priority", draft.priority),
         ("--name", draft.name if draft.name != default_name(draft.source.path) else None),
@@ -98,7 +99,19 @@ def _value(value: Json) -> str:
 _SAID = frozenset(
     {
         *("source", "name", "origin", "api", "endpoint", "base_url", "models", "mode", "operation", "system", "prompt"),
-        *("params", "schema", "concurrency", "rpm", "tpm", "budget_nano", "max_attempts", "cache", "priority", "tags"),
+        *(
+            "params",
+            "schema",
+            "concurrency",
+            "rpm",
+            "tpm",
+            "budget_nano",
+            "cap",
+            "max_attempts",
+            "cache",
+            "priority",
+            "tags",
+        ),
         *("output", "keep_raw", "stream"),
     }
 )

@@ -29,6 +29,7 @@ from tui_batch.money.tokens import OVERHEAD, estimate
 from tui_batch.providers.base import Transport
 from tui_batch.settings import Settings
 from tui_batch.store.store import Store
+from tui_batch.work.caps import check_cap
 from tui_batch.work.estimating import Drawn, Estimate, draw, draw_from, known_about, measured
 from tui_batch.work.preflight import check_reachable
 from tui_batch.work.reach import Listing, list_everything, listing
@@ -230,6 +231,7 @@ async def composed(workshop: Workshop, draft: JobDraft) -> Composed:
     draft = await asyncio.to_thread(with_row_model, draft)
     made = await compose(draft, workshop.known, workshop.transport)
     await asyncio.to_thread(compile_prompt, made.spec)
+    await asyncio.to_thread(check_cap, made.spec, made.knobs, workshop.known)
     absent = await check_reachable(made.spec.endpoints)
     return replace(made, notes=(*made.notes, *absent))
 

@@ -188,7 +188,11 @@ def money(subject: Subject, width: int) -> Content:
     if cap is not None:
         used = counters.cost_nano / cap if cap else 1.0
         filled = bar(used, 10, "$warning" if used >= 0.9 else "$primary", subject.glyphs)
-        pieces.append(Content.assemble(f"cap {figures.dollars(cap)} ", filled, f" {100 * used:.0f} %"))
+        pieces.append(
+            Content.assemble(
+                f"cap {figures.dollars(cap)} ", filled, f" {100 * used:.0f} %{figures.not_binding(job.knobs)}"
+            )
+        )
     if spec.cache is CacheMode.OFF:
         pieces.append(Content.styled("cache off", MUTED))
     elif counters.done:
