@@ -62,11 +62,11 @@ def test_a_job_at_rest_keeps_what_was_set(cli: Cli) -> None:
 
 
 def test_a_running_job_obeys_at_once(cli: Cli) -> None:
-    process = cli.start("run", cli.rows(2_000), "--simulate", "-c", "1")
+    process = cli.start("run", cli.rows(400), "--simulate", "-c", "1")
     cli.wait_for(lambda job: job["done"] >= 1)
-    result = cli("set", "1", "concurrency=200")
+    result = cli("set", "1", "concurrency=100")
     assert result.code == 0, result.err
     assert "Nobody" not in result.err
-    cli.wait_for(lambda job: job["done"] >= 200)  # one at a time would take minutes
+    cli.wait_for(lambda job: job["done"] >= 100)  # one at a time would take a minute
     assert cli("cancel", "1", "--yes").code == 0
     process.communicate(timeout=30)

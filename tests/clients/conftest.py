@@ -1,4 +1,4 @@
-"""A simulator on a port for the official clients, which are imported here: without them these tests cannot run."""
+"""A simulator on a port for the official clients. They take seconds to import, so only tests that run do it."""
 
 from __future__ import annotations
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from openai.types import CreateEmbeddingResponse
-from openai.types.chat import ChatCompletion
-
 from tui_batch.domain.endpoint import Operation
 from tui_batch.domain.item import ItemFlag, ItemState
 from tui_batch.domain.outcome import OutcomeClass
@@ -20,6 +17,8 @@ def row(text: str, finish_reason: str | None) -> ExportRow:
 
 
 def test_a_chat_is_a_completion() -> None:
+    from openai.types.chat import ChatCompletion
+
     for said, meant in (("stop", "stop"), ("end_turn", "stop"), ("max_tokens", "length")):
         line = batch_line(row("hello", said), Operation.CHAT)
         assert line is not None
@@ -31,6 +30,8 @@ def test_a_chat_is_a_completion() -> None:
 
 
 def test_an_embedding_is_a_list_of_vectors() -> None:
+    from openai.types import CreateEmbeddingResponse
+
     line = batch_line(row("[0.5, -1.0]", None), Operation.EMBED)
     assert line is not None
     made = CreateEmbeddingResponse.model_validate(line["response"]["body"], strict=True)

@@ -6,7 +6,6 @@ import json
 from contextlib import asynccontextmanager
 from typing import Any
 
-import ollama
 import pytest
 
 MODEL = "llama3.2:3b"
@@ -15,6 +14,8 @@ USER: Any = [{"role": "user", "content": "Tell me about the sea"}]
 
 @asynccontextmanager
 async def client_of(server: Any) -> Any:
+    import ollama
+
     client = ollama.AsyncClient(host=server.base_url)
     yield client
     await client._client.aclose()
@@ -67,6 +68,8 @@ async def test_loading_a_model_without_a_prompt(serving: Any) -> None:
     [("500", 500, "terminated"), ("503", 503, "unavailable"), ("429", 429, "too many requests")],
 )
 async def test_faults_are_response_errors(serving: Any, fault: str, status: int, words: str) -> None:
+    import ollama
+
     async with serving(f"{fault}=1") as server, client_of(server) as client:
         with pytest.raises(ollama.ResponseError, match=words) as caught:
             await client.chat(model=MODEL, messages=USER)

@@ -6,9 +6,7 @@ import json
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
-import openai
 import pytest
-from openai import AsyncOpenAI
 from pydantic import BaseModel
 
 USER: Any = [{"role": "user", "content": "Tell me about the sea"}]
@@ -16,6 +14,8 @@ USER: Any = [{"role": "user", "content": "Tell me about the sea"}]
 
 @asynccontextmanager
 async def client_of(server: Any, retries: int = 0) -> Any:
+    from openai import AsyncOpenAI
+
     async with AsyncOpenAI(base_url=server.openai_url, api_key="any", max_retries=retries) as client:
         yield client
 
@@ -88,18 +88,20 @@ async def test_models_are_listed_and_looked_up(serving: Any) -> None:
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        ("429", openai.RateLimitError),
-        ("quota", openai.RateLimitError),
-        ("auth", openai.AuthenticationError),
-        ("500", openai.InternalServerError),
-        ("503", openai.InternalServerError),
-        ("html", openai.InternalServerError),
-        ("reset", openai.APIConnectionError),
+        ("429", "RateLimitError"),
+        ("quota", "RateLimitError"),
+        ("auth", "AuthenticationError"),
+        ("500", "InternalServerError"),
+        ("503", "InternalServerError"),
+        ("html", "InternalServerError"),
+        ("reset", "APIConnectionError"),
     ],
 )
-async def test_faults_are_the_clients_own_exceptions(serving: Any, fault: str, error: type[Exception]) -> None:
+async def test_faults_are_the_clients_own_exceptions(serving: Any, fault: str, error: str) -> None:
+    import openai
+
     async with serving(f"{fault}=1") as server, client_of(server) as client:
-        with pytest.raises(error) as caught:
+        with pytest.raises(getattr(openai, error)) as caught:
             await client.chat.completions.create(model="gpt-4o-mini", messages=USER)
         if fault == "quota":
             assert caught.value.code == "insufficient_quota"
@@ -123,6 +125,8 @@ async def test_limit_headers_are_there(serving: Any) -> None:
 
 
 async def test_an_over_long_prompt_is_a_bad_request(serving: Any) -> None:
+    import openai
+
     async with serving(context_window=10) as server, client_of(server) as client:
         with pytest.raises(openai.BadRequestError) as caught:
             await client.chat.completions.create(
