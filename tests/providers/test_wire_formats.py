@@ -179,6 +179,36 @@ def test_openai_answer_with_usage_limits_and_request_id() -> None:
     assert (outcome.limits.tokens.remaining, outcome.limits.tokens.reset_s) == (0, 360.5)
 
 
+@pytest.mark.parametrize(
+    ("usage", "made"),
+    [
+        # Gemini and xAI leave the reasoning out of completion_tokens; both count it in the total, and bill it.
+        ({"prompt_tokens": 20, "completion_tokens": 198, "total_tokens": 623}, 603),
+        ({"completion_tokens_details": {"reasoning_tokens": 60}, "completion_tokens": 0, "total_tokens": 160}, 60),
+        ({"completion_tokens_details": {"reasoning_tokens": 7}, "total_tokens": 120}, 20),
+        # A total that counts something else explains nothing.
+        ({"completion_tokens_details": {"reasoning_tokens": 7}, "total_tokens": 500}, 20),
+        ({"total_tokens": None}, 20),
+    ],
+)
+def test_reasoning_that_only_the_total_counts_is_part_of_the_answer(usage: dict[str, Any], made: int) -> None:
+    told = completion({"content": "x"})
+    if "prompt_tokens" in usage:
+        told["usage"] = {}
+    told["usage"] |= usage
+
+    assert answered(Api.OPENAI, told).usage.output_tokens == made
+
+
+def test_the_tier_and_the_sound_that_were_billed_are_read() -> None:
+    told = completion({"content": "x"}, service_tier="priority")
+    told["usage"]["prompt_tokens_details"]["audio_tokens"] = 11
+    usage = answered(Api.OPENAI, told).usage
+
+    assert (usage.tier, usage.sound_tokens) == ("priority", 11)
+    assert answered(Api.OPENAI, completion({"content": "x"}, service_tier="default")).usage.tier is None
+
+
 @pytest.mark.parametrize("nonsense", ["-1", "0", "", "many", "nan", "1e400"])
 def test_limits_that_make_no_sense_are_unknown(nonsense: str) -> None:
     outcome = answered(

@@ -30,9 +30,11 @@ def ceiling(use: Exposure, prices: UnitPrices, window: int | None, seconds: floa
     `window`: tokens of the model's context, where that is known: neither a prompt nor an answer is longer.
     `seconds`: the longest that the request may take, for servers that are paid by the hour.
     """
-    time = prices.per_second * Fraction(seconds)
+    besides = prices.per_request
+    if prices.per_second:
+        besides += prices.per_second * Fraction(seconds)
     if not prices.costs_tokens:
-        return Ceiling(math.ceil(time))
+        return Ceiling(math.ceil(besides))
     factor = prices.factor(use.tier)
     if why := use.unbounded or _missing(use, prices, window, factor):
         return Ceiling(None, why)
@@ -41,7 +43,12 @@ def ceiling(use: Exposure, prices: UnitPrices, window: int | None, seconds: floa
     tokens_out = one * use.answers + use.more_out
     levels = [prices, *(tier.prices for tier in prices.above if tokens_in > tier.tokens)]
     total = tokens_in * _dearest_in(use, levels) + tokens_out * _dearest_out(use, levels)
-    return Ceiling(math.ceil(time + prices.per_request + total * (factor or 1) * REGION))
+    if factor is not None and factor != 1:
+        total *= factor
+    # Whole numbers are some times as quick as fractions, and this is asked for every request.
+    return Ceiling(
+        -(-total.numerator * REGION.numerator // (total.denominator * REGION.denominator)) + math.ceil(besides)
+    )
 
 
 def floor_of(use: Exposure, prices: UnitPrices, window: int | None, seconds: float = 0.0) -> int:
@@ -85,4 +92,4 @@ def _dearest_in(use: Exposure, levels: Iterable[UnitPrices]) -> Fraction:
 
 
 def _dearest_out(use: Exposure, levels: Iterable[UnitPrices]) -> Fraction:
-    return max(max(level.output, (level.speech or level.output) if use.speaks else level.output) for level in levels)
+    return max(max(level.output, level.speech or 0) if use.speaks else level.output for level in levels)

@@ -6,14 +6,15 @@ the context window is one. A parameter that is not known here may cost anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from tui_batch.domain.endpoint import Api, Operation
-from tui_batch.money.parameters import FEE_MODELS, PLAIN, SURE_TOOLS, USUAL_TIERS
+from tui_batch.money.parameters import FEE_MODELS, PLAIN, SURE_TOOLS, UNKNOWN, USUAL_TIERS
 from tui_batch.money.pictures import picture_tokens
 
 FRAMING = 128
@@ -56,9 +57,7 @@ def exposure_of(body: bytes, api: Api, operation: Operation, model: str) -> Expo
     """What a body in this wire format can use at most."""
     asked = orjson.loads(body)
     found = _of_ollama(asked, len(body)) if api is Api.OLLAMA else _of_chat(asked, len(body), api, model)
-    if operation is Operation.EMBED:
-        found = replace(found, tokens_out=0)
-    return found
+    return replace(found, tokens_out=0) if operation is Operation.EMBED else found
 
 
 def _of_ollama(asked: Mapping[str, Any], size: int) -> Exposure:
@@ -70,72 +69,100 @@ def _of_ollama(asked: Mapping[str, Any], size: int) -> Exposure:
 
 
 def _of_chat(asked: Mapping[str, Any], size: int, api: Api, model: str) -> Exposure:
-    found = _with_parts(Exposure(size + FRAMING), asked, api, model)
-    limits = [_count(asked.get(name)) for name in ("max_tokens", "max_completion_tokens")]
-    counts = [_count(asked.get(name)) or 1 for name in ("n", "best_of")]
-    described = any(name in asked for name in ("tools", "functions", "response_format", "output_config"))
-    tier = asked.get("service_tier")
-    modalities = asked.get("modalities") or ()
-    prediction = asked.get("prediction")
-    trouble, untold = _trouble(asked, api, model)
-    return replace(
-        found,
-        tokens_in=found.tokens_in + FORMAT_TOKENS * (described + len(_tools(asked))),
-        tokens_out=max(filter(None, limits), default=None),
-        answers=max(counts),
+    tools = list(_dicts(asked.get("tools")))
+    described = bool(tools) or not asked.keys().isdisjoint(_DESCRIPTIONS)
+    limits = [limit for name in ("max_tokens", "max_completion_tokens") if (limit := _count(asked.get(name)))]
+    prediction, tier = asked.get("prediction"), asked.get("service_tier")
+    read = _besides_text(asked, tools, api, model)
+    trouble, untold = _trouble(asked, tools, api, model)
+    return Exposure(
+        tokens_in=size + FRAMING + FORMAT_TOKENS * (described + len(tools)) + read.tokens,
+        tokens_out=max(limits, default=None),
+        answers=max(_count(asked.get("n")) or 1, _count(asked.get("best_of")) or 1),
         more_out=0 if prediction is None else len(orjson.dumps(prediction)),
-        speaks="audio" in modalities,
+        files=read.files,
+        hears=read.hears,
+        speaks="audio" in (asked.get("modalities") or ()),
+        long_write=read.long_write,
         tier=tier if isinstance(tier, str) and tier not in USUAL_TIERS[api] else "",
         unbounded=trouble,
         untold=untold,
     )
 
 
-def _trouble(asked: Mapping[str, Any], api: Api, model: str) -> tuple[str, bool]:
+_DESCRIPTIONS = frozenset({"functions", "response_format", "output_config"})
+"""Parameters that a provider puts into words for the model, as it does tools."""
+
+
+def _trouble(asked: Mapping[str, Any], tools: Sequence[Mapping[str, Any]], api: Api, model: str) -> tuple[str, bool]:
     """Why nothing bounds a request, and whether the answer's usage does not tell either."""
-    if FEE_MODELS.search(model):
+    if _has_fees(model):
         return f"{model} has fees for searches, research or pictures that no price list of ours has", True
-    for tool in _tools(asked):
+    for tool in tools:
         kind = str(tool.get("type") or "function")
         if not kind.startswith(SURE_TOOLS):
             return f"tools: {kind} is run by the provider, as often as the model likes, for a fee", api is Api.OPENAI
-    for name, fee in PLAIN[api].items():
-        if fee and asked.get(name) is not None:
-            return f"{name}: {fee}", True
-    if other := set(asked.get("modalities") or ()) - {"text", "audio"}:
+    fees = PLAIN[api]
+    for name, value in asked.items():
+        if value is not None and (fee := fees.get(name, UNKNOWN)):
+            return f"{name}: {fee}", fee is not UNKNOWN
+    if "modalities" in asked and (other := set(asked["modalities"] or ()) - {"text", "audio"}):
         return f"modalities: {', '.join(sorted(map(str, other)))} has a price of its own that is not known", True
-    unknown = sorted(name for name, value in asked.items() if name not in PLAIN[api] and value is not None)
-    return (f"{unknown[0]}: it is not known what this parameter may cost" if unknown else ""), False
+    return "", False
 
 
-def _with_parts(found: Exposure, asked: Mapping[str, Any], api: Api, model: str) -> Exposure:
-    """Looks at what is no text in messages and system texts."""
-    texts = [asked.get("system"), *(turn.get("content") for turn in _dicts(asked.get("messages")))]
-    tokens, files = found.tokens_in, "inputs that are no text" if any(_dicts(asked.get("input"))) else ""
-    hears, long_write = any("audio" in turn for turn in _dicts(asked.get("messages"))), False
-    files = files or ("earlier sound" if hears else "")
-    for part in (part for text in texts if isinstance(text, list) for part in _parts(text)):
+@lru_cache
+def _has_fees(model: str) -> bool:
+    return FEE_MODELS.search(model) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What is read besides text."""
+
+    tokens: int = 0
+    """Of pictures; less than 0 where their bytes stand in the body."""
+    files: str = ""
+    hears: bool = False
+    long_write: bool = False
+
+
+_NOTHING = _Read()
+
+
+def _besides_text(asked: Mapping[str, Any], tools: Sequence[Mapping[str, Any]], api: Api, model: str) -> _Read:
+    """Looks at what is no text in messages, system texts and inputs, and at what is to be kept."""
+    turns = list(_dicts(asked.get("messages")))
+    texts = [content for content in (asked.get("system"), *(turn.get("content") for turn in turns)) if content]
+    said = any("audio" in turn for turn in turns)
+    if not said and not tools and all(isinstance(text, str) for text in texts) and _is_text(asked):
+        return _NOTHING
+    tokens, hears, long_write = 0, said, any(map(_for_an_hour, (asked, *tools)))
+    files = "earlier sound" if said else "inputs that are no text" if any(_dicts(asked.get("input"))) else ""
+    for part in (part for text in texts for part in _parts(text)):
         kind = part.get("type")
-        cached = part.get("cache_control")
-        long_write = long_write or (isinstance(cached, Mapping) and cached.get("ttl") == "1h")
-        if kind in ("text", "refusal", "thinking", "redacted_thinking", "tool_use", "tool_result", "search_result"):
-            continue
+        long_write = long_write or _for_an_hour(part)
         if kind in ("image_url", "image"):
             most = picture_tokens(api, model, _detail(part))
             tokens += (most or 0) - _payload(part)
             files = files or ("" if most is not None else "pictures")
-        else:
+        elif kind not in _TEXTS:
             files = files or f"parts of the type {kind}"
             hears = hears or kind not in ("document", "file")
-    top = asked.get("cache_control")
-    long_write = long_write or (isinstance(top, Mapping) and top.get("ttl") == "1h") or _writes_tools(asked)
-    return replace(found, tokens_in=tokens, files=files, hears=hears, long_write=long_write)
+    return _Read(tokens, files, hears, long_write)
 
 
-def _writes_tools(asked: Mapping[str, Any]) -> bool:
-    """Whether tools are to be kept for an hour."""
-    kept = (tool.get("cache_control") for tool in _tools(asked))
-    return any(isinstance(one, Mapping) and one.get("ttl") == "1h" for one in kept)
+_TEXTS = frozenset({"text", "refusal", "thinking", "redacted_thinking", "tool_use", "tool_result", "search_result"})
+
+
+def _is_text(asked: Mapping[str, Any]) -> bool:
+    return "cache_control" not in asked and not any(_dicts(asked.get("input")))
+
+
+def _for_an_hour(part: Mapping[str, Any]) -> bool:
+    """Whether the provider is asked to keep this for an hour."""
+    kept = part.get("cache_control")
+    return isinstance(kept, Mapping) and kept.get("ttl") == "1h"
 
 
 def _parts(content: Any) -> Iterator[Mapping[str, Any]]:
@@ -156,10 +183,6 @@ def _payload(part: Mapping[str, Any]) -> int:
     if isinstance(given, Mapping):
         given = given.get("url") or given.get("data")
     return len(given) if isinstance(given, str) and given.isascii() and not given.startswith("http") else 0
-
-
-def _tools(asked: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return list(_dicts(asked.get("tools")))
 
 
 def _dicts(values: Any) -> Iterator[Mapping[str, Any]]:

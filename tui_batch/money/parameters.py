@@ -49,6 +49,7 @@ PLAIN: dict[Api, dict[str, str]] = {
     },
 }
 """Known parameters of a wire format, each with why nothing bounds what it costs; empty: it costs nothing of its own."""
+UNKNOWN = "it is not known what this parameter may cost"
 SURE_TOOLS = ("function", "custom", "bash_", "text_editor_", "computer_", "memory_")
 """How the kinds of tools begin that the provider does not run itself: the answer ends where one is called."""
 USUAL_TIERS: dict[Api, frozenset[str]] = {
