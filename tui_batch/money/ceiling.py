@@ -92,4 +92,4 @@ def _dearest_in(use: Exposure, levels: Iterable[UnitPrices]) -> Fraction:
 
 
 def _dearest_out(use: Exposure, levels: Iterable[UnitPrices]) -> Fraction:
-    return max(max(level.output, level.speech or 0) if use.speaks else level.output for level in levels)
+    return max(max(level.output, level.speech or level.output) if use.speaks else level.output for level in levels)
