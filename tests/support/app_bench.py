@@ -72,7 +72,7 @@ async def until(pilot: Pilot[Wish], condition: Callable[[], bool], what: str = "
 
 
 @asynccontextmanager
-async def open_app(desk: Desk, size: tuple[int, int] = (120, 40)) -> AsyncIterator[tuple[BatchApp, Pilot[Wish]]]:
+async def open_app(desk: Desk, size: tuple[int, int] = (80, 24)) -> AsyncIterator[tuple[BatchApp, Pilot[Wish]]]:
     """The app as a person has it open."""
     app = BatchApp(desk)
     async with app.run_test(size=size, notifications=True) as pilot:

@@ -1,12 +1,28 @@
-"""What holds for all tests of the app: no animation, nothing of the person's own is read or written."""
+"""What holds for all tests of the app: no animation, short waits, nothing of the person's own is read or written."""
 
+import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
+LOOK_S, BUSY_S, MOST_S = 0.004, 0.001, 0.1
+
+
+async def rest(min_sleep: float = 0.0, max_sleep: float = MOST_S) -> None:
+    """Until the process rests, in place of Textual's wait of 20 ms twice a key, which with a job running is seconds."""
+    end = time.monotonic() + min(max_sleep, MOST_S)
+    while True:
+        before = time.process_time()
+        await asyncio.sleep(LOOK_S)
+        if time.process_time() - before < BUSY_S or time.monotonic() > end:
+            return
+
 
 @pytest.fixture(autouse=True)
 def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("textual.pilot.wait_for_idle", rest)
+    monkeypatch.setattr("textual.app.wait_for_idle", rest)
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     monkeypatch.setenv("LLMBATCH_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("LLMBATCH_SETTINGS", str(tmp_path / "settings.yaml"))

@@ -145,6 +145,7 @@ async def test_a_job_of_another_process_is_cancelled(tmp_path: Path) -> None:
                 await pilot.press("y")
                 await steering.effect("cancel", lambda job: job.state is JobState.CANCELLED, begun)
                 await until(pilot, lambda: app.view.jobs[0].state is JobState.CANCELLED, "seen")
+                await until(pilot, lambda: not app.view.jobs[0].counters.pending, "all items ended")
         job = await steering.job()
         assert job.counters.pending == 0
         assert job.counters.done + job.counters.cancelled == ITEMS

@@ -112,7 +112,9 @@ def test_the_list_is_as_tall_as_its_rows_up_to_its_part(rows: int, room: int, pa
 
 def test_a_place_with_keys_of_its_own_hints_at_them_before_what_is_about_jobs() -> None:
     new_job, retry, quit_ = (by_id(name) for name in ("app.new_job", "items.retry", "app.quit"))
-    assert new_job and retry and quit_
+    assert new_job
+    assert retry
+    assert quit_
     assert rank_among(new_job, {"jobs", "app"}) == new_job.rank
     assert rank_among(new_job, {"items", "app"}) > rank_among(retry, {"items", "app"})
     assert rank_among(quit_, {"items", "app"}) == quit_.rank

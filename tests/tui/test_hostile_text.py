@@ -122,7 +122,7 @@ def hostile_view(stored: JobView, text: str) -> View:
 async def test_every_place_and_dialog_shows_any_text_safely(tmp_path: Path, text: str) -> None:
     async with open_still_desk(tmp_path) as desk:
         stored = await hostile_job(desk, text)
-        async with open_still(desk, hostile_view(stored, text), (120, 40)) as (app, pilot):
+        async with open_still(desk, hostile_view(stored, text), (80, 24)) as (app, pilot):
             walk = Walk(app, pilot)
             app.query_one(GpuPlace).gpus = GpuWatch(
                 (FakeSampler(Reading((replace(CARD, name=text),))), FakeSampler(Reading(trouble=text), where=text)),
@@ -175,12 +175,12 @@ async def dialogs(walk: Walk) -> None:
     await walk.press("1")
 
 
-@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-async def test_the_new_job_screen_shows_any_text_safely(tmp_path: Path, text: str) -> None:
+async def test_the_new_job_screen_shows_any_text_safely(tmp_path: Path) -> None:
+    text = "".join(TEXTS.values())
     path = await asyncio.to_thread(hostile_file, tmp_path, text)
     async with (
         open_still_desk(tmp_path) as desk,
-        open_still(replace(desk, is_demo=True), View(NOW), (120, 40)) as (app, pilot),
+        open_still(replace(desk, is_demo=True), View(NOW), (80, 24)) as (app, pilot),
     ):
         walk = Walk(app, pilot)
         await walk.press("n")
@@ -189,11 +189,11 @@ async def test_the_new_job_screen_shows_any_text_safely(tmp_path: Path, text: st
         assert isinstance(screen, NewJobScreen)
         screen.query_one("#field-path", Field).text = str(path)
         await walk.until(lambda: screen.facts.drawn is not None, "the file is read")
-        for name in FIELDS if len(text) < 10_000 else ("name",):
-            screen.query_one(f"#field-{name}", Field).text = text
-            await walk.press("f8")
-        await walk.press("f9", "f10", "f5", "f6", "f7", "f7")
-        for key in ("f4", "f2", "f3", "f1") if len(text) < 10_000 else ("f2",):
+        for name in FIELDS:
+            screen.query_one(f"#field-{name}", Field).text = TEXTS["all kinds"]
+        screen.query_one("#field-system", Field).text = text
+        await walk.press("f8", "f9", "f8", "f8", "f8", "f5", "f6")
+        for key in ("f4", "f2", "f3", "f1"):
             await walk.press(key, "escape")
 
 

@@ -62,6 +62,7 @@ async def test_fields_are_columns_to_choose_to_filter_by_and_to_keep(tmp_path: P
             assert place.export_scopes()[0].options == ("--filter", "field.tone:kind")
             await yard.press("escape", "slash", *"field.n>", "1", "enter")
             await yard.until(lambda: place.items is not None and len(place.items) == 2)
+            await app.manners.close()
         async with open_app(desk, (110, 24)) as (app, pilot):  # remembered
             yard = Yard(app, desk, pilot)
             await yard.press("2")

@@ -111,8 +111,7 @@ async def test_hostile_text_is_shown_and_never_acts_and_columns_stay_aligned(tmp
         assert HOSTILE not in yard.text()
         for width in (60, 80, 200):
             await yard.pilot.resize_terminal(width, 24)
-            await yard.pilot.pause()
-            assert all(cell_len(line) == width for line in yard.text().split("\n"))
+            await yard.until(lambda w=width: all(cell_len(line) == w for line in yard.text().split("\n")), "redrawn")
 
 
 async def test_an_item_is_read_part_by_part(tmp_path: Path) -> None:
