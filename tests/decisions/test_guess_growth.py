@@ -9,9 +9,9 @@ from tui_batch.engine.ratelimit import Admitted, RateLimiter
 
 
 @pytest.mark.parametrize(
-    ("guess", "seconds"), [(60, 200.0), (120, 100.0), (600, FIRST_GROW_S), (10_000, FIRST_GROW_S), (1, LONGEST_GROW_S)]
+    ("guess", "seconds"), [(60, 300.0), (120, 150.0), (600, FIRST_GROW_S), (10_000, FIRST_GROW_S), (1, LONGEST_GROW_S)]
 )
-def test_the_first_try_comes_after_200_requests_within_bounds(guess: int, seconds: float) -> None:
+def test_the_first_try_comes_after_300_requests_within_bounds(guess: int, seconds: float) -> None:
     assert first_grow_s(guess) == seconds
 
 

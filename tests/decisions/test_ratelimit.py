@@ -111,17 +111,31 @@ def test_refusals_without_a_time_are_asked_again_ever_more_rarely() -> None:
     assert sent[-1] - sent[-2] >= 15.0
 
 
-def test_refusals_while_there_is_room_lead_to_an_even_pace() -> None:
+def test_refusals_at_the_same_count_while_there_is_room_lead_to_an_even_pace() -> None:
+    limiter = RateLimiter(rpm=60)
+    for start in (0.0, 1.7):
+        for number in range(3):
+            limiter.settle(admit(limiter, start + 0.1 * number), 10)
+        limiter.refused(start + 0.6, 1.0, admit(limiter, start + 0.5))
+    limiter.settle(admit(limiter, 3.4), 10)
+
+    wait = waits(limiter, 3.5)
+
+    assert wait.what is What.PACE
+    assert limiter.snapshot(3.5).pace_per_s == pytest.approx(1.0)
+
+
+def test_the_first_refusal_that_soon_passes_sets_no_pace_for_it_may_be_chance() -> None:
     limiter = RateLimiter(rpm=60)
     for number in range(3):
         limiter.settle(admit(limiter, 0.1 * number), 10)
     limiter.refused(0.6, 1.0, admit(limiter, 0.5))
     limiter.settle(admit(limiter, 1.7), 10)
 
-    wait = waits(limiter, 1.8)
+    admit(limiter, 1.8)
 
-    assert wait.what is What.PACE
-    assert limiter.snapshot(1.8).pace_per_s == pytest.approx(1.0)
+    assert limiter.snapshot(1.8).pace_per_s is None
+    assert limiter.doubts == 1
 
 
 def test_a_refusal_at_the_full_window_is_taken_for_jitter_and_widens_the_margin() -> None:

@@ -95,6 +95,21 @@ class ChanceTest:
             self.believed = False
             self._start_counting()
 
+    @property
+    def are_few(self) -> bool:
+        """Whether so small a share is refused that it may be chance; few requests prove nothing."""
+        return self._refused <= max(FEW, MOST_SHARE * (self._accepted + self._refused))
+
+    def believe(self, now: float) -> bool:
+        """No limit explains the refusals: takes them for chance, if they are few. Whether it does."""
+        if not self.are_few:
+            return False
+        self.on_trial = False
+        self.believed = True
+        self._share = max(LEAST_SHARE, self._refused / (self._accepted + self._refused))
+        self._begin_block(now)
+        return True
+
     def is_worth_a_trial(self, now: float) -> bool:
         """Whether a trial may begin: few are refused, but not too few, and the last trial is some time ago."""
         if now < self._next_at or self.on_trial:

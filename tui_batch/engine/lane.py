@@ -10,7 +10,7 @@ from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.engine.breaker import Blocked, Breaker
 from tui_batch.engine.concurrency import AutoLimit
 from tui_batch.engine.histogram import Histogram, WindowedRate
-from tui_batch.engine.opening import Opening
+from tui_batch.engine.opening import QUIET_S, Opening
 from tui_batch.engine.ratelimit import Admitted, RateLimiter, Ticket
 from tui_batch.engine.router import LaneLoad
 from tui_batch.engine.snapshot import Hold, LaneLimits, LaneSnapshot, Latency
@@ -197,7 +197,7 @@ class Lane:
         self.busy_seconds(now)
         self.in_flight -= 1
         self._record.add(now, outcome)
-        cls, by_chance = outcome.cls, self.limiter.refuses_by_chance
+        cls, by_chance, doubts = outcome.cls, self.limiter.refuses_by_chance, self.limiter.doubts
         if outcome.limits is not None:
             self.limiter.learn(outcome.limits, now, ticket)
         if cls is OutcomeClass.RATE_LIMITED:
@@ -205,6 +205,8 @@ class Lane:
             self._opening.refused()
         else:
             self.limiter.settle(ticket, counted_tokens(outcome), now)
+        if self.limiter.doubts != doubts:
+            self._opening = Opening(QUIET_S)
         if cls is OutcomeClass.OVERLOADED and outcome.retry_after_s is not None:
             self.limiter.stop_until(now + outcome.retry_after_s)
         self.breaker.record(cls, now, ticket.at)

@@ -30,7 +30,9 @@ OPEN = 512
 class Opening:
     """The first seconds with one deployment. Times in seconds on the caller's clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_quiet_s: float = FIRST_QUIET_S) -> None:
+        """`first_quiet_s`: as FIRST_QUIET_S; less where connections stand."""
+        self._first_quiet_s = first_quiet_s
         self._is_known = False
         self._width = float(FIRST)
         self._since = math.inf
@@ -55,7 +57,7 @@ class Opening:
     def launched(self, now: float) -> None:
         """A request goes out."""
         if self._since == math.inf:
-            self._since = now + (KNOWN_FIRST_QUIET_S if self._is_known else FIRST_QUIET_S)
+            self._since = now + (KNOWN_FIRST_QUIET_S if self._is_known else self._first_quiet_s)
 
     def answered(self, now: float) -> None:
         """The server took a request: one more may go beside the one that takes its place."""

@@ -11,16 +11,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tui_batch.engine.chance import SLOWER, ChanceTest, Verdict
+from tui_batch.engine.evidence import Evidence
 
 SHORT_EPISODE_S = 3.0
 """Episodes shorter than this speak of intervals of about a second."""
 SHORT_PERIOD_S = 40.0
 """A server that takes requests again sooner than this after the oldest one it counts, does not count by the minute."""
 MINUTE_S = 60.0
-FIRST_BACKOFF_S = 0.5
+MARGIN_S = 0.25
+"""The server took the oldest request a little later than it was sent."""
+FIRST_BACKOFF_S = 1.1
+"""Without a Retry-After: a little more than a second, for many servers count by it."""
 LONGEST_BACKOFF_S = 16.0
-PATIENT_AFTER_S = 7.0
-"""Refused for so long without being told when to come again: it counts by the minute, so the minute is waited for."""
+TOO_FEW = 20
+"""Fewer requests a minute than this are hardly a limit: such a server is asked again and again, ever more rarely."""
+PROBES = 3
+"""Times that it is asked before it is taken to count by the minute, so that the minute is waited for."""
+REQUESTS_A_PROBE = 80
+"""Of more requests a minute, one probe for so many: each may be refused, and few may be."""
 FIRST_PACE = 0.95
 """Share of the observed rate to begin with when no limit is known."""
 SMALL_CUT = 0.97
@@ -34,6 +42,13 @@ SMALL_RAISE = 1.002
 LARGE_RAISE = 1.05
 NEAR = 0.96
 """Below this share of the pace that was last refused, raises are large."""
+UNEXPLAINED = 2
+"""So many refusals that no limit explains are taken for chance."""
+MOST_DOUBTS = 6
+"""After so many episodes that tell nothing a pace is set."""
+LONGEST_ASKED_S = 15.0
+"""A Retry-After up to here says little about how long the server would really have refused."""
+MINUTE_FITS_S = 2.0
 LONG_QUIET_S = 120.0
 """After this long without a refusal raises are large again."""
 FIRST_RELAX_S = 30.0
@@ -41,7 +56,7 @@ LONGEST_RELAX_S = 3_600.0
 WHOLE_BURST_S = 60.0
 """A burst allowance this long is the same as not pacing."""
 FIRST_GROW_S = 30.0
-GROW_EVERY = 200
+GROW_EVERY = 300
 """Requests at least between two tries of more than the guess: each may be refused, and few may be."""
 LONGEST_GROW_S = 300.0
 QUICK_GROW_S = 1.0
@@ -64,6 +79,10 @@ class _Episode:
     """Requests the server took in the minute before; the most seen."""
     explained: bool
     """Whether the known limits explain the latest of these refusals."""
+    told_s: float = 0.0
+    """Seconds that the server asked to wait, one after another; 0: it did not."""
+    probes: int = 0
+    """Requests that were sent to see whether it is over, and refused."""
     learned: bool = False
     """Whether the guess was lowered for it."""
 
@@ -76,6 +95,12 @@ class Pacer:
         """Sustained requests per second by the known limit; None: none known."""
         self.guess: int | None = None
         """Requests a minute that refusals taught; None: nothing taught."""
+        self.evidence = Evidence()
+        self.doubts = 0
+        """Episodes after which nothing was concluded: whether they are about the rate is not clear yet."""
+        self._doubts_left = MOST_DOUBTS
+        self._misled = False
+        """Whether what seemed chance was not: some refusals are, but there is a limit, too. Only trials tell then."""
         self._chance = ChanceTest()
         self._tried = 0.0
         """The pace that a trial is about to clear or to confirm."""
@@ -125,6 +150,7 @@ class Pacer:
     def took(self, now: float) -> None:
         """A request goes out."""
         self._chance.sent()
+        self.evidence.sent(now)
         if self._episode is not None:
             # Not waiting for its outcome, but one at a time: a probe may take long to come back.
             self._episode.probe_at = now + self._episode.backoff_s
@@ -145,9 +171,13 @@ class Pacer:
 
         `oldest`: when it took the first of them; `explained`: whether they come close to a known limit.
         """
+        believed = self._chance.believed
         self._chance.refused(now)
         if self._chance.believed:
             return
+        if believed:
+            self._misled = True
+            self._doubts_left = 0
         episode = self._episode
         if episode is None:
             if sent_at <= self._concluded_at:
@@ -157,6 +187,7 @@ class Pacer:
             self._episode = _Episode(
                 now, now + wait, FIRST_BACKOFF_S, now if oldest is None else oldest, measured, explained
             )
+            self._episode.told_s = retry_after_s or 0.0
             if self.guess is not None and measured >= NEAR_GUESS * self.guess:
                 self._learn_guess(now, self.guess, self._episode)
             return
@@ -164,11 +195,14 @@ class Pacer:
         if oldest is not None:
             episode.oldest = min(episode.oldest, oldest)
         episode.explained = explained
+        told_s = retry_after_s or 0.0
+        episode.told_s = episode.told_s + told_s if sent_at > episode.since else max(episode.told_s, told_s)
         if sent_at > episode.since:
-            episode.backoff_s = min(LONGEST_BACKOFF_S, episode.backoff_s * 2)
+            episode.backoff_s = min(LONGEST_BACKOFF_S, episode.backoff_s * 3)
             at = now + (retry_after_s or episode.backoff_s)
-            if retry_after_s is None and now - episode.since >= PATIENT_AFTER_S:
-                at = max(at, episode.oldest + MINUTE_S)
+            episode.probes += 1
+            if retry_after_s is None and episode.probes >= most_probes(episode.measured):
+                at = max(at, episode.oldest + MINUTE_S + MARGIN_S)
             episode.probe_at = max(episode.probe_at, at)
 
     def accepted(self, now: float, sent_at: float) -> None:
@@ -212,7 +246,12 @@ class Pacer:
 
     def _conclude(self, now: float, episode: _Episode, taken_at: float) -> None:
         """The episode is over: a request sent at `taken_at` was taken again."""
-        short = taken_at - episode.since < SHORT_EPISODE_S
+        short = taken_at - episode.since - asked_wait(episode.told_s, episode.oldest - episode.since) < SHORT_EPISODE_S
+        if not self._misled and self.evidence.unexplained() >= UNEXPLAINED and self._chance.believe(now):
+            self._rate = self.guess = None
+            return
+        if short and not episode.explained and self._leaves_open():
+            return
         if self._chance.on_trial:
             self._judge(now, short)
         elif self._rate is not None and short and self._chance.is_worth_a_trial(now):
@@ -237,6 +276,18 @@ class Pacer:
                 self._step = 1
                 self._grow_s = first_grow_s(self.guess)
                 self._grow_at = now + self._grow_s
+
+    def _leaves_open(self) -> bool:
+        """Whether nothing is concluded yet: a few refusals more are worth knowing whether they are about the rate."""
+        if self.guess is not None or not self._doubts_left or not self._chance.are_few:
+            return False
+        is_first = self._rate is None and self._doubts_left == MOST_DOUBTS
+        if self.evidence.agrees and not is_first:
+            return False
+        self._rate = None
+        self._doubts_left -= 1
+        self.doubts += 1
+        return True
 
     def _try_slower(self, now: float, rate: float) -> None:
         """Finds out whether refusals depend on the pace at all."""
@@ -301,6 +352,22 @@ class Pacer:
         if self._burst_s >= WHOLE_BURST_S:
             self._rate = None
             self._burst_s = 0.0
+
+
+def most_probes(measured: int) -> int:
+    """How often a server that took so many requests in a minute is asked before the minute is waited for."""
+    return PROBES if measured < TOO_FEW else min(PROBES, 1 + measured // REQUESTS_A_PROBE)
+
+
+def asked_wait(told_s: float, oldest_s: float) -> float:
+    """Seconds of an episode that say nothing about the server's span, as they were only waited because it asked.
+
+    `oldest_s`: when it took the oldest request of the minute, relative to the refusal (so 0 or less). A time that is
+    just when the minute's window has room again does say something.
+    """
+    if told_s > LONGEST_ASKED_S or abs(told_s - (oldest_s + MINUTE_S)) <= MINUTE_FITS_S:
+        return 0.0
+    return told_s
 
 
 def first_grow_s(guess: int) -> float:

@@ -53,6 +53,9 @@ class Ticket:
     requests_left: int | None
     """Room in the request window right after this one, as far as known here."""
     tokens_left: int | None
+    sent_before: int
+    """Requests of the minute before it, and itself; `tokens_before` likewise."""
+    tokens_before: int
     ended: bool = False
 
 
@@ -146,6 +149,8 @@ class RateLimiter:
             day=self._day.take(now, 1),
             requests_left=self._minute.room,
             tokens_left=self._tokens.room,
+            sent_before=self._minute.count,
+            tokens_before=self._tokens.count,
         )
         return Admitted(ticket)
 
@@ -184,6 +189,7 @@ class RateLimiter:
                 self._tokens.settle(ticket.token, usage_tokens)
             self._accepted.take(ticket.at, 1)
             guess = self._pacer.guess
+            self._pacer.evidence.accepted(ticket.at, ticket.sent_before, ticket.tokens_before, ticket.tokens)
             self._pacer.accepted(self._now, ticket.at)
             if self._pacer.guess != guess:
                 self._apply()
@@ -203,6 +209,8 @@ class RateLimiter:
         sent_at = now if ticket is None else ticket.at
         if ticket is not None and self._end(ticket):
             self._give_back(ticket)
+        if ticket is not None:
+            self._pacer.evidence.refused(ticket.at, ticket.sent_before, ticket.tokens_before, ticket.tokens)
         explained = self._is_nearly_full(now)
         self._pacer.refused(
             now,
@@ -248,6 +256,11 @@ class RateLimiter:
     def refuses_by_chance(self) -> bool:
         """Whether this server's refusals were found to have nothing to do with how much it is sent."""
         return self._pacer.refuses_by_chance
+
+    @property
+    def doubts(self) -> int:
+        """How often, so far, a refusal was left without a consequence: what follows should begin with few requests."""
+        return self._pacer.doubts
 
     def snapshot(self, now: float) -> LimitsSnapshot:
         """Limits, use and what blocks, at `now`."""
