@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from tui_batch.domain.endpoint import Api, Endpoint, Operation
 from tui_batch.domain.job import InputSource, JobSpec, ModelRef
 from tui_batch.domain.request import Message
 from tui_batch.errors import UserError
+from tui_batch.inputs import metering
 from tui_batch.inputs.sandbox import compile_template
 from tui_batch.inputs.templates import RenderedRow, RowError, compile_prompt
 
@@ -132,6 +134,72 @@ def test_a_template_that_cannot_compile_names_its_line(template: str, words: str
 def test_templates_can_reach_nothing_and_make_nothing_huge(template: str) -> None:
     with pytest.raises(RowError):
         render({"a": "x", "l": []}, prompt=template)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% set n = namespace(x='x' * 1000000) %}{% for i in range(40) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+        "{% set n = namespace(x=a) %}{% for i in range(60) %}{% set y %}{{ n.x }}{{ n.x }}{% endset %}"
+        "{% set n.x = y %}{% endfor %}",
+        "{{ ('x' * 1000000)|replace('x', 'y' * 20000) }}",
+        "{{ ('x' * 1000000).replace('x', 'y' * 20000) }}",
+        "{{ range(10000)|join('x' * 1000000) }}",
+        "{{ ('x' * 1000000).join('y' * 10000) }}",
+        "{{ ('%s' * 10000)|format(*(['x' * 1000000] * 10000)) }}",
+        "{{ ('%s' * 10000) % (('x' * 1000000,) * 10000) }}",
+        "{{ ('\\n' * 1000000)|indent(1000) }}",
+        "{{ ('x' * 200000)|wordwrap(1, wrapstring='y' * 1000000) }}",
+        "{{ '{:>1000000000}'.format(1) }}",
+        "{{ 'x'.encode() * 10 ** 10 }}",
+        "{{ (1).to_bytes(10 ** 10, 'big') }}",
+        "{{ ('x' * 1000000).translate({120: 'y' * 10000}) }}",
+        "{{ 1|round(1000000000, 'ceil') }}",
+        "{{ ([[1] * 1000] * 10000)|sum(start=[]) }}",
+        "{{ [[0] * 20000000] * 20000000 }}",
+        "{{ (range(10000)|list * 1000)|pprint }}",
+        "{% filter replace('x', 'y' * 1000000) %}" + "x" * 10_000 + "{% endfilter %}",
+        "{% for i in range(10000) %}{{ ('x ' * 4000000)|wordcount }}{% endfor %}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    ],
+)
+def test_a_template_that_would_make_much_of_little_is_refused_before_it_does(template: str) -> None:
+    started = time.thread_time()
+    with pytest.raises(RowError, match="template fails: "):
+        render({"a": "x"}, prompt=template)
+    assert time.thread_time() - started < 1.0
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for i in range(10000) %}{% for j in range(10000) %}{% for k in range(10000) %}{% endfor %}{% endfor %}"
+        "{% endfor %}",
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+        "{% set n = namespace(x=[1], y=[1]) %}{% for i in range(40) %}{% set n.x = [n.x, n.x] %}"
+        "{% set n.y = [n.y, n.y] %}{% endfor %}{{ n.x == n.y }}",
+        "{% set n = namespace(x=[1]) %}{% for i in range(40) %}{% set n.x = {'a': n.x, 'b': n.x} %}{% endfor %}"
+        "{{ n.x|tojson }}",
+        "{% for i in range(10000) %}{{ 'y' in l * 2 }}{% endfor %}",
+    ],
+)
+def test_a_template_that_would_never_end_is_stopped(template: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metering, "MAX_CPU_S", 0.1)
+    with pytest.raises(RowError, match=r"for one row|objects at once"):
+        render({"l": ["x"] * 100_000}, prompt=template)
+
+
+def test_templates_that_do_much_but_not_too_much_are_rendered() -> None:
+    rows = [{"name": f"n{n}", "tags": ["a", "b"], "text": "word " * 50} for n in range(500)]
+    text = (
+        "{% for r in rows if r.tags|length > 1 %}{{ loop.index }}/{{ loop.length }} {{ r.name|upper ~ ':' ~ 1 }} "
+        "{{ r.tags|map('upper')|join(', ') }} {{ r.text|truncate(12) }} {{ {'k': [r.name, 1]}|tojson }}"
+        "{% set a, b = r.name, 'z' %}{{ a + b }}{% if r.name in ['n1', 'n2'] %}!{% endif %}\n{% endfor %}"
+        "{{ rows|map(attribute='name')|list|last }} {{ [1, 2, 3]|sum }} {{ '%s-%s' % ('a', 1) }} {{ 'a,b'.split(',') }}"
+    )
+    made = render({"rows": rows}, prompt=text).request.messages[0].content.splitlines()
+    assert made[1] == '2/500 N1:1 A, B word... {"k":["n1",1]}n1z!'
+    assert made[-1] == 'n499 6 a-1 ["a","b"]'
 
 
 def test_a_huge_text_from_columns_alone_is_bounded_too() -> None:

@@ -1,16 +1,16 @@
 """The Jinja environment for prompts. Imported when a template is compiled: Jinja takes its time to load.
 
-A template can reach the row's columns and nothing else: no files, no attributes of the interpreter. Sizes are bounded
-where a small template could make a huge text. This guards against a careless job file; it does not bound run time.
+A template can reach the row's columns and nothing else: no files, no attributes of the interpreter. What it makes and
+how long it takes is bounded (see metering.py): a job file of a stranger can spoil its own rows and nothing else.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any
 
 import orjson
 from jinja2 import StrictUndefined, Template, Undefined, meta, nodes
@@ -18,27 +18,44 @@ from jinja2.exceptions import SecurityError, TemplateSyntaxError
 from jinja2.filters import FILTERS
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
 
-MAX_OUTPUT = 20_000_000
-"""Characters of the largest rendered text."""
+from tui_batch.inputs import metering
+from tui_batch.inputs.metering import MAX_OUTPUT
+
 _MAX_RANGE = 10_000
-_MAX_WIDTH = 1_000
 _LARGE_WIDTH = re.compile(r"%[^a-zA-Z%]*(?:[0-9]{4}|\*)")
-# Methods and filters that pad to a width given as a number, and filters whose answer depends on chance.
-_PADDING = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs", "format", "format_map"})
+_TEXT_METHODS = frozenset(
+    {
+        *("capitalize", "casefold", "count", "endswith", "find", "index", "isalnum", "isalpha", "isascii", "isdecimal"),
+        *("isdigit", "islower", "isnumeric", "isspace", "istitle", "isupper", "join", "lower", "lstrip", "partition"),
+        *("removeprefix", "removesuffix", "replace", "rfind", "rindex", "rpartition", "rsplit", "rstrip", "split"),
+        *("splitlines", "startswith", "strip", "swapcase", "title", "upper"),
+    }
+)
+"""Methods of text that make no more than their input, or that are looked at before they do."""
+# Filters that pad to a width given as a number, or whose answer depends on chance.
 _DROPPED_FILTERS = frozenset({"center", "batch", "slice", "random", "xmlattr", "urlize"})
 
 
 class PromptEnvironment(ImmutableSandboxedEnvironment):
-    """Jinja's immutable sandbox with bounds on what `range`, `+`, `*`, `**` and `%` may make."""
+    """Jinja's immutable sandbox in which everything that makes or walks something is counted."""
 
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """As in Jinja, without the padding methods of text."""
-        if attr in _PADDING and isinstance(obj, str):
+        """As in Jinja; of text only methods that are listed here, of numbers and bytes none."""
+        if isinstance(obj, str):
+            return attr in _TEXT_METHODS
+        if isinstance(obj, int | float | bytes):
             return False
         return super().is_safe_attribute(obj, attr, value)
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """Raises SecurityError for `format` of a text, which could pad to any width."""
+        if super().wrap_str_format(value) is not None:
+            raise SecurityError("text cannot format itself here: write it with the filter format")
+        return None
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Does the operation after a look at the size of what it would make. Raises SecurityError."""
@@ -48,10 +65,52 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
             _check_product(left, right)
         elif operator == "%" and isinstance(left, str):
             _check_format(left)
-        result = super().call_binop(context, operator, left, right)
-        if isinstance(result, (str, list, tuple)) and len(result) > MAX_OUTPUT:
-            raise SecurityError(f"{operator} makes more than {MAX_OUTPUT:,} characters")
-        return result
+            metering.of_format(left, right)
+        elif operator == "+" and isinstance(left, str):
+            metering.making(len(left) + metering.weight(right))
+        else:
+            metering.walking(left, right)
+        return super().call_binop(context, operator, left, right)
+
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
+        """Calls what a template calls: a macro, a method of a value. Raises SecurityError."""
+        metering.turn()
+        args = tuple(metering.listed(arg) if isinstance(arg, Iterator) else arg for arg in args)
+        owner = getattr(__obj, "__self__", None)
+        metering.walking(owner, *args, *kwargs.values())
+        if isinstance(owner, str):
+            _check_method(owner, __obj.__name__, args)
+        made = super().call(__context, __obj, *args, **kwargs)
+        metering.walking(made)
+        return made
+
+    def concat(self, parts: Iterable[str]) -> str:
+        """What a block, a macro or a filter's body wrote, as one text. Raises SecurityError."""
+        kept = list(parts)
+        metering.making(sum(map(len, kept)))
+        return "".join(kept)
+
+    def chained(self, *parts: Any) -> str:
+        """What `a ~ b ~ c` writes. Raises SecurityError."""
+        metering.making(sum(map(metering.weight, parts)))
+        return "".join(map(str, parts))
+
+    def built(self, value: Any) -> Any:
+        """A list or mapping that a template wrote: what it holds twice counts twice. Raises SecurityError."""
+        metering.walking(value)
+        return value
+
+    def turn(self) -> str:
+        """A turn of a loop, or a macro's call."""
+        metering.turn()
+        return ""
+
+
+class _Notes(Namespace):
+    """Jinja's namespace, which does not write out what it holds."""
+
+    def __repr__(self) -> str:
+        return "<namespace>"
 
 
 class TemplateRefused(Exception):
@@ -74,13 +133,14 @@ class CompiledTemplate:
 
     def render(self, variables: dict[str, Any]) -> str:
         """The text. Raises whatever the template's own code raises, and SecurityError beyond MAX_OUTPUT."""
+        metering.start()
         parts: list[str] = []
         room = MAX_OUTPUT
         for part in self._template.root_render_func(self._template.new_context(variables)):
             parts.append(part)
             room -= len(part)
             if room < 0:
-                _too_long()
+                metering.too_long()
         return "".join(parts)
 
 
@@ -93,6 +153,8 @@ def compile_template(text: str) -> CompiledTemplate:
             raise TemplateRefused("a prompt template cannot load other templates", node.lineno)
         names = frozenset(meta.find_undeclared_variables(tree)) - env.globals.keys()
         plain = _plain(tree, names)
+        metering.start()  # Jinja works out what is constant
+        _count(tree)
         return CompiledTemplate(names, plain, env.from_string(tree))
     except TemplateSyntaxError as error:
         raise TemplateRefused(error.message or "is not a template", error.lineno) from None
@@ -100,8 +162,41 @@ def compile_template(text: str) -> CompiledTemplate:
         raise TemplateRefused(str(error) or "is too large", 1) from None
 
 
-def _too_long() -> NoReturn:
-    raise SecurityError(f"it makes more than {MAX_OUTPUT:,} characters")
+def _count(tree: nodes.Template) -> None:
+    """Puts the counting into a template: at every turn of a loop, every macro's call, every list that is written."""
+    for kind in (nodes.For, nodes.Macro, nodes.CallBlock):
+        found: list[Any] = list(tree.find_all(kind))
+        for node in found:
+            node.body.insert(0, nodes.ExprStmt(_call("turn", [], node.lineno), lineno=node.lineno))
+    _rebuild(tree)
+    tree.set_environment(environment())
+
+
+def _rebuild(node: nodes.Node) -> None:
+    """Lists, mappings and `~` become calls of what counts them, from the inside out."""
+    for name, value in list(node.iter_fields()):
+        if isinstance(value, nodes.Node):
+            _rebuild(value)
+            setattr(node, name, _counted(value))
+        elif isinstance(value, list):
+            for position, part in enumerate(value):
+                if isinstance(part, nodes.Node):
+                    _rebuild(part)
+                    value[position] = _counted(part)
+
+
+def _counted(node: nodes.Node) -> nodes.Node:
+    if isinstance(node, nodes.Concat):
+        return _call("chained", node.nodes, node.lineno)
+    if isinstance(node, (nodes.Dict, nodes.List)):
+        return _call("built", [node], node.lineno)
+    if isinstance(node, nodes.Tuple) and node.ctx == "load":
+        return _call("built", [node], node.lineno)
+    return node
+
+
+def _call(name: str, args: list[Any], line: int) -> nodes.Call:
+    return nodes.Call(nodes.EnvironmentAttribute(name), args, [], None, None, lineno=line)
 
 
 def _plain(tree: nodes.Template, names: frozenset[str]) -> Callable[[Mapping[str, Any]], str] | None:
@@ -121,7 +216,7 @@ def _plain(tree: nodes.Template, names: frozenset[str]) -> Callable[[Mapping[str
 
     def render(columns: Mapping[str, Any]) -> str:
         text = "".join([str(_finalize(columns[part])) if is_column else part for part, is_column in frozen])
-        return text if len(text) <= MAX_OUTPUT else _too_long()
+        return text if len(text) <= MAX_OUTPUT else metering.too_long()
 
     return render
 
@@ -130,10 +225,9 @@ def _plain(tree: nodes.Template, names: frozenset[str]) -> Callable[[Mapping[str
 def environment() -> PromptEnvironment:
     """The one environment: it holds no state of any job."""
     made = PromptEnvironment(autoescape=False, undefined=StrictUndefined, finalize=_finalize, cache_size=0)
-    made.globals = {"range": _bounded_range, "namespace": made.globals["namespace"], "dict": dict}
-    filters: dict[str, Callable[..., Any]] = {k: v for k, v in FILTERS.items() if k not in _DROPPED_FILTERS}
-    filters.update(tojson=to_json, format=_format, indent=_indent)
-    made.filters = filters
+    made.globals = {"range": _bounded_range, "namespace": _Notes, "dict": dict}
+    made.filters = metering.filters(FILTERS.keys() - _DROPPED_FILTERS)
+    made.filters |= {"tojson": metering.metered("tojson", to_json), "format": metering.metered("format", _format)}
     made.policies["truncate.leeway"] = 0
     return made
 
@@ -151,6 +245,7 @@ def _finalize(value: Any) -> Any:
     if kind is str:
         return value
     if kind is dict or kind is list:
+        metering.walking(value)
         return to_json(value)
     return "" if value is None else value
 
@@ -168,13 +263,6 @@ def _format(value: str, *args: Any, **kwargs: Any) -> str:
     return str(FILTERS["format"](value, *args, **kwargs))
 
 
-def _indent(text: str, width: int | str = 4, first: bool = False, blank: bool = False) -> str:
-    """Jinja's `indent` filter with a bounded width."""
-    if (width if isinstance(width, int) else len(width)) > _MAX_WIDTH:
-        raise SecurityError(f"indent: at most {_MAX_WIDTH} characters")
-    return str(FILTERS["indent"](text, width, first, blank))
-
-
 def _check_format(text: str) -> None:
     if _LARGE_WIDTH.search(text):
         raise SecurityError("a printf format may not pad to a thousand characters or more")
@@ -190,7 +278,16 @@ def _check_product(left: Any, right: Any) -> None:
         if left.bit_length() + right.bit_length() > 4096:
             raise SecurityError("* makes too large a number")
         return
-    sizes = [len(side) for side in (left, right) if isinstance(side, (str, list, tuple))]
-    counts = [side for side in (left, right) if isinstance(side, int)]
-    if sizes and counts and sizes[0] * counts[0] > MAX_OUTPUT:
-        raise SecurityError(f"* makes more than {MAX_OUTPUT:,} characters")
+    for value, times in ((left, right), (right, left)):
+        if isinstance(times, int) and isinstance(value, str | list | tuple):
+            metering.making(max(0, times) * max(1, metering.weight(value)))
+
+
+def _check_method(text: str, name: str, args: tuple[Any, ...]) -> None:
+    """Methods of text that may make much of little."""
+    if name == "replace" and len(args) > 1:
+        metering.of_replace(text, str(args[0]), str(args[1]))
+    elif name == "join" and args:
+        metering.of_join(text, metering.listed(args[0]))
+    elif name == "title":
+        metering.spend(metering.SLOW * len(text))
