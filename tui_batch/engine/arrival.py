@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tui_batch.domain.endpoint import Api, DeploymentKey, Operation
 from tui_batch.domain.item import Attempt, CachedResponse
@@ -50,7 +50,7 @@ class Arrival:
 
     run: JobRun
     item: Prepared
-    """This request is counted in its `requests`."""
+    """As it was sent; where there is no answer to be taken, this request is `counted` in it."""
     lane: Lane
     outcome: Outcome
     cost_nano: int | None
@@ -59,6 +59,11 @@ class Arrival:
     """With an unknown cost: the most that it can be."""
     failing: tuple[FailedCheck, ...] = ()
     """The checks that the answer fails."""
+
+
+def counted(item: Prepared) -> Prepared:
+    """An item of which one more request was made."""
+    return replace(item, requests=item.requests + 1)
 
 
 def price_of(lane: Lane, call: Call, outcome: Outcome, busy_s: float = 0.0) -> int | None:

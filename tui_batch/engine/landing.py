@@ -18,6 +18,7 @@ from tui_batch.engine.arrival import (
     Follower,
     answer_of,
     attempt_of,
+    counted,
     examine,
     price_of,
     reading_of,
@@ -224,7 +225,6 @@ class Landing:
         price = price_of(lane, call, outcome, busy_s)
         presumed = granted.reserved_nano if price is None else 0
         run.budget.settle(granted.reserved_nano, price)
-        item = replace(item, requests=item.requests + 1)
         arrival = Arrival(run, item, lane, examined.outcome, price, examined.score, presumed, examined.failing)
         if item.judging is None:
             answer = self._decide(arrival, call.cache_key)
@@ -256,14 +256,21 @@ class Landing:
     def _decide(self, arrival: Arrival, key: bytes) -> CachedResponse | None:
         """Records the decision; returns the answer if equal requests may share it."""
         run, item, outcome = arrival.run, arrival.item, arrival.outcome
-        history = History(item.attempts, item.malformed, item.requests, item.invalid)
+        history = History(item.attempts, item.malformed, item.requests + 1, item.invalid)
         decision = decide(outcome, history, run.policy, now_unix=self._clock(), rng=self._rng)
-        entry: CachedResponse | None = None
+        if not isinstance(decision, Done):
+            self._undone(replace(arrival, item=counted(item)), decision)
+            return None
+        self._calibrate(arrival)
+        entry = answer_of(arrival, key)
+        self._done(arrival, decision.flags, entry)
+        self._watch(run, outcome, permanent=False)
+        return entry
+
+    def _undone(self, arrival: Arrival, decision: RetryAt | Dead | PauseJob) -> None:
+        """Records that there is no answer to be taken. The arrival's item counts this request."""
+        run, item, outcome = arrival.run, arrival.item, arrival.outcome
         match decision:
-            case Done(flags=flags):
-                self._calibrate(arrival)
-                entry = answer_of(arrival, key)
-                self._done(arrival, flags, entry)
             case RetryAt(at_unix=at, attempts=attempts, malformed=malformed, invalid=invalid):
                 waiting = replace(item, attempts=attempts, malformed=malformed, invalid=invalid)
                 if outcome.cls is OutcomeClass.INVALID and item.original is not None:
@@ -278,13 +285,12 @@ class Landing:
                 self._failed(arrival, ItemState.PENDING, 0.0)
                 run.queue.push(item)
                 self._stop(arrival, Halt(JobState.PAUSED, reason, message))
-                return None
+                return
         self._watch(run, outcome, permanent=isinstance(decision, Dead))
-        return entry
 
     def _decide_judged(self, arrival: Arrival, examined: Examined, key: bytes) -> CachedResponse | None:
         """Records what a judge's request came to; returns what it said if equal requests may share it."""
-        run, item, outcome = arrival.run, arrival.item, arrival.outcome
+        run, item, outcome = arrival.run, counted(arrival.item), arrival.outcome
         found = Heard(
             run.id,
             item,
@@ -394,7 +400,9 @@ class Landing:
 
     def _watch_quality(self, arrival: Arrival) -> None:
         run = arrival.run
-        if arrival.item.judging is not None or arrival.outcome.cls not in ANSWERED or run.asks_judge(arrival.outcome):
+        if run.drift is None or arrival.outcome.cls not in ANSWERED:
+            return
+        if arrival.item.judging is not None or run.asks_judge(arrival.outcome):
             return  # what a judge looks at is watched when it has spoken
         self._watch_drift(run, reading_of(arrival))
 

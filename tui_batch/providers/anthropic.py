@@ -71,7 +71,7 @@ class Anthropic:
         data = parse_json(response.body)
         if not 200 <= response.status < 300:
             return _with_body_id(error_outcome(response, data, limits), data)
-        if not isinstance(data, Mapping):
+        if not isinstance(data, dict):
             return malformed(response, "the answer is not a JSON object", limits)
         return wrapped_error(response, data, limits) or _message(response, data, limits)
 
@@ -125,7 +125,7 @@ def fitting_schema(schema: Any) -> Any:
 
 def usage_of(data: Any) -> Usage:
     """Total input is what was read, written to the cache, and read from it; `input_tokens` alone is only the rest."""
-    if not isinstance(data, Mapping):
+    if not isinstance(data, dict):
         return Usage()
     fresh = count_of(data, "input_tokens")
     written = count_of(data, "cache_creation_input_tokens")
@@ -156,7 +156,7 @@ def _message(response: HttpResponse, data: Mapping[str, Any], limits: RateHeader
     content = data.get("content")
     if not isinstance(content, list):
         return malformed(response, "the answer has no content", limits)
-    text = _text([block for block in content if isinstance(block, Mapping)])
+    text = _text([block for block in content if isinstance(block, dict)])
     reason = word(data.get("stop_reason"))
     outcome = Outcome(
         OutcomeClass.OK,

@@ -89,7 +89,7 @@ class ErrorBody:
 
 
 def parse_json(body: bytes) -> Any:
-    """The body as JSON; None when it is not.
+    """The body as JSON: its objects are dicts, its lists are lists; None when it is no JSON.
 
     What orjson refuses but servers send is mended: bytes that are not UTF-8 and halves of surrogate pairs are
     replaced, NaN becomes null, a byte order mark is skipped.
@@ -262,7 +262,7 @@ def malformed(response: HttpResponse, why: str, limits: RateHeaders | None = Non
 
 def count_of(data: Any, name: str) -> int | None:
     """A token count in a usage object; None when it is missing or nonsense."""
-    value = data.get(name) if isinstance(data, Mapping) else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value > 1e15:
-        return None
-    return int(value)
+    value = data.get(name) if isinstance(data, dict) else None
+    if type(value) is int:
+        return value if 0 <= value <= 10**15 else None
+    return int(value) if isinstance(value, float) and 0.0 <= value <= 1e15 else None

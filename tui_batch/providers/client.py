@@ -81,7 +81,7 @@ class EndpointClient:
             outcome = failure_outcome(error, self._secret)
         else:
             outcome = self._decode(wire, response)
-        return replace(outcome, started_at=started_at, latency_s=self._timer() - start)
+        return outcome.timed(started_at, self._timer() - start)
 
     def _decode(self, wire: WireRequest, response: HttpResponse) -> Outcome:
         return without_secret(self._provider.decode(wire.operation, response), self._secret)

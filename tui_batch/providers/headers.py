@@ -55,7 +55,10 @@ def should_retry(headers: Mapping[str, str]) -> bool | None:
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """The provider's name for the request."""
-    return next((value for name in REQUEST_ID_HEADERS if (value := headers.get(name))), None)
+    for name in REQUEST_ID_HEADERS:
+        if value := headers.get(name):
+            return value
+    return None
 
 
 def openai_limits(headers: Mapping[str, str]) -> RateHeaders | None:

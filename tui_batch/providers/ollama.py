@@ -61,7 +61,7 @@ class Ollama:
         data = parse_json(response.body)
         if not 200 <= response.status < 300:
             return error_outcome(response, data, None)
-        if not isinstance(data, Mapping):
+        if not isinstance(data, dict):
             return malformed(response, "the answer is not a JSON object")
         wrapped = wrapped_error(response, data, None)
         if wrapped is not None:
@@ -138,7 +138,7 @@ def _answer(response: HttpResponse, data: Mapping[str, Any]) -> Outcome:
     if data.get("done") is False:
         return malformed(response, "the server sent one piece of a stream, although asked for one answer")
     message = data.get("message")
-    text = _text(message) if isinstance(message, Mapping) else word(data.get("response"))
+    text = _text(message) if isinstance(message, dict) else word(data.get("response"))
     reason = word(data.get("done_reason"))
     if text is None or reason == "load":
         return malformed(response, "the answer has no message.content or response")

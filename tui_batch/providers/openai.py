@@ -72,7 +72,7 @@ class OpenAI:
         data = parse_json(response.body)
         if not 200 <= response.status < 300:
             return error_outcome(response, data, limits)
-        if not isinstance(data, Mapping):
+        if not isinstance(data, dict):
             return malformed(response, "the answer is not a JSON object", limits)
         wrapped = wrapped_error(response, data, limits)
         if wrapped is not None:
@@ -156,7 +156,7 @@ def usage_of(data: Any, tier: Any = None) -> Usage:
 
     `tier`: the answer's service_tier, the one that was billed; `default` needs no word.
     """
-    if not isinstance(data, Mapping):
+    if not isinstance(data, dict):
         return Usage()
     given, made = data.get("prompt_tokens_details"), data.get("completion_tokens_details")
     cached = count_of(given, "cached_tokens")
@@ -188,13 +188,13 @@ def _output_tokens(data: Mapping[str, Any], reasoning: int | None) -> int | None
 def _completion(response: HttpResponse, data: Mapping[str, Any], limits: RateHeaders | None) -> Outcome:
     choices = data.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(choice, Mapping):
+    if not isinstance(choice, dict):
         return malformed(response, "the answer has no choices", limits)
     broken = wrapped_error(response, choice, limits)
     if broken is not None:
         return broken
     given = choice.get("message")
-    message = given if isinstance(given, Mapping) else {"content": choice.get("text")}  # text: legacy completions
+    message = given if isinstance(given, dict) else {"content": choice.get("text")}  # text: legacy completions
     text = _content(message)
     outcome = Outcome(
         OutcomeClass.OK,
