@@ -54,7 +54,7 @@ async def compare(rules: Rules, seconds: float) -> tuple[str, ...]:
     """One server: auto and the best fixed number."""
     slots = rules.slots or 1
     auto = await measure(rules, None, seconds, FOUND_S)
-    fixed = [await measure(rules, n, 15.0, 5.0) for n in sorted({slots, slots + max(1, slots // 4)})]
+    fixed = [await measure(rules, n, 15.0, 5.0) for n in levels(slots)]
     best = max(fixed, key=lambda one: one.per_s)
     share = auto.per_s / best.per_s
     return (
@@ -67,6 +67,11 @@ async def compare(rules: Rules, seconds: float) -> tuple[str, ...]:
         f"{auto.refused:.1%}",
         verdict(share >= GOAL),
     )
+
+
+def levels(slots: int) -> list[int]:
+    """Fixed numbers to compare with: half as many as there are slots, as many, a quarter more, twice as many."""
+    return sorted({max(1, slots // 2), slots, slots + max(1, slots // 4), 2 * slots})
 
 
 async def main_async(slots: list[int], latencies: list[float], seconds: float) -> None:

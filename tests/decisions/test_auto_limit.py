@@ -148,12 +148,20 @@ def test_follows_a_server_whose_slots_change(before: int, after: int, seconds: f
     assert record.rate(130, 170) >= 0.87 * after / seconds
 
 
-@pytest.mark.parametrize("slots", [16, 64])
-def test_stays_just_below_where_a_server_refuses(slots: int) -> None:
-    record = SlotServer(slots, varied(0.2), seed=3, queue=0).run(AutoLimit(), 120)
+@pytest.mark.parametrize("slots", [4, 16, 64])
+@pytest.mark.parametrize("seconds", [0.2, 1.0])
+def test_stays_just_below_where_a_server_refuses(slots: int, seconds: float) -> None:
+    record = SlotServer(slots, varied(seconds), seed=3, queue=0).run(AutoLimit(), 120)
 
-    assert record.rate(30, 120) >= 0.8 * slots / 0.2
-    assert record.refused <= 0.03 * len(record.done)
+    assert record.rate(30, 120) >= 0.9 * slots / seconds
+    assert record.refused - slots <= 0.015 * len(record.done)
+
+
+def test_a_server_that_refuses_at_fewer_than_before_is_followed_down_and_up_again() -> None:
+    record = SlotServer(64, varied(0.2), seed=4, queue=0).run(AutoLimit(), 360, {60.0: 32, 120.0: 64})
+
+    assert record.rate(80, 120) >= 0.85 * 32 / 0.2
+    assert record.rate(240, 360) >= 0.85 * 64 / 0.2
 
 
 def test_one_burst_of_refusals_is_one_cut() -> None:

@@ -34,6 +34,11 @@ CUT = 0.7
 """What a refusal leaves of the limit."""
 NEAR_CEILING = 0.95
 """After a cut the limit returns quickly to this share of where it was refused, then slowly."""
+SMALL_STEP = 1.15
+"""Refused this little above a level that went well, the limit returns to that level instead of being cut,"""
+FIRST_STAY_S = 4.0
+LONGEST_STAY_S = 60.0
+"""and stays there: for longer each time that a little more was refused."""
 FORGET_CEILING = 1.5
 """This far above the level that was refused, the refusal is history and the search begins anew."""
 SHRUNK = 0.8
@@ -163,6 +168,10 @@ class AutoLimit:
         self._down = _Trial(3.0, LONGEST_TRY_DOWN_S)
         self._cut_at = -math.inf
         self._ceiling = 0
+        self._good = 0
+        """The last level at which nothing was refused for a round, since the last cut; 0: none."""
+        self._stay_s = FIRST_STAY_S
+        self._stay_until = -math.inf
 
     @property
     def limit(self) -> int:
@@ -334,9 +343,23 @@ class AutoLimit:
             # Something else, such as a rate limit, keeps the number down: this limit is not what the server minds.
             return
         self._cut_at = now
+        if self._step == self._creep and self._good and self._limit <= max(self._good + 1, SMALL_STEP * self._good):
+            self._step_back(now)
+            return
         self._ceiling = self._limit
+        self._good = 0
+        self._stay_s = FIRST_STAY_S
         self._forget()
         self._go(int(self._limit * CUT), self._creep, self._is_glimpsed)
+
+    def _step_back(self, now: float) -> None:
+        """A little more than what went well was refused: that is where the limit is. What went well may not always."""
+        if self._limit <= self._good:
+            self._good = max(self._minimum, min(self._good - 1, int(STILL_BEST * self._good)))
+        self._ceiling = self._limit
+        self._stay_until = now + self._stay_s
+        self._stay_s = min(LONGEST_STAY_S, 2 * self._stay_s)
+        self._go(self._good, self._creep, self._is_glimpsed)
 
     def absolve(self) -> None:
         """The refusals that cut the limit came by chance: back to where it was, and the search goes on."""
@@ -347,7 +370,10 @@ class AutoLimit:
     def _creep(self, now: float) -> None:
         """Growth after a refusal: half the way back to the ceiling each round, then about a fiftieth."""
         near = int(NEAR_CEILING * self._ceiling)
-        limit = self._limit
+        limit = self._good = self._limit
+        if now < self._stay_until:
+            self._level = _Level()
+            return
         if limit > FORGET_CEILING * self._ceiling:
             self._go(limit, self._double, self._is_glimpsed)
             return
