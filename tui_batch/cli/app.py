@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -48,8 +49,13 @@ def bare(argv: Sequence[str]) -> Callable[[], None] | None:
 
 
 def open_app(place: Where) -> None:
-    """The app over a person's own jobs."""
+    """The app over a person's own jobs.
+
+    While it is loaded no garbage is looked for: there is little, and the looking takes a tenth of the start. The app
+    switches that on again once it is at work.
+    """
     need_terminal()
+    gc.disable()
     from tui_batch.tui.desk import Wish
     from tui_batch.tui.start import run_app
 
@@ -60,6 +66,7 @@ def open_app(place: Where) -> None:
 def open_demo(faults: str | None = None) -> None:
     """The app on a temporary database. `faults` as in `simulate --faults`; None: the usual few."""
     need_terminal()
+    gc.disable()
     from tui_batch.tui.demo import DEMO_FAULTS, run_demo
 
     _show(partial(run_demo, DEMO_FAULTS if faults is None else faults))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from tui_batch.domain.job import Counters, JobState, Knobs, PauseReason
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.spending import CostRange
-from tui_batch.quality.drift import Alert
+
+if TYPE_CHECKING:
+    from tui_batch.quality.drift import Alert
 
 LONG_S = 120.0
 """A longer wait is told by its end, not by its length."""

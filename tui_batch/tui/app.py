@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
-from textual.timer import Timer
 from textual.widgets import ContentSwitcher
 from textual.worker import WorkerFailed
 
-from tui_batch.domain.endpoint import Endpoint
 from tui_batch.errors import UserError
-from tui_batch.inputs.draft import JobDraft
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.actions import bindings
 from tui_batch.tui.bridge import Bridge
@@ -28,6 +25,7 @@ from tui_batch.tui.long_work import LongWork
 from tui_batch.tui.manners import Manners
 from tui_batch.tui.place import NAMES, TITLES, Place
 from tui_batch.tui.places.jobs import JobsPlace
+from tui_batch.tui.pulse import Pulse
 from tui_batch.tui.tones import Spans, Tone, plain
 from tui_batch.tui.view import JobView, View
 from tui_batch.tui.widgets.frame import Hints, PlaceBar, TitleLine
@@ -35,12 +33,10 @@ from tui_batch.tui.widgets.table import Table
 from tui_batch.tui.words import summary
 
 if TYPE_CHECKING:
+    from tui_batch.domain.endpoint import Endpoint
+    from tui_batch.inputs.draft import JobDraft
     from tui_batch.tui.places.items import ItemsPlace
     from tui_batch.tui.places.log import LogPlace
-
-TICK_S = 0.25
-BLURRED_TICK_S = 1.0
-"""While the terminal says that it has no focus."""
 
 
 class BatchApp(App[Wish]):
@@ -60,8 +56,8 @@ class BatchApp(App[Wish]):
         self.works = LongWork(self._tell_work)
         self._file_words: Spans = plain("")
         self.view = View(desk.clock())
-        self._timer: Timer | None = None
-        self._ticking = False
+        self._first = self.view
+        self._pulse = Pulse(self, self._tick)
         self._furnished = asyncio.Event()
         self.fault: Exception | None = None
         """A fault of the program's own that ended the app; whoever ran it raises it."""
@@ -74,13 +70,20 @@ class BatchApp(App[Wish]):
             yield JobsPlace(self.desk)
         yield Hints()
 
+    async def prepare(self) -> None:
+        """Colours and the first view. Done before the app runs, so that its first picture is its whole list of jobs."""
+        if self._first is self.view:
+            await self.manners.dress()
+            self._first = await self.bridge.tick()
+
     async def on_mount(self) -> None:
         """The first view is drawn at once, the rest of the app follows."""
         name = "  demo, simulated" if self.desk.is_demo else f"  {self.desk.where.db.name}"
         self._file_words = (("llmbatch-tui", Tone.STRONG), (name, Tone.MUTED))
         self._tell_work("")
-        await self.manners.dress()
-        await self._tick()
+        await self.prepare()
+        self.manners.arrange()
+        self._draw(self._first)
         self.place.entered()
         if self.is_headless:
             await self._furnish()  # nobody waits for a first sight of it
@@ -92,13 +95,14 @@ class BatchApp(App[Wish]):
         try:
             await self.desk.get_to_work()
             await self.manners.settle(self.query_one("#places", ContentSwitcher))
-            self._timer = self.set_interval(TICK_S, self._tick)
+            self._pulse.start()
         finally:
             self._furnished.set()
 
     async def on_event(self, event: events.Event) -> None:
         """What a person does waits for the rest of the app."""
         if isinstance(event, events.InputEvent):
+            self._pulse.touch()
             await self._furnished.wait()
         await super().on_event(event)
 
@@ -113,14 +117,10 @@ class BatchApp(App[Wish]):
         return visible
 
     async def _tick(self) -> None:
-        """Pulls a view. A slow read skips ticks, it never piles them up."""
-        if self._ticking:
-            return
-        self._ticking = True
-        try:
-            self._draw(await self.bridge.tick())
-        finally:
-            self._ticking = False
+        """Pulls a view. Where nothing runs and nothing changed its jobs are the very same."""
+        before = self.view.jobs
+        self._draw(await self.bridge.tick())
+        self._pulse.seen(moves=self.view.jobs is not before)
 
     def _draw(self, view: View) -> None:
         if bool(view.jobs) != bool(self.view.jobs):
@@ -137,16 +137,11 @@ class BatchApp(App[Wish]):
 
     def on_app_blur(self) -> None:
         """Nobody looks."""
-        self._retime(BLURRED_TICK_S)
+        self._pulse.focus(False)
 
     def on_app_focus(self) -> None:
         """Somebody looks again."""
-        self._retime(TICK_S)
-
-    def _retime(self, seconds: float) -> None:
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer = self.set_interval(seconds, self._tick)
+        self._pulse.focus(True)
 
     def go_to(self, name: str) -> Place:
         """Shows a place and gives it the focus."""

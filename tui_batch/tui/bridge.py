@@ -16,7 +16,7 @@ from tui_batch.tui.view import DayBudget, JobView, View
 FEW_JOBS = 100
 """With more jobs than this the list is read once a second at most while answers stream in."""
 SLOW_S = 1.0
-FIRST_JOBS = 200
+FIRST_JOBS = 60
 """So many of the newest are read for the first view, so that it stands at once; the rest come with the next."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
@@ -60,11 +61,14 @@ class Manners:
             self._early.append((level, text))
 
     async def dress(self) -> None:
-        """The colours that are worn, and the list of jobs as the last time, before anything is drawn."""
+        """The colours that are worn, before anything is drawn; and what else is remembered."""
         await self.prefs.load()
         first = {self.prefs.value.theme, DEFAULT}
         self._put_in(await asyncio.to_thread(load_themes, self._folders, first))
         self.wear(self.prefs.value.theme or DEFAULT)
+
+    def arrange(self) -> None:
+        """The list of jobs as the last time."""
         known = self.prefs.value
         self._app.query_one(JobsPlace).recall(known.sort.get("jobs", ""), known.panes.get("jobs"))
         self.fit(self._app.size)
@@ -92,6 +96,9 @@ class Manners:
         self._app.set_keymap(dict(self.keymap.keys))
         self._arrange_items()
         self._app.set_interval(LOOK_S, self.look)
+        if not gc.isenabled():  # whoever opened the app switched it off until all is loaded; most of that stays
+            gc.freeze()
+            gc.enable()
 
     def _arrange_items(self) -> None:
         from tui_batch.tui.places.items import ItemsPlace

@@ -60,7 +60,13 @@ async def open_desk(opening: Opening) -> AsyncIterator[Desk]:
         async def hire(desk: Desk) -> Workplace:
             from tui_batch.engine.workplace import staffed
 
-            engine = staffed(store, transport, prices=settings.prices, day_budget_nano=settings.day_budget_nano)
+            engine = staffed(
+                store,
+                transport,
+                prices=settings.prices,
+                windows=settings.windows,
+                day_budget_nano=settings.day_budget_nano,
+            )
             workplace = await staff.enter_async_context(engine)
             if opening.begin is not None:
                 await opening.begin(workplace, desk)
@@ -84,6 +90,7 @@ async def show(desk: Desk, signals: Signals) -> Farewell:
         app.exit()
 
     with signals(end):
+        await app.prepare()
         wish = await app.run_async()
         await app.manners.close()
         ran = {job.id for job in desk.snapshot().jobs}
