@@ -114,6 +114,13 @@ def test_noise_is_seldom_taken_for_drift_and_a_drop_is_seen_soon(mean: float) ->
     assert statistics.median(seen) < 120
 
 
+def test_a_row_that_several_models_answer_is_named_once() -> None:
+    watch = DriftWatch(DriftRule())
+    told(watch, (reading(n, score=0.9) for n in range(500)))
+    (alert, *_) = told(watch, (replace(reading(500 + n, score=0.1), row=7) for n in range(100)))
+    assert (alert.rows, len(alert.item_ids)) == ((7,), 5)
+
+
 def test_memory_does_not_grow() -> None:
     watch = DriftWatch(DriftRule(window=50))
     told(watch, (reading(n) for n in range(2000)))

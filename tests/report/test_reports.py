@@ -152,7 +152,7 @@ async def test_drift_is_told_with_its_rows(store: Store, against: Against) -> No
     assert (first["statistic"], first["freedom"], first["rows"], first["items"]) == (-4.2, 99, [17, 4], [18, 5])
     page = rendered(await report_of(store, job), ReportFormat.HTML).decode()
     assert "Answers got worse" in page
-    for cell in ("-4.20", "17, 4", "still so", "1970-01-01T00:16:42.000Z"):
+    for cell in ("-4.20", "17, 4", "still so", "1970-01-01 00:16:42"):
         assert f">{cell}</td>" in page
 
 
@@ -228,7 +228,7 @@ async def test_a_page_needs_nothing_from_outside(store: Store) -> None:
     page = Page(text)
     assert {"svg", "table", "style"} <= page.tags
     for title in ("Progress", "Throughput", "Latency distribution", "Errors by class", "Cost by model"):
-        assert title in page.words
+        assert any(words.startswith(title) for words in page.words)
 
 
 async def test_nothing_foreign_is_markup_in_markdown(store: Store) -> None:

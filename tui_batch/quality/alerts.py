@@ -42,7 +42,7 @@ class Alert:
     rows: tuple[int, ...]
     """The worst rows of the window, numbered from 1, the newest first among equals."""
     item_ids: tuple[int, ...]
-    """The same rows' items."""
+    """The items behind them: several of one row where several models answer it."""
     statistic: float | None = None
     """Welch's t; None: the values do not vary, so that chance has no part in it."""
     freedom: int | None = None

@@ -70,13 +70,14 @@ def nice_step(high: float, parts: int = 4) -> float:
     return next(power * step for step in (1, 2, 5, 10) if power * step >= rough * 0.999)
 
 
-def line_chart(axes: Axes, series: Sequence[Series]) -> str:
-    """Lines over a common axis, which begins at 0."""
+def line_chart(axes: Axes, series: Sequence[Series], marks: Sequence[tuple[float, str]] = ()) -> str:
+    """Lines over a common axis, which begins at 0. `marks` are upright lines at a value of x, with words."""
     high = axes.y_high or max((value for one in series for value in one.values if value is not None), default=0.0)
     top = _ceiling(high, axes.y_step)
     parts = [_grid(axes, top)]
     for one in series:
         parts += [_stretch(one, run, top) for run in _runs(one.values)]
+    parts += [_mark(_LEFT + _INNER_W * _part(at, axes.x_high), words) for at, words in marks]
     parts.append(_legend(series))
     return _svg(axes.title, HEIGHT, parts)
 
@@ -109,11 +110,18 @@ def histogram(axes: Axes, bars: Sequence[Bar], marks: Sequence[tuple[float, str]
             f'height="{_TOP + _INNER_H - y:.1f}">{tip}</rect>'
         )
         parts.append(_text(x + width / 2, HEIGHT - _BOTTOM + 16, bar.name, "middle"))
-    for mark, _ in marks:
-        x = _LEFT + mark * width
-        parts.append(f'<line class="mark" x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{_TOP + _INNER_H}"/>')
+    parts += [_mark(_LEFT + mark * width, words) for mark, words in marks]
     parts.append(_text(_LEFT, HEIGHT - 6, " · ".join(words for _, words in marks), "start"))
     return _svg(axes.title, HEIGHT, parts)
+
+
+def _mark(x: float, words: str) -> str:
+    line = f'<line class="mark" x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{_TOP + _INNER_H}"/>'
+    return f"<g><title>{_safe(words)}</title>{line}</g>"
+
+
+def _part(value: float, whole: float) -> float:
+    return min(1.0, max(0.0, value / whole if whole > 0 else 0.0))
 
 
 def bar_list(title: str, bars: Sequence[Bar]) -> str:

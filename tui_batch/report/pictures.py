@@ -83,10 +83,10 @@ def class_chart(failed: Mapping[OutcomeClass, int], dead: Mapping[OutcomeClass, 
     return bar_list("Failed requests by class", bars)
 
 
-def score_line(line: Timeline) -> str:
-    """Mean score over the time since the first start."""
+def score_line(line: Timeline, marks: Sequence[tuple[float, str]] = ()) -> str:
+    """Mean score over the time since the first start. `marks`: seconds since then, with words."""
     axes = Axes("Mean score over time", _length(line), _clock, lambda value: f"{value:.1f}", y_high=1.0)
-    return line_chart(axes, [Series("mean score", "ok", tuple(one.score for one in line.slices))])
+    return line_chart(axes, [Series("mean score", "ok", tuple(one.score for one in line.slices))], marks)
 
 
 def score_chart(bins: Sequence[int]) -> str:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from tui_batch.figures import utc
 from tui_batch.report.model import Report
 from tui_batch.report.sections import headline, is_good, sections_of, tiles
-from tui_batch.report.shown import one_line
+from tui_batch.report.shown import moment, one_line
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -24,7 +23,7 @@ def report_html(report: Report) -> bytes:
         title=f"Job {report.job.id}: {one_line(report.job.spec.name, 200)}",
         headline=headline(report),
         good=is_good(report),
-        made_at=utc(report.made_at),
+        made_at=moment(report.made_at),
         tiles=tiles(report),
         sections=sections_of(report),
     )

@@ -176,6 +176,7 @@ def _score(report: Report) -> Json:
                 "score": one.score,
                 "answer": one.answer,
                 "reason": one.reason or None,
+                "model": one.model,
             }
             for one in report.figures.lowest
         ],
@@ -190,6 +191,7 @@ def _failing(one: FailingItem) -> dict[str, Json]:
         "state": one.state.value,
         "checks": failed_json(one.failing),
         "reason": one.reason or None,
+        "model": one.model,
         "answer": one.answer,
     }
 

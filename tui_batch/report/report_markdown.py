@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from tui_batch.figures import utc
 from tui_batch.report.model import Report
 from tui_batch.report.sections import headline, sections_of, tiles
 from tui_batch.report.shapes import Block, Chart, Column, Facts, Note, Section, Table, Text
-from tui_batch.report.shown import one_line
+from tui_batch.report.shown import moment, one_line
 
 # What could begin emphasis, code, a link, a tag, an entity or a cell, and what GitHub would make a link of.
 _MEANING = re.compile(r"([\\`*_\[\]<>|~&$@#]|(?<=www)\.|:(?=//))")
@@ -25,7 +24,7 @@ def report_markdown(report: Report) -> bytes:
         "",
         f"**{escaped(headline(report))}**",
         "",
-        f"Report made {utc(report.made_at)}. All times are UTC.",
+        f"Report made {moment(report.made_at)}. All times are UTC.",
         "",
         *_table((Column("Figure"), Column("Value", right=True)), tiles(report)),
     ]

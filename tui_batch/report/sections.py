@@ -21,7 +21,7 @@ from tui_batch.report.pictures import (
 )
 from tui_batch.report.quality_section import quality_section
 from tui_batch.report.shapes import Block, Chart, Column, Facts, Note, Section, Table, Text
-from tui_batch.report.shown import block, milliseconds, one_line, place, share
+from tui_batch.report.shown import block, milliseconds, moment, one_line, place, share
 from tui_batch.store.report_queries import DEAD_SHOWN, DeadItem, JobFigures, ModelFigures
 
 ERRORS_SHOWN = 20
@@ -92,8 +92,11 @@ def _time(report: Report) -> Optional:
     line = report.figures.timeline
     if line is None:
         return Section("Over time", (Note("Nothing has ended yet."),))
-    begun = f"First start {figures.utc(line.begin)}, last outcome {figures.utc(line.end)}."
-    charts = (Chart("Progress", progress_chart(line)), Chart("Throughput", throughput_chart(line)))
+    begun = f"First start {moment(line.begin)}, last outcome {moment(line.end)}."
+    charts = (
+        Chart("Progress: items that ended", progress_chart(line)),
+        Chart("Throughput: items a second", throughput_chart(line)),
+    )
     return Section("Over time", (Note(begun), *charts))
 
 
@@ -111,7 +114,12 @@ def _latency(report: Report) -> Optional:
     ]
     note = Note("Of answered requests, from sending to the last byte, to three digits. Cache hits are left out.")
     return Section(
-        "Latency", (note, Chart("Latency distribution", latency_chart(report.latency)), Table(columns, tuple(rows)))
+        "Latency",
+        (
+            note,
+            Chart("Latency distribution: answers by time", latency_chart(report.latency)),
+            Table(columns, tuple(rows)),
+        ),
     )
 
 
@@ -264,5 +272,5 @@ def _log(report: Report) -> Optional:
     events = report.figures.events
     if not events:
         return None
-    rows = [(figures.utc(one.at) or "", one.level, one_line(one.text, 1_000)) for one in events]
+    rows = [(moment(one.at), one.level, one_line(one.text, 1_000)) for one in events]
     return Section("Log", (Table((Column("Time (UTC)"), Column("Level"), Column("What happened")), tuple(rows)),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tui_batch.figures import utc
 from tui_batch.safe_text import safe_text
 
 CUT = 1_000
@@ -18,6 +19,11 @@ def block(text: str, limit: int | None = CUT) -> str:
     cut = text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
     lines = cut.replace("\r\n", "\n").replace("\t", "    ").split("\n")
     return "\n".join(safe_text(line) for line in lines)
+
+
+def moment(unix: float | None) -> str:
+    """A time in UTC to the second, for people; unknown is empty."""
+    return (utc(unix) or "")[:19].replace("T", " ")
 
 
 def share(part: float | None) -> str:

@@ -23,7 +23,7 @@ _COUNTS = f"""SELECT one.value ->> '$.check', one.value ->> '$.field', sum(state
   WHERE {_FAILING} GROUP BY 1, 2 ORDER BY count(*) DESC, 1, 2"""
 
 _EXAMPLES = f"""SELECT item.id, line, custom_id, state, result.checks, coalesce(result.reason, ''),
-    substr(coalesce(result.text, ''), 1, {EXCERPT + 1})
+    substr(coalesce(result.text, ''), 1, {EXCERPT + 1}), model
   FROM item JOIN result ON result.item_id = item.id WHERE {_FAILING} ORDER BY seq, variant LIMIT {EXAMPLES}"""
 
 
@@ -51,6 +51,7 @@ class FailingItem:
     """The judge's words; empty: none spoke."""
     answer: str
     """Its beginning."""
+    model: str | None
 
 
 def failing_checks(conn: sqlite3.Connection, job_id: int) -> tuple[FailingCheck, ...]:
@@ -61,6 +62,6 @@ def failing_checks(conn: sqlite3.Connection, job_id: int) -> tuple[FailingCheck,
 def failing_items(conn: sqlite3.Connection, job_id: int) -> tuple[FailingItem, ...]:
     """The first EXAMPLES items whose answer fails, in input order."""
     return tuple(
-        FailingItem(item_id, line, custom_id, ItemState(state), failing_of(checks), reason, answer)
-        for item_id, line, custom_id, state, checks, reason, answer in conn.execute(_EXAMPLES, (job_id,))
+        FailingItem(item_id, line, custom_id, ItemState(state), failing_of(checks), *rest)
+        for item_id, line, custom_id, state, checks, *rest in conn.execute(_EXAMPLES, (job_id,))
     )

@@ -119,6 +119,7 @@ class ScoredItem:
     answer: str
     reason: str = ""
     """The judge's words; empty: none spoke."""
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +288,7 @@ def _score_bins(conn: sqlite3.Connection, job_id: int) -> tuple[int, ...]:
 
 def _lowest(conn: sqlite3.Connection, job_id: int) -> tuple[ScoredItem, ...]:
     sql = f"""SELECT item.id, line, custom_id, score, substr(coalesce(result.text, ''), 1, {EXCERPT + 1}),
-            coalesce(result.reason, '') FROM item
+            coalesce(result.reason, ''), model FROM item
         LEFT JOIN result ON result.item_id = item.id WHERE job_id = ? AND score IS NOT NULL
         ORDER BY score, seq, variant LIMIT {LOWEST_SHOWN}"""
     return tuple(ScoredItem(*row) for row in conn.execute(sql, (job_id,)))
