@@ -21,6 +21,7 @@ from tui_batch.domain.quality import FailedCheck
 from tui_batch.domain.stored import ExportRow
 from tui_batch.errors import UserError
 from tui_batch.report.cells import cell, harmless
+from tui_batch.report.parquet import GROUP_BYTES, GROUP_ROWS
 from tui_batch.report.results import RESULT_FIELDS, result_line
 from tui_batch.report.targets import ResultFormat, check_target, parse_target
 from tui_batch.report.writers import make_writer
@@ -142,6 +143,19 @@ def test_tables_round_trip_whatever_the_text(rows: list[tuple[str, str]], kind: 
     data = written(kind, [{"a": a, "b": b} for a, b in rows], ["a", "b"])
     read = list(csv.reader(io.StringIO(data.decode(), newline=""), delimiter="," if kind is ResultFormat.CSV else "\t"))
     assert read == [["a", "b"], *([harmless(a), harmless(b)] for a, b in rows)]
+
+
+def test_parquet_gathers_batches_to_row_groups_of_bounded_size() -> None:
+    stream = io.BytesIO()
+    writer = make_writer(ResultFormat.PARQUET, stream, ["text"])
+    for _ in range(25):
+        writer.write([{"text": "x"}] * 1_000)
+    for _ in range(2):
+        writer.write([{"text": "x" * GROUP_BYTES}])
+    writer.finish()
+    file = pyarrow.parquet.ParquetFile(io.BytesIO(stream.getvalue()))
+    groups = [file.metadata.row_group(number).num_rows for number in range(file.metadata.num_row_groups)]
+    assert groups == [GROUP_ROWS, 5_001, 1]
 
 
 def test_parquet_has_typed_results_and_text_columns() -> None:
