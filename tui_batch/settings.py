@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tui_batch.domain.endpoint import Endpoint
-from tui_batch.money.prices import OwnPrice
+from tui_batch.money.prices import OwnPrice, OwnWindow
 from tui_batch.paths import default_db, settings_file
 from tui_batch.providers.catalog import known
 
@@ -20,6 +20,7 @@ class Settings:
     default_endpoint: str = ""
     default_model: str = ""
     prices: tuple[OwnPrice, ...] = ()
+    windows: tuple[OwnWindow, ...] = ()
     day_budget_nano: int | None = None
     """Nano-dollars that all jobs together may spend on a day (UTC); None: no cap."""
     ca_file: Path | None = None

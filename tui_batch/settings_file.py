@@ -15,7 +15,7 @@ from tui_batch.errors import UserError
 from tui_batch.gpu.exporters import exporter_url
 from tui_batch.inputs.job_problems import explain, refuse_secrets
 from tui_batch.inputs.yaml_document import Document, load
-from tui_batch.money.prices import OwnPrice, UnitPrices
+from tui_batch.money.prices import OwnPrice, OwnWindow, UnitPrices
 from tui_batch.paths import default_db
 from tui_batch.providers.catalog import from_url, guess_api, known
 from tui_batch.settings import Settings
@@ -50,6 +50,13 @@ class _Price(_Part):
     cached: NonNegativeFloat | None = None
     cache_write: NonNegativeFloat | None = None
     gpu_hour: NonNegativeFloat | None = None
+    tiers: dict[str, NonNegativeFloat] = {}
+
+
+class _Window(_Part):
+    model: Annotated[str, Field(min_length=1)]
+    endpoint: str | None = None
+    tokens: PositiveInt
 
 
 class _File(_Part):
@@ -57,6 +64,7 @@ class _File(_Part):
     default_endpoint: str = ""
     default_model: str = ""
     prices: tuple[_Price, ...] = ()
+    windows: tuple[_Window, ...] = ()
     day_budget_usd: NonNegativeFloat | None = None
     ca_file: str | None = None
     gpu_exporters: tuple[Annotated[str, AfterValidator(exporter_url)], ...] = ()
@@ -124,6 +132,7 @@ def _settings(document: Document, parsed: _File, file: Path) -> Settings:
         default_endpoint=parsed.default_endpoint,
         default_model=parsed.default_model,
         prices=tuple(_price(document, position, price) for position, price in enumerate(parsed.prices)),
+        windows=tuple(OwnWindow(window.model, window.tokens, window.endpoint) for window in parsed.windows),
         day_budget_nano=None if parsed.day_budget_usd is None else round(parsed.day_budget_usd * NANO),
         ca_file=base / Path(parsed.ca_file).expanduser() if parsed.ca_file else None,
         gpu_exporters=parsed.gpu_exporters,
@@ -164,6 +173,7 @@ def _price(document: Document, position: int, price: _Price) -> OwnPrice:
         cached_usd=price.cached,
         cache_write_usd=price.cache_write,
         gpu_hour_usd=price.gpu_hour or 0,
+        tiers=price.tiers,
         source="settings",
     )
     return OwnPrice(price.model, prices, price.endpoint)

@@ -29,10 +29,25 @@ SHORT = "Tell me about the sea"
 
 
 @dataclass
+class SilentServer:
+    """It does not say how large its window is."""
+
+    inner: SimulatorTransport
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        if request.url.endswith(("/api/ps", "/api/show")):
+            return HttpResponse(404, {}, b"")
+        return await self.inner.send(request)
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+@dataclass
 class DeafServer:
     """An older server: it does not know `truncate` for chats, and cuts."""
 
-    inner: SimulatorTransport
+    inner: SilentServer
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         body = orjson.loads(request.body or b"{}")
@@ -43,8 +58,8 @@ class DeafServer:
         await self.inner.aclose()
 
 
-def simulator() -> SimulatorTransport:
-    return SimulatorTransport(Simulator(SimulatorConfig()))
+def simulator() -> SilentServer:
+    return SilentServer(SimulatorTransport(Simulator(SimulatorConfig())))
 
 
 @asynccontextmanager
@@ -72,6 +87,14 @@ async def test_a_server_that_heeds_truncate_says_that_the_prompt_does_not_fit(tm
         assert counters.requests == 2
 
 
+async def test_a_prompt_that_cannot_fit_what_the_server_tells_is_not_sent(tmp_path: Path) -> None:
+    async with place(tmp_path, simulator().inner) as at:
+        counters, (short, long) = await answered(at, [SHORT, LONG])
+        assert (short.state, long.state, long.cls) == (ItemState.DONE, ItemState.DEAD, OutcomeClass.CONTEXT_LENGTH)
+        assert "the context window holds 4,096. It was not sent." in long.message
+        assert counters.requests == 1
+
+
 async def test_a_prompt_that_was_cut_without_a_word_is_flagged_and_never_cached(tmp_path: Path) -> None:
     async with place(tmp_path, DeafServer(simulator())) as at:
         for _ in range(2):
@@ -94,8 +117,8 @@ async def test_a_window_that_is_large_enough_is_no_cause_for_a_flag(tmp_path: Pa
     async with place(tmp_path, DeafServer(simulator())) as at:
         _, (row,) = await answered(at, [LONG], params={"num_ctx": 32_768})
         assert (row.state, row.flags) == (ItemState.DONE, ItemFlag.NONE)
-        _, (row,) = await answered(at, [LONG], params={"num_ctx": 3_000})
-        assert (row.flags, row.tokens_in) == (ItemFlag.PROMPT_CUT, 3_000)
+        _, (row,) = await answered(at, [LONG], params={"num_ctx": 8_192})
+        assert (row.flags, row.tokens_in) == (ItemFlag.PROMPT_CUT, 8_192)
 
 
 async def test_a_job_that_wants_no_cut_prompts_loses_the_row_with_the_reason(tmp_path: Path) -> None:

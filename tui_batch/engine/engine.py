@@ -198,6 +198,7 @@ class Engine:
                 continue
             endpoint = deployment.endpoint
             prices = await self._loop.run_in_executor(None, self._around.prices_for, endpoint, key.model)
+            await self._around.learn_window(deployment)
             window = await self._loop.run_in_executor(None, self._around.window_for, endpoint, key.model)
             limiter = RateLimiter(rpm=endpoint.rpm, tpm=endpoint.tpm, rpd=endpoint.rpd)
             await self._recall(limiter, key, by_day=endpoint.rpd is not None)

@@ -115,7 +115,7 @@ class Preparer:
         size = self._estimator.size(
             model, texts_of(row.request) if self._estimator.counts_exactly(model) else row.chars
         )
-        keys = self._wide_enough(keys, size)
+        keys = self._wide_enough(keys, size, window_of(row.request))
         tokens_in = self._estimator.input_tokens(keys[0], size)
         limit = max_output(row.request)
         embeds = row.request.operation is Operation.EMBED
@@ -148,7 +148,7 @@ class Preparer:
         rubric = self._rubric(row.columns)
         request = judge_request(self._judge, rubric, texts_of(row.request), answer.text)
         size = self._estimator.size(self._judges[0].model, texts_of(request))
-        keys = self._wide_enough(self._judges, size)
+        keys = self._wide_enough(self._judges, size, window_of(request))
         tokens_in = self._estimator.input_tokens(keys[0], size)
         limit = max_output(request)
         tokens_out = self._estimator.output_tokens(keys[0], limit)
@@ -184,9 +184,12 @@ class Preparer:
         # What is learned from answers is learned from first questions, whose size is known best.
         return replace(item, calls=calls, tokens_in=tokens_in, prompt_size=NO_SIZE)
 
-    def _wide_enough(self, keys: Route, size: Size) -> Route:
-        """The deployments whose context window may hold a prompt. Raises TooLong when none does for certain."""
-        windows = {key: self._window_for(self._by_name[key.endpoint], key.model) for key in keys}
+    def _wide_enough(self, keys: Route, size: Size, asked: int | None) -> Route:
+        """The deployments whose context window may hold a prompt. Raises TooLong when none does for certain.
+
+        `asked`: the window that the request asks for, which Ollama heeds up to what the model was made for.
+        """
+        windows = {key: self._window(key, asked) for key in keys}
         fitting = tuple(
             key
             for key, window in windows.items()
@@ -195,6 +198,11 @@ class Preparer:
         if not fitting:
             raise TooLong(self._estimator.input_tokens(keys[0], size), max(filter(None, windows.values())))
         return fitting
+
+    def _window(self, key: DeploymentKey, asked: int | None) -> int | None:
+        endpoint = self._by_name[key.endpoint]
+        known = self._window_for(endpoint, key.model)
+        return asked if endpoint.api is Api.OLLAMA and asked is not None else known
 
     def _referred(self, columns: Mapping[str, Json]) -> dict[str, Json]:
         """The columns that checks compare answers with. Raises RowError."""

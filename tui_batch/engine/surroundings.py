@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from tui_batch.domain.endpoint import Api, Deployment, Endpoint
 from tui_batch.engine.lease import LEASE_S
 from tui_batch.money.prices import UnitPrices
 from tui_batch.providers.base import Provider
+
+
+async def no_window(_deployment: Deployment) -> None:
+    """Nobody is asked."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,9 @@ class Surroundings:
     clock: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.Random)
     window_for: Callable[[Endpoint, str], int | None] = lambda _endpoint, _model: None
-    """The context window of a model in tokens, where it is published. May block."""
+    """The context window of a model in tokens, as far as it is known. May block."""
+    learn_window: Callable[[Deployment], Awaitable[None]] = no_window
+    """Asks a server for it where nobody else says. Takes a moment at most."""
     day_budget_nano: int | None = None
     """What all jobs together may spend on a day (UTC); None: no cap."""
     lease_s: float = LEASE_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable
@@ -18,11 +19,13 @@ from tui_batch.engine.experience import experienced
 from tui_batch.engine.keeper import Keeper
 from tui_batch.engine.lease import USUAL, LeaseTimes
 from tui_batch.engine.owners import is_alive, this_process
-from tui_batch.money.prices import OwnPrice, context_window, lookup
+from tui_batch.engine.windows import Windows
+from tui_batch.money.prices import OwnPrice, OwnWindow, lookup
 from tui_batch.money.vocabulary import in_background
 from tui_batch.providers.base import Transport
 from tui_batch.providers.keys import resolve_key
 from tui_batch.providers.registry import provider_for
+from tui_batch.providers.windows import ask_window
 from tui_batch.store.store import Store, open_store
 
 
@@ -41,6 +44,7 @@ async def open_workplace(
     transport: Transport,
     *,
     prices: tuple[OwnPrice, ...] = (),
+    windows: tuple[OwnWindow, ...] = (),
     day_budget_nano: int | None = None,
     clock: Callable[[], float] = time.time,
     rng: random.Random | None = None,
@@ -53,7 +57,14 @@ async def open_workplace(
     async with (
         open_store(db, clock=clock) as store,
         staffed(
-            store, transport, prices=prices, day_budget_nano=day_budget_nano, clock=clock, rng=rng, lease=lease
+            store,
+            transport,
+            prices=prices,
+            windows=windows,
+            day_budget_nano=day_budget_nano,
+            clock=clock,
+            rng=rng,
+            lease=lease,
         ) as workplace,
     ):
         yield workplace
@@ -65,6 +76,7 @@ async def staffed(
     transport: Transport,
     *,
     prices: tuple[OwnPrice, ...] = (),
+    windows: tuple[OwnWindow, ...] = (),
     day_budget_nano: int | None = None,
     clock: Callable[[], float] = time.time,
     rng: random.Random | None = None,
@@ -83,6 +95,11 @@ async def staffed(
             if not estimator.counts_exactly(deployment.model):
                 in_background(deployment.endpoint, deployment.model, partial(estimator.use_counter, deployment.model))
 
+        async def ask(endpoint: Endpoint, model: str) -> int | None:
+            secret = await asyncio.to_thread(secret_of, endpoint)
+            return await ask_window(endpoint, model, transport, secret)
+
+        known = Windows(windows, ask)
         prices_for = partial(lookup, own=prices)
         around = Surroundings(
             provider_for,
@@ -90,7 +107,8 @@ async def staffed(
             prices_for,
             clock,
             rng or random.Random(),
-            window_for=context_window,
+            window_for=known.of,
+            learn_window=known.learn,
             day_budget_nano=day_budget_nano,
             lease_s=lease.expiry_s,
         )

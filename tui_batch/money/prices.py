@@ -139,9 +139,26 @@ class OwnPrice:
 
     def fits(self, endpoint: str, model: str) -> bool:
         """Whether it is meant for a model on an endpoint."""
-        if self.endpoint not in (None, endpoint):
-            return False
-        return model.startswith(self.model[:-1]) if self.model.endswith("*") else model == self.model
+        return self.endpoint in (None, endpoint) and _is_named(self.model, model)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWindow:
+    """A context window a person configured. It wins over every other source."""
+
+    model: str
+    """A model's name; `*` at its end stands for any rest."""
+    tokens: int
+    endpoint: str | None = None
+    """Only on this endpoint; None: on all."""
+
+    def fits(self, endpoint: str, model: str) -> bool:
+        """Whether it is meant for a model on an endpoint."""
+        return self.endpoint in (None, endpoint) and _is_named(self.model, model)
+
+
+def _is_named(pattern: str, model: str) -> bool:
+    return model.startswith(pattern[:-1]) if pattern.endswith("*") else model == pattern
 
 
 def lookup(endpoint: Endpoint, model: str, own: Iterable[OwnPrice] = ()) -> UnitPrices | None:
@@ -157,8 +174,11 @@ def lookup(endpoint: Endpoint, model: str, own: Iterable[OwnPrice] = ()) -> Unit
     return _published(endpoint, model)
 
 
-def context_window(endpoint: Endpoint, model: str) -> int | None:
-    """Tokens that a published model's context holds; None where nobody publishes it, and on servers of one's own."""
+def context_window(endpoint: Endpoint, model: str, own: Iterable[OwnWindow] = ()) -> int | None:
+    """Tokens that a model's context holds, by one's own settings or as published; None where neither says."""
+    for window in own:
+        if window.fits(endpoint.name, model):
+            return window.tokens
     if is_own_server(endpoint) or endpoint.base_url.startswith(SIMULATED):
         return None
     found = _find(endpoint, model)

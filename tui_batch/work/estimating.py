@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean
 
 from tui_batch.domain.endpoint import DeploymentKey, Operation
@@ -25,7 +26,7 @@ from tui_batch.errors import UserError
 from tui_batch.inputs.byte_source import STDIN
 from tui_batch.inputs.reading import Rows, open_input
 from tui_batch.inputs.templates import compile_prompt
-from tui_batch.money.prices import OwnPrice, UnitPrices, cost, lookup
+from tui_batch.money.prices import OwnPrice, OwnWindow, UnitPrices, context_window, cost, lookup
 from tui_batch.money.tokens import DEFAULT_OUTPUT, TokenEstimator
 from tui_batch.money.vocabulary import load_counter
 from tui_batch.providers.registry import provider_for
@@ -104,6 +105,8 @@ class Known:
 
     estimator: TokenEstimator
     prices: dict[DeploymentKey, UnitPrices | None]
+    windows: tuple[OwnWindow, ...] = ()
+    """Context windows of a person's own."""
 
 
 async def estimate(spec: JobSpec, knobs: Knobs, known: Known) -> Estimate:
@@ -162,7 +165,8 @@ def estimated(spec: JobSpec, knobs: Knobs, known: Known) -> Estimate:
 def measured(drawn: Drawn, knobs: Knobs, known: Known) -> Estimate:
     """What `drawn.spec` will take, by rows that were drawn before. Raises UserError for a bad template. Blocks."""
     spec = drawn.spec
-    preparer = Preparer(spec, compile_prompt(spec), known.estimator, provider_for)
+    window_for = partial(context_window, own=known.windows)
+    preparer = Preparer(spec, compile_prompt(spec), known.estimator, provider_for, window_for)
     each = variants(spec)
     items = [
         PendingItem(n, n, variant, row.custom_id, row.priority, 0, 0, 0.0, row.data)
@@ -298,10 +302,12 @@ def _mean(weighted: Sequence[tuple[float, int]]) -> float:
     return sum(value * count for value, count in weighted) / weight if weight else UNSEEN_S
 
 
-async def known_about(spec: JobSpec, store: Store | None, own: Sequence[OwnPrice]) -> Known:
+async def known_about(
+    spec: JobSpec, store: Store | None, own: Sequence[OwnPrice], windows: tuple[OwnWindow, ...] = ()
+) -> Known:
     """What an estimate of a job goes by: experience from the database, prices, vocabularies that are there already."""
     estimator = TokenEstimator(await store.calibration.load() if store is not None else {})
-    return await asyncio.to_thread(_looked_up, spec, estimator, own)
+    return replace(await asyncio.to_thread(_looked_up, spec, estimator, own), windows=windows)
 
 
 def _looked_up(spec: JobSpec, estimator: TokenEstimator, own: Sequence[OwnPrice]) -> Known:

@@ -186,7 +186,7 @@ async def _read_whole(opened: Rows | ChainedRows, read: Callable[[], T]) -> T:
 async def expect(workshop: Workshop, draft: JobDraft, rows: Drawn) -> Estimate:
     """What a draft will take, by rows that were drawn before. Raises UserError. No model is asked anything."""
     made = await compose(draft, workshop.known, workshop.transport)
-    known = await known_about(made.spec, workshop.store, workshop.settings.prices)
+    known = await known_about(made.spec, workshop.store, workshop.settings.prices, workshop.settings.windows)
     spec = replace(made.spec, source=rows.spec.source)
     return await asyncio.to_thread(measured, replace(rows, spec=spec), made.knobs, known)
 

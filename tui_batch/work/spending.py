@@ -89,7 +89,9 @@ class ModelPrice:
 def price_of(model: str, endpoint: str | None, settings: Settings) -> ModelPrice:
     """Looks a model's prices up as a run does. Blocks for some 0.3 s. Raises UserError when no endpoint is known."""
     place = _place(model, endpoint, settings)
-    return ModelPrice(model, place, lookup(place, model, settings.prices), context_window(place, model))
+    return ModelPrice(
+        model, place, lookup(place, model, settings.prices), context_window(place, model, settings.windows)
+    )
 
 
 def _place(model: str, endpoint: str | None, settings: Settings) -> Endpoint:

@@ -1,0 +1,33 @@
+"""Context windows: a person's own word, then what is published, then what the server says."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from tui_batch.domain.endpoint import SIMULATED, Deployment, DeploymentKey, Endpoint
+from tui_batch.money.prices import OwnWindow, context_window
+
+Ask = Callable[[Endpoint, str], Awaitable[int | None]]
+"""Asks a server for the window of a model. Never raises; takes a moment at most."""
+
+
+class Windows:
+    """Knows them for all deployments of a process. `of` may be called in any thread."""
+
+    def __init__(self, own: Sequence[OwnWindow], ask: Ask) -> None:
+        self._own = tuple(own)
+        self._ask = ask
+        self._told: dict[DeploymentKey, int | None] = {}
+
+    def of(self, endpoint: Endpoint, model: str) -> int | None:
+        """Tokens, as far as is known by now. May block for the table of published ones."""
+        known = context_window(endpoint, model, self._own)
+        return known if known is not None else self._told.get(DeploymentKey(endpoint.name, model))
+
+    async def learn(self, deployment: Deployment) -> None:
+        """Asks the server, once, where nobody else says."""
+        endpoint, key = deployment.endpoint, deployment.key
+        if key in self._told or endpoint.base_url.startswith(SIMULATED) or self.of(endpoint, key.model) is not None:
+            return
+        self._told[key] = None
+        self._told[key] = await self._ask(endpoint, key.model)
