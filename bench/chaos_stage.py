@@ -24,7 +24,7 @@ from tui_batch.domain.endpoint import Api
 from tui_batch.simulator.server import Server, serve
 
 LEASE_S = 1.2
-PATIENCE_S = 60.0
+PATIENCE_S = 130.0
 """Longer than this nothing may take."""
 UNTRUE_S = 3_600.0
 """How far the clock is set."""

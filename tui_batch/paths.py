@@ -36,6 +36,19 @@ def log_dir() -> Path:
     return Path(_DIRS.user_log_dir)
 
 
+def make_log_dir() -> Path:
+    """The same, made where it is missing; nobody else may look into it. Raises OSError."""
+    directory = log_dir()
+    for made in (directory.parent, directory):
+        made.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return directory
+
+
+def for_owner_only(path: str, flags: int) -> int:
+    """For `open(..., opener=for_owner_only)`: a file that is new can be read by its owner alone."""
+    return os.open(path, flags, 0o600)
+
+
 def shipped(kind: str) -> Path:
     """The directory of shipped `themes` or `sample_jobs`: inside the wheel, or the checkout's top level."""
     package = Path(__file__).resolve().parent

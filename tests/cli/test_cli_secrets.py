@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,34 +23,60 @@ KEY = "sk-made-up-0123456789abcdef"
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers every request with its headers: first as errors of several kinds, then as an answer."""
-
-    seen: list[str]
+    """Answers every request with its headers: first as errors of several kinds, then as an answer in any format."""
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        self.server.seen.append(self.headers.get("authorization", ""))  # type: ignore[attr-defined]
-        status = {1: 500, 2: 429, 3: 400}.get(len(self.server.seen), 200)  # type: ignore[attr-defined]
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        seen: list[str] = self.server.seen  # type: ignore[attr-defined]
+        seen.append(self.headers.get("authorization") or self.headers.get("x-api-key") or "")
+        status = {1: 500, 2: 429, 3: 400, 4: 302}.get(len(seen), 200)
         words = " ".join(f"{name}: {value}" for name, value in self.headers.items())
-        message = {"role": "assistant", "content": words}
-        body = {"choices": [{"message": message, "finish_reason": "stop"}]} if status == 200 else {}
-        answer = json.dumps(body or {"error": {"message": words, "type": words, "code": "x"}}).encode()
+        if status == 200:
+            kind, answer = answer_of(self.path, words, bool(asked.get("stream")))
+        else:
+            error = {"message": words, "type": words, "code": words}
+            kind, answer = "application/json", json.dumps({"type": "error", "error": error}).encode()
         self.send_response(status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", kind)
         self.send_header("x-request-id", words)
+        self.send_header("location", f"http://127.0.0.1:{self.server.server_port}/moved?{words}")  # type: ignore[attr-defined]
         self.send_header("retry-after", "0")
         self.send_header("content-length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
 
+    def do_GET(self) -> None:
+        self.server.moved.append(self.path)  # type: ignore[attr-defined]
+        self.send_error(404, "no", " ".join(f"{name}: {value}" for name, value in self.headers.items()))
+
     def log_message(self, format: str, *args: object) -> None:
         """Says nothing."""
+
+
+def answer_of(path: str, words: str, stream: bool) -> tuple[str, bytes]:
+    """Content type and body of a good answer with these words."""
+    if path.endswith("/messages"):
+        usage = {"input_tokens": 1, "output_tokens": 1}
+        whole = {"type": "message", "content": [{"type": "text", "text": words}], "stop_reason": "end_turn"}
+        return "application/json", json.dumps({**whole, "model": words, "usage": usage}).encode()
+    if path.endswith("/api/chat"):
+        whole = {"message": {"role": "assistant", "content": words}, "done": True, "done_reason": "stop"}
+        return "application/x-ndjson", json.dumps({**whole, "model": words}).encode() + b"\n"
+    if not stream:
+        choice = {"message": {"role": "assistant", "content": words}, "finish_reason": "stop"}
+        return "application/json", json.dumps({"choices": [choice], "model": words}).encode()
+    parts = [words[at : at + 5] for at in range(0, len(words), 5)]  # no piece holds the whole key
+    pieces = [{"choices": [{"delta": {"content": part}, "finish_reason": None}]} for part in parts]
+    pieces.append({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+    events = b"".join(b"data: " + json.dumps(piece).encode() + b"\n\n" for piece in pieces)
+    return "text/event-stream", events + b"data: [DONE]\n\n"
 
 
 @pytest.fixture
 def echo() -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     server.seen = []  # type: ignore[attr-defined]
+    server.moved = []  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -54,29 +85,88 @@ def echo() -> Iterator[ThreadingHTTPServer]:
     server.server_close()
 
 
+@pytest.mark.parametrize(
+    ("api", "path", "further"),
+    [
+        ("openai", "/v1", ()),
+        ("openai", "/v1", ("--stream",)),
+        ("anthropic", "", ()),
+        ("ollama", "", ()),
+    ],
+)
 def test_the_key_is_sent_and_found_nowhere(
-    cli: Cli, echo: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+    cli: Cli,
+    echo: ThreadingHTTPServer,
+    monkeypatch: pytest.MonkeyPatch,
+    api: str,
+    path: str,
+    further: tuple[str, ...],
 ) -> None:
     monkeypatch.setenv("LLMBATCH_API_KEY", KEY)
-    url = f"http://127.0.0.1:{echo.server_port}/v1"
+    url = f"http://127.0.0.1:{echo.server_port}{path}"
+    to = ("--base-url", url, "--api", api)
     said = [
-        cli("run", cli.rows(4), "-m", "m", "--base-url", url, "--keep-raw", "-c", "1", "-o", cli.folder / "a.jsonl")
+        cli("run", cli.rows(6), "-m", "m", *to, "--keep-raw", "-c", "1", "-o", cli.folder / "a.jsonl", *further),
     ]
     said += [cli("export", "1", "-o", cli.folder / f"a.{ending}") for ending in ("csv", "json", "tsv")]
-    said += [cli("show", "1"), cli("items", "1", "--json"), cli("errors", "1"), cli("show", "1", "--json")]
-    said += [cli("endpoints"), cli("models", "--base-url", url), cli("doctor")]
-    assert f"Bearer {KEY}" in echo.seen, "the key was sent"  # type: ignore[attr-defined]
-    assert len(cli.lines("a.jsonl")) == 4
+    said += [cli("report", "1", "-o", cli.folder / f"r.{ending}") for ending in ("html", "md", "json")]
+    said += [cli("show", "1"), cli("items", "1", "--json"), cli("errors", "1"), cli("item", "1", "1")]
+    said += [cli("endpoints"), cli("models", "--base-url", url)]
+    assert any(KEY in sent for sent in echo.seen), "the key was sent"  # type: ignore[attr-defined]
+    assert not any("moved" in got for got in echo.moved), "a redirect is not followed"  # type: ignore[attr-defined]
+    assert len(cli.lines("a.jsonl")) == 6
+    assert "[key removed]" in (cli.folder / "a.jsonl").read_text()
     for one in said:
         assert KEY not in one.out + one.err
     assert [path for path in files(cli.folder) if KEY.encode() in path.read_bytes()] == []
 
 
+def test_what_the_program_keeps_is_its_owners_alone(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database and its log (-wal) while it is in use, the program's logs and their directories."""
+    before = os.umask(0)
+    try:
+        monkeypatch.setenv("LLMBATCH_DB", str(cli.folder / "data" / "jobs.db"))
+        monkeypatch.setenv("LLMBATCH_API_KEY", KEY)
+        started = cli("run", cli.rows(40), "--simulate", "--detach")
+        arguments = Path(f"/proc/{re.findall(r'process ([0-9]+)', started.err)[0]}/cmdline")
+        if sys.platform.startswith("linux") and arguments.exists():
+            assert KEY.encode() not in arguments.read_bytes()
+        end = time.monotonic() + 30
+        while (shown := cli("show", "1", "--json").json)["state"] != "completed":
+            assert time.monotonic() < end, shown
+            modes(cli.folder)
+            time.sleep(0.05)
+        monkeypatch.setattr("tui_batch.cli.working.compose", fail)
+        assert cli("run", cli.rows(1), "-m", "m", "--base-url", "http://127.0.0.1:9/v1").code == 1
+    finally:
+        os.umask(before)
+    logs = [path.name for path in files(cli.folder) if path.suffix == ".log"]
+    assert sorted(logs) == ["job-1.log", "llmbatch-tui.log"]
+    modes(cli.folder)
+
+
+def modes(folder: Path) -> None:
+    """Looks at everything but what the test itself wrote."""
+    for path in folder.rglob("*"):
+        if os.name == "posix" and path.name != "rows.jsonl" and not path.name.startswith("xdg_"):
+            with suppress(FileNotFoundError):  # SQLite takes its log away when it is done
+                assert path.stat().st_mode & 0o077 == 0, path
+
+
+def fail(*_: object) -> None:
+    raise RuntimeError("unexpected")
+
+
+def test_a_key_in_the_clear_is_told(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMBATCH_API_KEY", KEY)
+    told = cli("add", cli.rows(1), "-m", "m", "--base-url", "http://models.test/v1")
+    assert "the key goes unencrypted to http://models.test/v1" in told.err
+    for url in ("https://models.test/v1", "http://localhost:9/v1"):
+        assert "unencrypted" not in cli("add", cli.rows(1), "-m", "m", "--base-url", url).err
+
+
 def test_a_traceback_in_the_log_holds_no_key(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLMBATCH_API_KEY", KEY)
-
-    def fail(*_: object) -> None:
-        raise RuntimeError("unexpected")
 
     monkeypatch.setattr("tui_batch.cli.working.compose", fail)
     result = cli("run", cli.rows(1), "-m", "m", "--base-url", "http://127.0.0.1:9/v1")

@@ -9,10 +9,10 @@ from pathlib import Path
 TOP = Path(__file__).parents[2]
 
 
-def test_everything_adds_up_after_faults_and_kills() -> None:
-    scale = ("--rows", "60", "--kills", "1", "--in-flight", "8", "--seed", "1")
+def test_everything_adds_up_after_faults_kills_and_a_clock_that_jumps() -> None:
+    scale = ("--rows", "50", "--seed", "301", "--only", "clock-", "kill", "clock+")
     command = [sys.executable, "-m", "bench.chaos", *scale]
     result = subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=55)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "60 rows, 1 kills" in result.stdout
-    assert "violations: 0" in result.stdout
+    assert "of 50 rows" in result.stdout
+    assert "1 rounds, violations: 0" in result.stdout

@@ -59,11 +59,12 @@ def _keep_traceback() -> Path:
     import traceback
     from pathlib import Path
 
+    from tui_batch import paths
     from tui_batch.cli.opening import log_file
 
     try:
         path = log_file()
-        with path.open("a", encoding="utf-8") as log:
+        with open(path, "a", encoding="utf-8", opener=paths.for_owner_only) as log:
             log.write(traceback.format_exc())
     except OSError:
         with tempfile.NamedTemporaryFile("w", suffix=".log", delete=False, encoding="utf-8") as log:

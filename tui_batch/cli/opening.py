@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -75,12 +76,19 @@ async def _to_its_end(main: Coroutine[Any, Any, T]) -> T:
         os._exit(Exit.INTERRUPTED)
 
 
+class _OwnLog(logging.FileHandler):
+    """A log that only its owner can read."""
+
+    def _open(self) -> TextIOWrapper:
+        return open(self.baseFilename, self.mode, encoding=self.encoding, opener=paths.for_owner_only)  # type: ignore[return-value]
+
+
 @contextmanager
 def _logging() -> Iterator[None]:
     """Warnings and faults of background tasks belong in a file, not between the lines of a screen."""
     root = logging.getLogger()
     try:
-        handler: logging.Handler = logging.FileHandler(log_file(), delay=True, encoding="utf-8")
+        handler: logging.Handler = _OwnLog(log_file(), delay=True, encoding="utf-8")
     except OSError:
         handler = logging.NullHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -101,9 +109,7 @@ def _is_kept(record: logging.LogRecord) -> bool:
 
 def log_file() -> Path:
     """The program's own log; its directory is made. Raises OSError when that cannot be."""
-    directory = paths.log_dir()
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory / "llmbatch-tui.log"
+    return paths.make_log_dir() / "llmbatch-tui.log"
 
 
 def need_database(where: Where) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tui_batch.domain.endpoint import Endpoint, Operation
+from tui_batch.domain.endpoint import Endpoint, KeyKind, Operation
 from tui_batch.domain.job import CacheMode, Cap, Job, JobSpec, Knobs, Mode, ModelRef, OnTruncated, RouteRule
 from tui_batch.domain.quality import Check, DriftRule, OnInvalid
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import AUTO, Auto, JobDraft, ModelChoice
 from tui_batch.providers.base import Transport
-from tui_batch.providers.catalog import from_url, in_environment, known, names, owner_of
+from tui_batch.providers.catalog import from_url, in_environment, is_loopback, known, names, owner_of
 from tui_batch.providers.discovery import FoundServer, find_local_servers, list_models
 from tui_batch.providers.keys import is_available, resolve_key
 from tui_batch.quality.checks import check_operation
@@ -77,7 +77,9 @@ async def compose(draft: JobDraft, settings: Settings, transport: Transport) -> 
     )
     check_operation(spec)
     knobs = knobs_of(draft)
-    return Composed(spec, knobs, (*placed.notes, *bench.notes, *held_back(knobs, placed.endpoints)))
+    return Composed(
+        spec, knobs, (*placed.notes, *bench.notes, *held_back(knobs, placed.endpoints), *in_the_clear(placed.endpoints))
+    )
 
 
 def held_back(knobs: Knobs, endpoints: tuple[Endpoint, ...]) -> tuple[str, ...]:
@@ -89,6 +91,17 @@ def held_back(knobs: Knobs, endpoints: tuple[Endpoint, ...]) -> tuple[str, ...]:
     return (
         f"{names}: {sum(bounds)} in flight at most, not {knobs.concurrency}; "
         "set OLLAMA_NUM_PARALLEL as the server has it, or max_in_flight in the settings",
+    )
+
+
+def in_the_clear(endpoints: tuple[Endpoint, ...]) -> tuple[str, ...]:
+    """Says so when a key goes unencrypted over a network."""
+    return tuple(
+        f"{endpoint.name}: the key goes unencrypted to {endpoint.base_url}; use https unless you trust the way there"
+        for endpoint in endpoints
+        if endpoint.key.kind is not KeyKind.NONE
+        and endpoint.base_url.startswith("http://")
+        and not is_loopback(endpoint.base_url)
     )
 
 

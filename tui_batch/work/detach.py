@@ -28,18 +28,17 @@ def detach(job_id: int, where: Where, words: Sequence[str]) -> Detached:
     command = [sys.executable, "-m", "tui_batch", "resume", str(job_id), "--db", str(where.db.absolute())]
     command += [] if where.settings is None else ["--settings", str(where.settings.absolute())]
     command += words
-    with log.open("ab") as out:
+    with open(log, "ab", opener=paths.for_owner_only) as out:
         process = _start_apart(command, out)
     process.returncode = 0  # it is meant to outlive this process: nothing is left to wait for
     return Detached(process.pid, log)
 
 
 def _log_path(job_id: int) -> Path:
-    directory = paths.log_dir()
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory = paths.make_log_dir()
     except OSError as error:
-        raise UserError(f"{directory}: the log's directory cannot be made: {error.strerror}") from error
+        raise UserError(f"{paths.log_dir()}: the log's directory cannot be made: {error.strerror}") from error
     return directory / f"job-{job_id}.log"
 
 
