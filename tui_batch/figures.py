@@ -12,6 +12,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def things(number: int, one: str) -> str:
+    """A number of things whose plural takes an s: 1 row, 12,345 rows."""
+    return f"{count(number)} {one}" + ("" if number == 1 else "s")
+
+
 def short_count(number: int) -> str:
     """A number in at most five characters: 950, 12.3k, 4.5M, 1.2G."""
     for size, unit in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):

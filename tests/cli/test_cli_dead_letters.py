@@ -82,5 +82,5 @@ def test_dead_items_are_discarded_by_class_and_only_when_told_to(failed: Cli) ->
     assert failed("discard", "1", "--class", "refused", "--yes").code == 0
     shown = failed("show", "1", "--json").json
     assert (shown["dead"], shown["cancelled"], shown["done"]) == (1, 1, 2)
-    assert "1 dead items discarded" in failed("discard", "1", "--yes").err
+    assert "1 dead item discarded" in failed("discard", "1", "--yes").err
     assert failed("show", "1", "--json").json["dead"] == 0

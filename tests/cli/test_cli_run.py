@@ -137,7 +137,7 @@ def test_retried_items_run_to_their_end(cli: Cli) -> None:
     assert cli("retry", "first", "--class", "timeout").code == 2
     retried = cli("retry", "first", "--dead")
     assert retried.code == 0
-    assert "3 items of job 1 are pending again" in retried.err
+    assert "pending again: 3 items of job 1" in retried.err
     assert cli("resume", "first").code == 0
     assert cli("show", "first", "--json").json["done"] == 3
 

@@ -125,7 +125,7 @@ def test_what_destroys_asks_first(finished: Cli) -> None:
         assert "5" in refused.err
         assert "--yes" in refused.err
     assert finished("show", "1").code == 0
-    assert "5 answers are forgotten" in finished("cache", "clear", "--yes").err
+    assert "forgotten: 5 answers" in finished("cache", "clear", "--yes").err
     assert finished("delete", "1", "--yes").code == 0
     assert finished("ls", "--json").json == []
 

@@ -194,9 +194,9 @@ def discard(
     ref = str(found.id)
     if not count:
         raise UserError(f"job {ref} has no such dead item", remedy=f"See them: {place.command('errors', ref)}")
-    confirm(f"Discard {figures.count(count)} dead items of job {ref} {safe_text(found.spec.name, 60)}?", yes=yes)
+    confirm(f"Discard {figures.things(count, 'dead item')} of job {ref} {safe_text(found.spec.name, 60)}?", yes=yes)
     gone = run(_discard(place, found.id, chosen))
-    say(f"job {ref}: {figures.count(gone)} dead items discarded")
+    say(f"job {ref}: {figures.things(gone, 'dead item')} discarded")
 
 
 async def _dead(place: Where, ref: str, chosen: Selection) -> tuple[Job, int]:

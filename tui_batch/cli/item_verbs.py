@@ -215,7 +215,7 @@ def export(
     scope = ItemScope(ItemFilter(chosen), None if item is None else frozenset(item))
     exported = run(_export(place, job, target, scope, flatten=flatten))
     pending = f", {figures.count(exported.pending)} of them still pending" if exported.pending else ""
-    say(f"{figures.count(exported.rows)} rows to {target}{pending}.")
+    say(f"{figures.things(exported.rows, 'row')} to {target}{pending}.")
 
 
 def _terms(states: tuple[str, ...], classes: tuple[str, ...], models: tuple[str, ...], text: str) -> tuple[Term, ...]:

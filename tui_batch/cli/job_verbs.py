@@ -207,7 +207,7 @@ def cancel(ctx: typer.Context, job: JobArgument, yes: YesOption = False, db: DbO
     found = run(find(place, job))
     if found.state in (JobState.CANCELLED, JobState.COMPLETED):
         raise UserError(f"job {found.id} is {found.state.value} already")
-    confirm(f"Cancel job {found.id} with {figures.count(found.counters.pending)} pending items?", yes=yes)
+    confirm(f"Cancel job {found.id} with {figures.things(found.counters.pending, 'pending item')}?", yes=yes)
     run(_order(place, lambda at: at.controller.cancel(found.id)))
     say(f"job {found.id} is cancelled. What it has: {place.command('export', str(found.id), '-o', 'results.jsonl')}")
 
@@ -239,7 +239,7 @@ def retry(
         raise UserError(
             f"job {found.id} has no such dead item", remedy=f"See them: {place.command('errors', str(found.id))}"
         )
-    say(f"{figures.count(count)} items of job {found.id} are pending again.")
+    say(f"pending again: {figures.things(count, 'item')} of job {found.id}")
     if not running:
         say(f"Nobody runs the job. Resume: {place.command('resume', str(found.id))}")
 

@@ -174,7 +174,7 @@ def _put_estimate(found: Estimate) -> None:
     ]
     put_table(("WAY", "COST", f"{RIGHT}TIME", f"{RIGHT}429s", "WHY"), rows_of)
     if found.unsendable:
-        say(f"About {figures.count(found.unsendable)} rows cannot be sent: {found.problem}")
+        say(f"About {figures.things(found.unsendable, 'row')} cannot be sent: {found.problem}")
 
 
 def estimate_json(found: Estimate) -> dict[str, Json]:

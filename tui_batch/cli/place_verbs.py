@@ -179,8 +179,8 @@ def cache_clear(
         say("the cache is empty")
         return
     which = "the" if older_than_days is None else f"those older than {older_than_days:g} days of the"
-    confirm(f"Forget {which} {figures.count(stats.entries)} answers in the cache?", yes=yes)
-    say(f"{figures.count(run(_cache_clear(place, older_than_days)))} answers are forgotten.")
+    confirm(f"Forget {which} {figures.things(stats.entries, 'answer')} in the cache?", yes=yes)
+    say(f"forgotten: {figures.things(run(_cache_clear(place, older_than_days)), 'answer')}")
 
 
 async def _cache_clear(place: Where, older_than_days: float | None) -> int:

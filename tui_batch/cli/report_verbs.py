@@ -37,7 +37,7 @@ def report(
     place = where(ctx, db, None)
     path = Path(output).expanduser()
     made = run(_report(place, job, path))
-    say(f"report of job {made.job.id} to {path}: {figures.count(made.processed)} items processed")
+    say(f"report of job {made.job.id} to {path}: {figures.things(made.processed, 'item')} processed")
 
 
 async def _report(place: Where, ref: str, path: Path) -> Report:
@@ -82,7 +82,7 @@ def compare(
     elif target is None or not target.is_stdout:
         _show(found)
     if target is not None:
-        say(f"{figures.count(found.rows)} rows side by side to {target}")
+        say(f"{figures.things(found.rows, 'row')} side by side to {target}")
 
 
 async def _compare(place: Where, refs: Sequence[str], target: Target | None) -> Comparison:

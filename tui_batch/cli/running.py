@@ -213,7 +213,7 @@ def _figures(outcome: _Outcome) -> list[str]:
 
 def _score(scored: Scored) -> list[str]:
     mean = scored.mean
-    return [] if mean is None else [f"  score   {mean:.3f}, mean of {figures.count(scored.count)} answers"]
+    return [] if mean is None else [f"  score   {mean:.3f}, mean of {figures.things(scored.count, 'answer')}"]
 
 
 def _errors(outcome: _Outcome) -> list[str]:
@@ -244,7 +244,7 @@ def _files(plan: RunPlan, outcome: _Outcome) -> list[str]:
     lines = []
     if outcome.exported is not None:
         pending = f", {figures.count(outcome.exported.pending)} of them pending" if outcome.exported.pending else ""
-        lines.append(f"Results: {plan.target} ({figures.count(outcome.exported.rows)} rows{pending})")
+        lines.append(f"Results: {plan.target} ({figures.things(outcome.exported.rows, 'row')}{pending})")
     if outcome.trouble is not None:
         lines.append(f"error: {safe_text(outcome.trouble.message)}. The answers are in the database.")
     if plan.rejected:

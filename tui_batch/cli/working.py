@@ -119,10 +119,10 @@ async def estimate(order: Order) -> Estimate:
         async with _transport(order.settings, order.faults) as transport:
             composed = await _composed(order, transport)
         if not order.place.db.exists():
-            known = await known_about(composed.spec, None, order.settings.prices, order.settings.windows)
+            known = await known_about(composed.spec, None, order.settings.prices)
         else:
             async with desk(order.place) as at:
-                known = await known_about(composed.spec, at.store, order.settings.prices, order.settings.windows)
+                known = await known_about(composed.spec, at.store, order.settings.prices)
         return await estimated_job(composed.spec, composed.knobs, known)
 
 
@@ -221,7 +221,7 @@ async def _settle(store: Store, job: Job, target: Target | None) -> Exit:
     say(f"job {job.id} has nothing left to do: it is {job.state.value}.")
     if target is not None:
         exported = await export_results(store, job, target)
-        say(f"Results: {target} ({figures.count(exported.rows)} rows)")
+        say(f"Results: {target} ({figures.things(exported.rows, 'row')})")
     return exit_of(job, interrupted=False)
 
 
@@ -230,13 +230,7 @@ def _transport(settings: Settings, faults: str) -> AbstractAsyncContextManager[R
 
 
 def _workplace(place: Where, settings: Settings, transport: RoutingTransport) -> AbstractAsyncContextManager[Workplace]:
-    return open_workplace(
-        place.db,
-        transport,
-        prices=settings.prices,
-        windows=settings.windows,
-        day_budget_nano=settings.day_budget_nano,
-    )
+    return open_workplace(place.db, transport, prices=settings.prices, day_budget_nano=settings.day_budget_nano)
 
 
 async def _composed(order: Order, transport: RoutingTransport) -> Composed:
@@ -257,7 +251,7 @@ async def _imported(store: Store, order: Order, composed: Composed) -> Imported:
         if time.monotonic() >= due:
             due = time.monotonic() + IMPORT_SAID_EVERY_S
             part = "" if at.part is None else f" ({at.part:.0%} of the file)"
-            say(f"reading: {figures.count(at.rows)} rows{part}")
+            say(f"reading: {figures.things(at.rows, 'row')}{part}")
 
     plan = ImportPlan(
         spec=composed.spec,
@@ -279,9 +273,9 @@ def _beside(order: Order) -> Path:
 def _notes(order: Order, composed: Composed, imported: Imported) -> tuple[str, ...]:
     """What is going to happen, in a few lines."""
     spec = composed.spec
-    rows = figures.count(imported.rows)
+    rows = figures.things(imported.rows, "row")
     sample = "" if order.trial is None else f" ({figures.count(order.trial.rows)} of them first)"
-    head = f"Job {imported.job_id} {safe_text(spec.name)}: {rows} rows{sample}, "
+    head = f"Job {imported.job_id} {safe_text(spec.name)}: {rows}{sample}, "
     return (head + _what(spec, composed.knobs), *(safe_text(note) for note in composed.notes))
 
 
