@@ -16,7 +16,8 @@ from tui_batch.engine.snapshot import EngineSnapshot, JobSnapshot, Latency
 from tui_batch.inputs.draft import JobDraft
 from tui_batch.quality.drift import Against, Alert, Signal
 from tui_batch.tui.places.items import ItemsPlace
-from tui_batch.tui.screens.new_job.more_sections import LimitsSection, RunSection, strategies_text
+from tui_batch.tui.screens.new_job.fields import AreaField
+from tui_batch.tui.screens.new_job.more_sections import RunSection, strategies_text
 from tui_batch.tui.screens.new_job.screen import NewJobScreen
 from tui_batch.tui.tones import Tone
 from tui_batch.tui.view import DayBudget, View
@@ -86,8 +87,12 @@ async def test_the_form_names_ways_and_checks(tmp_path: Path) -> None:
         screen = NewJobScreen(desk, draft)
         app.push_screen(screen)
         await until(pilot, lambda: screen.is_current and screen.facts.drawn is not None)
-        words = screen.query_one(LimitsSection).query_one("#checks-words", Static)
-        assert "labels of tone; from the job file" in str(words.render())
+        checks = screen.query_one("#field-checks", AreaField)
+        assert checks.text == "- labels:\n  - a\n  field: tone\n"
+        checks.text = "- not_empty\n- lables: [a]"
+        await until(pilot, lambda: checks.problem.startswith("line 2: lables "), "the mistake, at its line")
+        checks.text = "- not_empty"
+        await until(pilot, lambda: not checks.problem and screen.form.checks == "- not_empty")
         screen.query_one("#input-models", Input).value = "gpt-4o-mini @ simulator"
         await until(pilot, lambda: screen.expected is not None)
         ways = screen.query_one(RunSection).query_one("#ways", Static)

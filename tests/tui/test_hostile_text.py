@@ -39,7 +39,7 @@ from tui_batch.tui.view import JobView, View
 MARKUP = "[/foo] [bold]x[/bold] [link=http://x]y[/link] [@click=app.quit]z[/] [$primary"
 ESCAPES = "\x1b[31mred\x1b[2J\x1b]0;title\x07\x1b]8;;http://x\x1b\\ \x9b31m \x00\x08\x7f\r\n\t \x9d52;c;eA==\x9c"
 INVISIBLE = "a\u200bb\u202eevil\u2066x\u2069\ufeff\u00ad\u2028 \U000e0041 👩‍👩‍👧‍👦 日本\u0301\u3099 e\u0301"
-FIELDS = ("models", "system", "name")
+FIELDS = ("models", "system", "name", "checks")
 HALVES = "\ud800 half \udcff"
 TEXTS = {"all kinds": f"{MARKUP} {ESCAPES} {INVISIBLE}", "a megabyte": MARKUP + "x" * 1_000_000}
 
@@ -192,7 +192,7 @@ async def test_the_new_job_screen_shows_any_text_safely(tmp_path: Path) -> None:
         for name in FIELDS:
             screen.query_one(f"#field-{name}", Field).text = TEXTS["all kinds"]
         screen.query_one("#field-system", Field).text = text
-        await walk.press("f8", "f9", "f8", "f8", "f8", "f5", "f6")
+        await walk.press("f8", "f9", "f8", "f8", "f8", "f8", "f5", "f6")
         for key in ("f4", "f2", "f3", "f1"):
             await walk.press(key, "escape")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeAlias, cast
 
 from pydantic import BaseModel, BeforeValidator, Field, JsonValue, create_model, model_validator
 
@@ -16,9 +16,6 @@ from tui_batch.inputs.yaml_document import Document
 from tui_batch.quality.checks import check_settings
 from tui_batch.quality.judging import JUDGE, judge_of
 from tui_batch.quality.kinds import KINDS, Shape
-
-if TYPE_CHECKING:
-    from tui_batch.inputs.job_file import JobFile
 
 _USUAL = DriftRule()
 _WORDS = tuple(kind.name for kind in KINDS.values() if kind.shape is Shape.NOTHING)
@@ -114,7 +111,15 @@ else:
     CheckEntry = Annotated[_CheckPart, BeforeValidator(_widened, json_schema_input_type=Literal[_WORDS] | _CheckPart)]
 
 
-def check_checks(document: Document, job: JobFile) -> None:
+class WithChecks(Protocol):
+    """A job file, or that part of one."""
+
+    @property
+    def checks(self) -> tuple[CheckEntry, ...]:
+        """What every answer is held to."""
+
+
+def check_checks(document: Document, job: WithChecks) -> None:
     """Raises InputError, naming the entry, for a check that is none, is two, or cannot be used."""
     for index, entry in enumerate(job.checks):
         where = ("checks", index)
@@ -134,7 +139,7 @@ def check_checks(document: Document, job: JobFile) -> None:
             _check_judge(document, (*where, JUDGE), check, job)
 
 
-def _check_judge(document: Document, where: tuple[str | int, ...], check: Check, job: JobFile) -> None:
+def _check_judge(document: Document, where: tuple[str | int, ...], check: Check, job: WithChecks) -> None:
     if judge_of(map(_check, job.checks)) != check:
         raise document.error(where, "is the second judge", "Give one judge, with all that matters in its rubric.")
     try:
@@ -143,7 +148,7 @@ def _check_judge(document: Document, where: tuple[str | int, ...], check: Check,
         raise document.error((*where, "rubric"), error.message, error.remedy) from None
 
 
-def checks_of(job: JobFile) -> tuple[Check, ...]:
+def checks_of(job: WithChecks) -> tuple[Check, ...]:
     """A job file's checks as the engine asks them."""
     return tuple(map(_check, job.checks))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tui_batch.domain.job import NANO, CacheMode, InputSource, Mode, RouteRule
+from tui_batch.domain.quality import Check
 from tui_batch.domain.request import Json
 from tui_batch.engine.chaining import FORMAT, chained_job, chained_source
 from tui_batch.errors import UserError
@@ -69,6 +70,8 @@ class Form:
     """All other parameters: `name=value name=value`, or a JSON object."""
     schema: str = ""
     """The path of a JSON file, or the JSON Schema itself."""
+    checks: str = ""
+    """The list under `checks:` of a job file, as YAML."""
     rest: JobDraft = EMPTY
     """What the form does not show: it is kept as it was."""
 
@@ -110,6 +113,7 @@ def draft_of_form(form: Form) -> JobDraft:
         prompt=form.prompt or None,
         params=params,
         schema=_inline_schema(form.schema),
+        checks=read["checks"],
         concurrency=read["concurrency"],
         rpm=read["rpm"],
         tpm=read["tpm"],
@@ -163,6 +167,7 @@ def form_of_draft(draft: JobDraft) -> Form:
         max_tokens=_text(max_tokens),
         params=params_words(params),
         schema="" if draft.schema is None else json.dumps(draft.schema, ensure_ascii=False),
+        checks=_checks_text(draft.checks),
         rest=draft,
     )
 
@@ -384,6 +389,22 @@ def _inline_schema(text: str) -> Json:
     return _json_object(text)
 
 
+def _checks(text: str) -> tuple[Check, ...]:
+    if not text.strip():
+        return ()
+    from tui_batch.inputs.checks_text import read_checks
+
+    return read_checks(text)
+
+
+def _checks_text(checks: tuple[Check, ...]) -> str:
+    if not checks:
+        return ""
+    from tui_batch.inputs.checks_text import checks_text
+
+    return checks_text(checks)
+
+
 def _check_schema(schema: Json) -> None:
     from jsonschema import Draft202012Validator, SchemaError
 
@@ -445,5 +466,6 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "max_tokens": _between(1, None),
     "params": read_params,
     "schema": _schema,
+    "checks": _checks,
 }
 """How each field is read, in the order of the screen. Each raises ValueError with words for a person."""

@@ -16,6 +16,7 @@ import orjson
 from tui_batch.domain.endpoint import Endpoint, Operation
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.job import InputSource, Job, JobSpec, Mode
+from tui_batch.domain.stored import ItemDetail
 from tui_batch.engine.chaining import FORMAT, ChainedRows, chained_source, open_source
 from tui_batch.engine.compose import Composed, compose, draft_of
 from tui_batch.engine.importing import Imported, ImportPlan, ImportProgress, create_job
@@ -65,6 +66,8 @@ class Answer:
     tokens: int | None
     """In and out, as the server counted."""
     is_cached: bool
+    checked: str = ""
+    """What the job's checks say of it: ✓ or ✗ with the reasons, and the score; empty: it has none, or no answer yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,9 +274,17 @@ async def answers(store: Store, job_id: int) -> tuple[Answer, ...]:
                 latency_s=None if one.latency_ms is None or one.cached else one.latency_ms / 1000,
                 tokens=None if one.tokens_in is None else one.tokens_in + (one.tokens_out or 0),
                 is_cached=one.cached,
+                checked=_checked(job.spec, detail),
             )
         )
     return tuple(found)
+
+
+def _checked(spec: JobSpec, detail: ItemDetail) -> str:
+    if not (spec.checks or spec.schema) or not (detail.row.state is ItemState.DONE or detail.failing):
+        return ""
+    said = f"✗ {'; '.join(map(str, detail.failing))}" if detail.failing else "✓ checks"
+    return said if detail.row.score is None else f"{said}  score {detail.row.score:.2f}"
 
 
 def _prompt(renderer: Renderer, data: bytes) -> str:

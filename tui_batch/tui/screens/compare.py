@@ -111,6 +111,20 @@ class CompareScreen(ModalScreen[None]):
         """Another width, other columns."""
         self.call_after_refresh(self._draw)
 
+    def action_compare_export(self) -> None:
+        """Asks for a file, and writes it in the background: the comparison may be left meanwhile."""
+        self.run_worker(self._export(), group="export", exclusive=True)
+
+    async def _export(self) -> None:
+        from tui_batch.tui.export_plan import write_comparison
+        from tui_batch.tui.screens.export import ComparisonDialog
+
+        app = cast("BatchApp", self.app)
+        folder = await asyncio.to_thread(lambda: app.manners.folder)
+        target = await app.push_screen_wait(ComparisonDialog(self._jobs, folder))
+        if target is not None:
+            app.manners.start_work(write_comparison(app, self._jobs, target))
+
     def action_compare_close(self) -> None:
         """Back; what is still being read is given up."""
         self.dismiss(None)

@@ -17,7 +17,7 @@ from textual.widgets import Button, Input, Label, Select, Static
 from tui_batch.domain.job import Job
 from tui_batch.errors import UserError
 from tui_batch.report.export import Shape
-from tui_batch.report.targets import ResultFormat, parse_target
+from tui_batch.report.targets import ResultFormat, Target, parse_target
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.export_plan import (
     ENDINGS,
@@ -189,3 +189,32 @@ class ReportDialog(_FileDialog[Path]):
     async def result(self) -> tuple[Path, bool]:
         """The path."""
         return await asyncio.to_thread(checked_report, self.path.value)
+
+
+class ComparisonDialog(_FileDialog[Target]):
+    """Asks where the answers of a comparison go, side by side; the ending says the format."""
+
+    def __init__(self, jobs: Sequence[Job], folder: Path) -> None:
+        number = "-".join(str(job.id) for job in jobs)
+        super().__init__(folder / f"comparison-{number}.csv")
+        self._jobs = tuple(jobs)
+
+    def compose(self) -> ComposeResult:
+        """Path and what endings mean."""
+        with VerticalScroll(classes="box", can_focus=False):
+            yield words("Export the answers side by side", "title")
+            yield words("A line a row. Ends in .csv, .tsv, .jsonl, .json (also .gz) or .parquet", "detail")
+            with VerticalScroll(classes="fields", can_focus=False):
+                yield from self.path_fields("Export")
+
+    @on(Input.Changed, "#path")
+    def _path_typed(self) -> None:
+        self.trouble("")
+
+    async def result(self) -> tuple[Target, bool]:
+        """The target."""
+        source = self._jobs[0].spec.source.path
+        target, replaces = await asyncio.to_thread(checked_target, self.path.value, source)
+        if target.format is ResultFormat.BATCH:
+            raise UserError("OpenAI Batch output holds one answer a row", remedy="Name a .csv or .jsonl file.")
+        return target, replaces

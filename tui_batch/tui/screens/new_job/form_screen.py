@@ -26,6 +26,7 @@ from tui_batch.inputs.draft import JobDraft
 from tui_batch.inputs.templates import RowError
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.desk import Desk
+from tui_batch.tui.screens.new_job.checks_section import ChecksSection
 from tui_batch.tui.screens.new_job.fields import Entered, Field, Typed, fill, tell
 from tui_batch.tui.screens.new_job.files import Entry, recent_files
 from tui_batch.tui.screens.new_job.more_sections import ExpectedView, LimitsSection, ModelsSection, RunSection
@@ -71,6 +72,7 @@ class FormScreen(ModalScreen[int | None]):
         PromptSection,
         ModelsSection,
         LimitsSection,
+        ChecksSection,
         RunSection,
     )
 
@@ -102,6 +104,7 @@ class FormScreen(ModalScreen[int | None]):
             yield PromptSection()
             yield ModelsSection()
             yield LimitsSection()
+            yield ChecksSection()
             yield RunSection()
         yield Static(id="status", markup=False)
         yield Hints()
@@ -172,7 +175,6 @@ class FormScreen(ModalScreen[int | None]):
         tell(self, {field: words for field, words in problems.items() if field in self._touched})
         self.query_one(ModelsSection).show_models(self.form.models, self.form.endpoint.strip())
         self.query_one(ModelsSection).show_mode(self.form.mode)
-        self.query_one(LimitsSection).show_checks(self.form.rest.checks)
         for number, section in enumerate(self.SECTIONS, 1):
             mark = "" if not section.FIELDS else "✗" if problems.keys() & set(section.FIELDS) else "✓"
             self.query_one(f"#tab-{section.NAME}", Tab).label = f"{number} {section.TITLE} {mark}".rstrip()
@@ -319,7 +321,9 @@ class FormScreen(ModalScreen[int | None]):
         self._judge()
         self.query_one(FileSection).show_facts(self.facts)
         seen = self.facts.preview
-        await self.query_one(PromptSection).show_columns(() if seen is None else seen.columns)
+        columns = () if seen is None else seen.columns
+        await self.query_one(PromptSection).show_columns(columns)
+        self.query_one(ChecksSection).show_columns(columns)
 
     async def _reckon(self) -> None:
         """Fills a row in, and says what the whole will take."""

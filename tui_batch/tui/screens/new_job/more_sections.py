@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -16,7 +15,6 @@ from textual.widgets.option_list import Option
 from tui_batch import figures
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.job import CacheMode, Mode
-from tui_batch.domain.quality import Check
 from tui_batch.inputs.draft import ModelChoice
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.screens.new_job.fields import ChoiceField, Field
@@ -187,16 +185,7 @@ class LimitsSection(Section):
     LimitsSection > .beside { height: 6; }
     LimitsSection .apart { margin: 0 0 1 0; }
     LimitsSection.-side .beside { height: 1fr; }
-    LimitsSection #checks { height: auto; }
-    LimitsSection #checks > .label { width: 13; color: $text-muted; }
-    LimitsSection #checks-words { width: 1fr; height: auto; }
     """
-
-    def show_checks(self, checks: Sequence[Check]) -> None:
-        """What answers are held to besides the schema. A job file says it: a line has no room for a rubric."""
-        words = ", ".join(f"{one.kind} of {one.field}" if one.field else one.kind for one in checks)
-        told = f"{words}; from the job file" if words else "none; write them under checks: in a job file, then F3"
-        self.query_one("#checks-words", Static).update(Text(safe_text(told, 300), "" if words else "dim"))
 
     def compose(self) -> ComposeResult:
         """Everything that has a good value when it is left empty."""
@@ -213,9 +202,6 @@ class LimitsSection(Section):
             yield Field("max_tokens", "Max tokens", "of one answer; bounds what it can cost")
             yield Field("params", "Others", "name=value name=value, such as seed=1")
             yield Field("schema", "Schema", "JSON Schema file that answers must meet", classes="-last")
-            with Horizontal(id="checks"):
-                yield Static("Checks", classes="label", markup=False)
-                yield Static(id="checks-words", markup=False)
         with VerticalScroll(classes="beside", can_focus=False):
             yield ExpectedView()
 
@@ -358,6 +344,8 @@ def _answer_text(answer: Answer) -> Text:
     about += ["from the cache"] if answer.is_cached else []
     text = Text().append("  ".join(about) + "\n", "bold")
     text.append(f"  {safe_text(answer.prompt, 200)}\n", "dim")
+    if answer.checked:
+        text.append(f"{safe_text(answer.checked, 400)}\n", "bold" if answer.checked.startswith("✗") else "dim")
     if answer.state is not ItemState.PENDING:
         text.append_text(paragraphs(answer.text, "", 2_000)).append("\n")
     return text
