@@ -14,12 +14,16 @@ from tui_batch.engine.lease import USUAL, LeaseTimes
 from tui_batch.engine.owners import is_alive
 from tui_batch.errors import UserError
 from tui_batch.store.connection import StoreTrouble
+from tui_batch.store.doorbell import Doorbell
 from tui_batch.store.store import Store
 
 POLL_S = 0.025
 """How often the database is asked for commands of running jobs: one indexed look, which takes no lock."""
 IDLE_POLL_S = 0.05
-"""The same while nothing is in flight: the disk is free then, and waiting for a limit should cost next to nothing."""
+"""The same while nothing is in flight: waiting for a limit should cost next to nothing. Then it is first looked at
+whether anyone wrote at all,"""
+SURE_EVERY = 4
+"""and after so many looks that found nothing the database is asked all the same."""
 VERB_S = 0.05
 """So long the outcomes' next commit waits for a verb to be obeyed and answered, which takes three small commits."""
 
@@ -65,11 +69,14 @@ class Keeper:
             self._engine.fail_all(error)
 
     async def _obey(self) -> None:
+        bell, quiet = Doorbell(self._store.path), 0
         while True:
-            with suppress(StoreTrouble):  # the writer says so on the screen; commands wait in the database
-                if self._engine.job_ids:
+            busy = self._is_busy()
+            quiet = 0 if busy or bell.rang() else (quiet + 1) % SURE_EVERY
+            if self._engine.job_ids and not quiet:
+                with suppress(StoreTrouble):  # the writer says so on the screen; commands wait in the database
                     await self._take()
-            await asyncio.sleep(POLL_S if self._is_busy() else IDLE_POLL_S)
+            await asyncio.sleep(POLL_S if busy else IDLE_POLL_S)
 
     def _is_busy(self) -> bool:
         runs = map(self._engine.find, self._engine.job_ids)
