@@ -119,10 +119,10 @@ async def estimate(order: Order) -> Estimate:
         async with _transport(order.settings, order.faults) as transport:
             composed = await _composed(order, transport)
         if not order.place.db.exists():
-            known = await known_about(composed.spec, None, order.settings.prices)
+            known = await known_about(composed.spec, None, order.settings.prices, order.settings.windows)
         else:
             async with desk(order.place) as at:
-                known = await known_about(composed.spec, at.store, order.settings.prices)
+                known = await known_about(composed.spec, at.store, order.settings.prices, order.settings.windows)
         return await estimated_job(composed.spec, composed.knobs, known)
 
 
@@ -230,7 +230,13 @@ def _transport(settings: Settings, faults: str) -> AbstractAsyncContextManager[R
 
 
 def _workplace(place: Where, settings: Settings, transport: RoutingTransport) -> AbstractAsyncContextManager[Workplace]:
-    return open_workplace(place.db, transport, prices=settings.prices, day_budget_nano=settings.day_budget_nano)
+    return open_workplace(
+        place.db,
+        transport,
+        prices=settings.prices,
+        windows=settings.windows,
+        day_budget_nano=settings.day_budget_nano,
+    )
 
 
 async def _composed(order: Order, transport: RoutingTransport) -> Composed:
