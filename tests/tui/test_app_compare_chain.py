@@ -20,6 +20,7 @@ from tui_batch.tui.comparison import comparison_lines
 from tui_batch.tui.log_lines import Level
 from tui_batch.tui.screens.compare import CompareScreen
 from tui_batch.tui.screens.confirm import Confirm
+from tui_batch.tui.screens.export import ComparisonDialog
 from tui_batch.tui.screens.new_job.screen import NewJobScreen
 from tui_batch.tui.tones import styled, styles_of
 
@@ -62,6 +63,19 @@ async def test_two_marked_jobs_are_compared_side_by_side(tmp_path: Path) -> None
             await yard.until(lambda: "[/bold] maybe" in yard.text())
             assert "a ␛[31mlong answer" in yard.text()
             assert all(cell_len(line) == 100 for line in yard.text().split("\n"))
+            await yard.press("x")
+            await yard.until(lambda: isinstance(app.screen, ComparisonDialog))
+            file = tmp_path / "side by side.jsonl"
+            app.screen.query_one("#path", Input).value = str(tmp_path / "no.batch.jsonl")
+            await yard.press("enter")
+            await yard.until(lambda: "holds one answer a row" in yard.text())
+            app.screen.query_one("#path", Input).value = str(file)
+            await yard.press("enter")
+            await yard.until(file.exists)
+            lines = [orjson.loads(line) for line in file.read_bytes().splitlines()]
+            assert [line["same"] for line in lines] == [True, False, False]
+            assert lines[0]["response: gpt-4o-mini (job 2)"] == "yes"
+            await yard.until(lambda: "compare 1 2 -o" in done_commands(yard)[-1])
             await pilot.resize_terminal(60, 20)
             await yard.until(lambda: isinstance(app.screen, CompareScreen))
             await yard.press("escape")

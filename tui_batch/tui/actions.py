@@ -177,7 +177,10 @@ ENDPOINTS = (
     Action("endpoints.look", "u", "look again", "Look for keys and local servers again.", 5, "endpoints"),
 )
 
-COMPARE = (Action("compare.close", "escape,q", "back", "Back to where it was called from.", 1),)
+COMPARE = (
+    Action("compare.close", "escape,q", "back", "Back to where it was called from.", 1),
+    Action("compare.export", "x", "export", "Write all answers side by side to a file.", 2, "compare JOB JOB -o FILE"),
+)
 
 GPU = (Action("gpu.look", "u", "look again", "Look for graphics cards now.", 1, "doctor"),)
 

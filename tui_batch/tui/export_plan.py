@@ -14,6 +14,7 @@ from tui_batch.domain.item import ItemState
 from tui_batch.domain.item_scope import EVERYTHING, ItemScope, in_states
 from tui_batch.domain.job import Counters, Job
 from tui_batch.errors import UserError
+from tui_batch.report.compare import compare_jobs
 from tui_batch.report.export import ExportProgress, Shape, export_results
 from tui_batch.report.targets import ResultFormat, Target, check_place, check_target, parse_target
 from tui_batch.report.write import report_format, write_report
@@ -156,6 +157,26 @@ async def write_job_report(app: BatchApp, job: Job, path: Path) -> None:
             await asyncio.sleep(0)  # what other threads told is drawn before the line is given back
     app.say(f"the report is in {path}")
     app.record("report", str(job.id), "-o", str(path))
+
+
+async def write_comparison(app: BatchApp, jobs: Sequence[Job], target: Target) -> None:
+    """Writes a line a row with everybody's answers, with progress in the title line, and says where it is."""
+    named = [str(job.id) for job in jobs]
+    with app.long_work(f"comparing #{' and #'.join(named)}", PARTS) as progress:
+        loop = asyncio.get_running_loop()
+
+        def tell(part: float) -> None:
+            loop.call_soon_threadsafe(progress, int(part * PARTS))
+
+        try:
+            made = await compare_jobs(app.desk.store, jobs, target, progress=tell)
+        except asyncio.CancelledError:
+            app.say(f"export stopped: {target} was not written")
+            raise
+        finally:
+            await asyncio.sleep(0)  # what other threads told is drawn before the line is given back
+    app.say(f"{figures.count(made.rows)} rows side by side are in {target}")
+    app.record("compare", *named, "-o", str(target))
 
 
 def scopes_with(counters: Counters, more: Sequence[NamedScope]) -> tuple[NamedScope, ...]:
