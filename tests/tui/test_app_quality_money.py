@@ -14,7 +14,8 @@ from tui_batch.domain.quality import Check
 from tui_batch.domain.spending import CostRange
 from tui_batch.engine.snapshot import EngineSnapshot, JobSnapshot, Latency
 from tui_batch.inputs.draft import JobDraft
-from tui_batch.quality.drift import Against, Alert, Signal
+from tui_batch.quality.alerts import Against, Alert, Signal, ToldAlert
+from tui_batch.store.alerts import WatchState
 from tui_batch.tui.places.items import ItemsPlace
 from tui_batch.tui.screens.new_job.fields import AreaField
 from tui_batch.tui.screens.new_job.more_sections import RunSection, strategies_text
@@ -48,6 +49,11 @@ async def test_the_rows_behind_an_alert_are_one_key_away(tmp_path: Path) -> None
         await yard.until(lambda: place.items is not None and len(place.items) == 2)
         assert place.line.value == "item:3,8"
         yard.desk.engine.snapshot = real  # type: ignore[method-assign]
+        told = ToldAlert(replace(ALERT, item_ids=(5,)), 1.0)
+        await yard.desk.store.alerts.save([WatchState(job.id, {}, 1.0, (told,), (told.alert.number,))])
+        await yard.until(lambda: yard.app.view.job is not None and yard.app.view.job.live is None, "it does not run")
+        await yard.press("W")
+        await yard.until(lambda: place.line.value == "item:5", "what is stored is found when it does not run too")
 
 
 async def test_the_budget_of_a_day_stands_in_the_title_line(tmp_path: Path) -> None:

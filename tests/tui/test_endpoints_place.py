@@ -19,6 +19,7 @@ from tui_batch.tui.screens.limits import LimitsDialog, read_limit
 from tui_batch.tui.tones import Tone
 from tui_batch.tui.view import View
 from tui_batch.tui.widgets.gauges import gauges_of, health, lane_line
+from tui_batch.tui.widgets.status_line import StatusLine
 from tui_batch.work.reach import Reachable
 
 
@@ -119,9 +120,12 @@ async def test_an_endpoint_is_tested_switched_off_and_limited_while_a_job_runs(t
             await until(pilot, lambda: used(app).is_off and used(app).in_flight == 0, "switched off")
             sent = used(app).requests
             await until(pilot, lambda: "switched off" in detail(app), "told")
+            line = app.query_one(EndpointsPlace).query_one(StatusLine)
+            await until(pilot, lambda: "simulator is off  until the app closes" in str(line.render()), "how long")
             assert used(app).requests == sent
             await pilot.press("o")
             await until(pilot, lambda: used(app).requests > sent, "goes on")
+            assert not line.display
             await pilot.press("l")
             await until(pilot, lambda: isinstance(app.screen, LimitsDialog), "the dialog")
             await pilot.press("x", "enter")
@@ -132,6 +136,8 @@ async def test_an_endpoint_is_tested_switched_off_and_limited_while_a_job_runs(t
             await pilot.press("enter")
             await until(pilot, lambda: used(app).own == LaneLimits(rpm=600, max_in_flight=2), "the limits")
             await until(pilot, lambda: "/600" in detail(app), "shown")
+            await until(pilot, lambda: "gpt-4o-mini @ simulator: " in str(line.render()), "what was changed here")
+            assert any("until the app closes" in one.text for one in app.log_place.lines)
 
 
 async def test_a_bad_address_in_the_environment_is_said_and_the_app_goes_on(

@@ -14,6 +14,7 @@ from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.view import JobView
 
 if TYPE_CHECKING:
+    from tui_batch.quality.alerts import Alert
     from tui_batch.tui.app import BatchApp
 
 Verb: TypeAlias = Callable[[Sequence[JobView]], Coroutine[Any, Any, None]]
@@ -192,20 +193,26 @@ class JobVerbs:
         await self._app.new_job(chained_draft(job.job), job.job.spec.endpoints)
 
     async def worst(self, jobs: Sequence[JobView]) -> None:
-        """Lists the rows that the alerts of a running job are about."""
+        """Lists the rows that the alerts about a job mean: those that hold, else the last one."""
         from tui_batch.domain.item_filter import Choice, ItemFilter, OneOf
         from tui_batch.tui.filters import text_of
         from tui_batch.tui.places.items import ItemsPlace
 
-        live = jobs[0].live
-        ids = sorted({item_id for alert in live.drift for item_id in alert.item_ids}) if live is not None else []
+        ids = sorted({item_id for alert in await self._alerts(jobs[0]) for item_id in alert.item_ids})
         if not ids:
-            self._app.notify("No alert holds now that answers got worse. Earlier ones are in the log.")
+            self._app.notify("No alert said that the answers of this job got worse.")
             return
         self._app.select(jobs[0].id)
         place = self._app.go_to(ItemsPlace.NAME)
         assert isinstance(place, ItemsPlace)
         place.show_filter(text_of(ItemFilter((OneOf(Choice.ITEM, tuple(map(str, ids))),))))
+
+    async def _alerts(self, job: JobView) -> Sequence[Alert]:
+        if job.live is not None and job.live.drift:
+            return job.live.drift
+        told = await self._desk.store.alerts.of(job.id)
+        holding = [one.alert for one in told if one.ended_at is None]
+        return holding or [one.alert for one in told[-1:]]
 
     async def cancel(self, jobs: Sequence[JobView]) -> None:
         """Ends jobs, asked for first."""

@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from tui_batch import figures
 from tui_batch.domain.endpoint import DeploymentKey, Endpoint, KeyKind
-from tui_batch.engine.snapshot import LaneSnapshot
+from tui_batch.engine.snapshot import LaneLimits, LaneSnapshot
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.actions import bindings
 from tui_batch.tui.desk import Desk
@@ -26,6 +26,7 @@ from tui_batch.tui.widgets.charts import MUTED, Glyphs
 from tui_batch.tui.widgets.gauges import IN_FLIGHT, STYLES, gauge, gauges_of, health
 from tui_batch.tui.widgets.live_lines import joined, latencies
 from tui_batch.tui.widgets.live_panel import terminal_glyphs
+from tui_batch.tui.widgets.status_line import StatusLine
 from tui_batch.tui.widgets.table import Column, Table
 from tui_batch.work.reach import Reachable, Trial, reachable, try_endpoint
 
@@ -38,6 +39,7 @@ _STATUS: dict[str, Span] = {
     "key missing": ("– no key", Tone.MUTED),
     "not running": ("– not running", Tone.MUTED),
 }
+OTHERS = "Jobs that other processes run are not touched."
 UNUSABLE = frozenset({"key missing", "not running"})
 
 
@@ -121,6 +123,7 @@ class EndpointsPlace(Place):
     BINDINGS: ClassVar[list[BindingType]] = bindings("endpoints")
     DEFAULT_CSS = """
     EndpointsPlace #endpoint-table { height: 1fr; min-height: 4; }
+    EndpointsPlace #endpoint-line { display: none; }
     EndpointsPlace #endpoint-detail { height: auto; max-height: 60%; padding: 0 1; border-top: solid $panel; }
     """
 
@@ -131,6 +134,8 @@ class EndpointsPlace(Place):
         """Statuses of endpoints that are not listed."""
         self._trials: dict[str, Trial | None] = {}
         """What endpoints said when they were tested, by name; None: the test is on its way."""
+        self._limited: dict[str, LaneLimits] = {}
+        """What was changed here, by deployment in words."""
         self._detail = Content("")
         self._glyphs = terminal_glyphs()
 
@@ -138,6 +143,7 @@ class EndpointsPlace(Place):
         """List and detail."""
         yield Table[Row](COLUMNS, lambda row: row.key, empty="Looking for endpoints …", id="endpoint-table")
         yield Static(id="endpoint-detail", markup=False)
+        yield StatusLine(id="endpoint-line")
 
     @property
     def table(self) -> Table[Row]:
@@ -157,6 +163,16 @@ class EndpointsPlace(Place):
         if not detail.is_same(self._detail):
             self._detail = detail
             self.query_one("#endpoint-detail", Static).update(detail)
+        self._say()
+
+    def _say(self) -> None:
+        """What holds here alone stands there as long as it does."""
+        off = [f"{name} is off" for name in sorted(self.view.engine.off)]
+        held = [*off, *(f"{name}: {limits}" for name, limits in self._limited.items())]
+        line = self.query_one(StatusLine)
+        line.display = bool(held)
+        words = "  until the app closes, for the jobs it runs"
+        line.say("", ((f"! {'; '.join(held)}", Tone.WARN), (words, Tone.MUTED)))
 
     def entered(self) -> None:
         """The list has the focus. Keys and local servers are looked for the first time."""
@@ -251,10 +267,10 @@ class EndpointsPlace(Place):
         name = row.endpoint
         if row.is_off:
             self.desk.controller.switch_on(name)
-            self._app.say(f"{name} is used again")
+            self._tell(f"{name} is used again")
         else:
             self.desk.controller.switch_off(name)
-            self._app.say(f"Nothing is sent to {name} any more by this process. The same key switches it on again.")
+            self._tell(f"Nothing is sent to {name} by this app until o is pressed again or the app closes. {OTHERS}")
         self._app.bridge.hurry()
 
     def action_endpoints_limits(self) -> None:
@@ -269,7 +285,14 @@ class EndpointsPlace(Place):
         limits = await self._app.push_screen_wait(LimitsDialog(lane))
         if limits is not None:
             self.desk.controller.set_limits(DeploymentKey(lane.endpoint, lane.model), limits)
-            self._app.say(f"{lane.model} @ {lane.endpoint}: {limits}, until the app closes")
+            self._limited[f"{lane.model} @ {lane.endpoint}"] = limits
+            self._tell(f"{lane.model} @ {lane.endpoint}: {limits}, until the app closes. {OTHERS}")
+            self.show(self.view)
+
+    def _tell(self, words: str) -> None:
+        """What no command does is in the log in words."""
+        self._app.say(words)
+        self._app.log_place.note("info", words)
 
 
 def _unused(row: Row, endpoint: Endpoint | None) -> str:

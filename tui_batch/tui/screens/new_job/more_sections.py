@@ -295,6 +295,8 @@ class RunSection(Section):
         Button { margin: 0 2 0 0; }
     }
     RunSection #ways { height: auto; margin: 1 0; }
+    RunSection.-tried #ways, RunSection.-tried ExpectedView { display: none; }
+    RunSection.-side.-tried #ways, RunSection.-side.-tried ExpectedView { display: block; }
     RunSection.-side > .form { height: 1fr; width: 2fr; }
     RunSection.-side > .beside { width: 3fr; }
     """
@@ -315,11 +317,13 @@ class RunSection(Section):
         self.screen.set_focus(self.query_one("#try", Button))
 
     def show_ways(self, expected: Estimate | None) -> None:
-        """One by one, at once, as a provider's batch; `run` takes the marked one."""
+        """One by one, at once, as a provider's batch; `run` takes the marked one. Answers give room to them again."""
+        self.remove_class("-tried")
         self.query_one("#ways", Static).update(Text() if expected is None else strategies_text(expected))
 
     def show_trial(self, trial: Trial) -> None:
-        """The answers so far."""
+        """The answers so far; where there is little room they have all of it."""
+        self.add_class("-tried")
         self.query_one("#answers", Static).update(trial_text(trial))
 
 
