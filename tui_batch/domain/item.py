@@ -8,6 +8,7 @@ from enum import Enum, Flag, StrEnum, auto
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.domain.quality import FailedCheck
+from tui_batch.domain.values import immutable
 
 
 class ItemState(StrEnum):
@@ -57,7 +58,7 @@ class Answered:
     """Requests to the judge that failed and counted, so far."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class PendingItem:
     """An item as the feeder reads it: what is needed to render and send it."""
 
@@ -116,7 +117,7 @@ class Attempt:
     """The checks that its answer fails."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class CachedResponse:
     """A stored answer, enough to make an item done without a call."""
 
@@ -135,7 +136,7 @@ _KEPT = frozenset({ItemState.DONE, ItemState.DEAD})
 """States that come with a result."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class ItemRecord:
     """One outcome to commit: an item's new state with everything that must appear in the same transaction."""
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from tui_batch.domain.endpoint import Endpoint, Operation
 from tui_batch.domain.quality import Check, DriftRule, OnDrift, OnInvalid
 from tui_batch.domain.request import Json
+from tui_batch.domain.values import immutable
 
 NANO = 1_000_000_000
 """Nano-dollars in a dollar. Money is always an integer of these."""
@@ -232,7 +233,7 @@ class Knobs:
     """Whether the budget also holds against requests whose cost nothing bounds."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Counters:
     """A job's figures, kept in the job's row and updated in the same transaction as its items."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tui_batch.domain.values import immutable
+
 
 class OutcomeClass(StrEnum):
     """Every request ends in exactly one of these."""
@@ -26,7 +28,7 @@ class OutcomeClass(StrEnum):
     INVALID = "invalid"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Usage:
     """Tokens as the server counted them. None means the server did not say (never 0 for unknown)."""
 
@@ -81,7 +83,7 @@ class RateHeaders:
     tokens: Window = Window()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Outcome:
     """What came of one request: an answer or an error, never both absent."""
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tui_batch.domain.endpoint import Api, DeploymentKey, Operation
+from tui_batch.domain.values import immutable
 
 Json = Any
 """A value that the json module can write. Checked at the edges, not by the type checker."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Message:
     """One turn of a conversation."""
 
@@ -21,7 +22,7 @@ class Message:
     """Text, or the provider's own list of content parts, passed through."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class PromptRequest:
     """What a row asks for, before any wire format."""
 
@@ -36,7 +37,7 @@ class PromptRequest:
     """A ready request body (OpenAI Batch lines, bare bodies): sent as it is but for the model."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Timeouts:
     """Bounds of one request in seconds."""
 
@@ -49,7 +50,7 @@ class Timeouts:
     """Streamed requests: silence between two pieces at most. None: the answer is asked for in one piece."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class WireRequest:
     """One HTTP request as plain serialisable values. The key is added at the transport's edge and is never in here."""
 

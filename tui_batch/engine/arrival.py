@@ -9,6 +9,7 @@ from tui_batch.domain.item import Attempt, CachedResponse
 from tui_batch.domain.job import CacheMode
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.domain.quality import FailedCheck
+from tui_batch.domain.values import immutable
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.lane import Lane
 from tui_batch.engine.prompt_cut import checked
@@ -44,7 +45,7 @@ class Follower:
     item: Prepared
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Arrival:
     """What came of one request, with whom it concerns."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tui_batch.domain.endpoint import Deployment
 from tui_batch.domain.job import JobState, PauseReason
 from tui_batch.domain.outcome import Outcome, OutcomeClass
+from tui_batch.domain.values import immutable
 from tui_batch.engine.breaker import Blocked, Breaker
 from tui_batch.engine.concurrency import AutoLimit
 from tui_batch.engine.histogram import Histogram, WindowedRate
@@ -57,7 +58,7 @@ class Halt:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Pass:
     """Leave to send one request; every part must be settled or given back once."""
 

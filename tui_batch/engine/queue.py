@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.item import Answered
 from tui_batch.domain.request import Json, PromptRequest, WireRequest
+from tui_batch.domain.values import immutable
 from tui_batch.money.exposure import Exposure
 from tui_batch.money.tokens import NO_SIZE, Size
 
@@ -19,7 +20,7 @@ Group = tuple[Route, int]
 """Items that wait for the same things: a route and the index of a length bucket."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Call:
     """An item's request, ready for one deployment."""
 
@@ -46,7 +47,7 @@ class Judging:
     answer: Answered
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Prepared:
     """An item with everything that was computed once: rendered, encoded, estimated, keyed."""
 

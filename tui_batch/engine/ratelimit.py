@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tui_batch.domain.outcome import RateHeaders, Window
+from tui_batch.domain.values import immutable
 from tui_batch.engine.pacer import Pacer
 from tui_batch.engine.window import Claim, SlidingWindow
 
@@ -59,7 +60,7 @@ class Ticket:
     ended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Admitted:
     """The request may go now."""
 

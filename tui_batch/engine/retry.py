@@ -13,6 +13,7 @@ from tui_batch.domain.item import ItemFlag
 from tui_batch.domain.job import JobSpec, Mode, OnTruncated, PauseReason
 from tui_batch.domain.outcome import FREE_RETRY, JOB_WIDE, RETRYABLE, Outcome, OutcomeClass
 from tui_batch.domain.quality import OnInvalid
+from tui_batch.domain.values import immutable
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -77,7 +78,7 @@ class RetryPolicy:
         return min(self.models, max(attempts // self.max_attempts, malformed // self.max_malformed, failing))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class History:
     """What happened to an item before. Only `requests` includes the outcome being decided."""
 

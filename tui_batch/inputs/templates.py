@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import orjson
@@ -12,6 +11,7 @@ import orjson
 from tui_batch.domain.endpoint import Operation
 from tui_batch.domain.job import InputSource, JobSpec
 from tui_batch.domain.request import Json, Message, PromptRequest
+from tui_batch.domain.values import immutable
 from tui_batch.errors import UserError
 from tui_batch.inputs.readers.registry import InputFormat
 from tui_batch.inputs.request_rows import batch_operation, body_operation
@@ -48,7 +48,7 @@ class MissingColumn(RowError):
         super().__init__(f"the {which} template uses `{column}`, which this row does not have{self.about}")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class RenderedRow:
     """A row as a request."""
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.outcome import Outcome
 from tui_batch.domain.request import PromptRequest, Timeouts
+from tui_batch.domain.values import immutable
 
 Headers = tuple[tuple[str, str], ...]
 """Header lines to send, in order."""
@@ -19,7 +20,7 @@ class EncodeError(ValueError):
     """A request that this wire format cannot say. Its text is meant for a person and names the field."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Encoded:
     """A request in a wire format, not yet bound to a server."""
 
@@ -42,7 +43,7 @@ class Assembler(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class HttpRequest:
     """One HTTP request. Its `repr` leaves headers and body out: they hold the key and the prompt."""
 
@@ -58,7 +59,7 @@ class HttpRequest:
         return f"HttpRequest({self.method} {self.url})"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class HttpResponse:
     """One HTTP response, read to the end."""
 

@@ -11,6 +11,7 @@ from tui_batch.domain.job import JobSpec
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.domain.quality import Check, FailedCheck
 from tui_batch.domain.request import Json
+from tui_batch.domain.values import immutable
 from tui_batch.errors import UserError
 from tui_batch.quality.answers import Answer, Unreadable
 from tui_batch.quality.judging import JUDGE, Ruling
@@ -44,7 +45,7 @@ class Examiner:
     ask: Callable[[Answer], Verdict]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Examined:
     """An outcome after the checks: as it was, or `invalid` with the reason; the answer stays in it either way."""
 
