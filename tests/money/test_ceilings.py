@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tui_batch.domain.endpoint import Api, Endpoint, Operation
 from tui_batch.domain.outcome import Usage
 from tui_batch.money.ceiling import Ceiling, ceiling, floor_of
-from tui_batch.money.exposure import Exposure, exposure_of
+from tui_batch.money.exposure import Exposure, exposure_of, told
 from tui_batch.money.pictures import picture_tokens
 from tui_batch.money.prices import FREE, Tier, UnitPrices, cost, lookup
 
@@ -213,6 +213,18 @@ def test_the_larger_of_two_bounds_counts_and_every_choice_of_an_unbounded_answer
     assert use_of(max_tokens=10, max_completion_tokens=4_000).tokens_out == 4_000
     one, three = (most(window=WINDOW, max_tokens=None, n=n).nano or 0 for n in (1, 3))
     assert three - one == math.ceil(2 * WINDOW * 600 * Fraction(11, 10))
+
+
+def test_what_an_answer_leaves_unsaid_is_billed_as_it_was_asked_for() -> None:
+    use = use_of(service_tier="priority", messages=[{"role": "user", "content": [KEPT]}])
+
+    assert told(Usage(90, 5, cache_write_tokens=70), use) == Usage(
+        90, 5, cache_write_tokens=70, long_write_tokens=70, tier="priority"
+    )
+    said = Usage(90, 5, cache_write_tokens=70, long_write_tokens=10, tier="default")
+    assert told(said, use) == said
+    assert told(Usage(90, 5), use_of(modalities=["text", "audio"])) is None
+    assert told(Usage(90, 5), use_of()) == Usage(90, 5)
 
 
 def test_openais_tiers_have_their_published_multiples() -> None:

@@ -206,7 +206,6 @@ def test_the_tier_and_the_sound_that_were_billed_are_read() -> None:
     usage = answered(Api.OPENAI, told).usage
 
     assert (usage.tier, usage.sound_tokens) == ("priority", 11)
-    assert answered(Api.OPENAI, completion({"content": "x"}, service_tier="default")).usage.tier is None
 
 
 @pytest.mark.parametrize("nonsense", ["-1", "0", "", "many", "nan", "1e400"])

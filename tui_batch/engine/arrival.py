@@ -14,6 +14,7 @@ from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.lane import Lane
 from tui_batch.engine.prompt_cut import checked
 from tui_batch.engine.queue import Call, Prepared
+from tui_batch.money.exposure import told
 from tui_batch.money.prices import cost
 from tui_batch.quality.checks import Examined
 from tui_batch.quality.drift import Reading, digest_of
@@ -75,7 +76,8 @@ def price_of(lane: Lane, call: Call, outcome: Outcome, busy_s: float = 0.0) -> i
         return 0
     if prices is None or (call.use.untold and not refused and prices.costs_tokens):
         return None
-    return cost(outcome.usage, prices, busy_s=busy_s)
+    usage = told(outcome.usage, call.use)
+    return None if usage is None else cost(usage, prices, busy_s=busy_s)
 
 
 def _had_begun(call: Call, outcome: Outcome) -> bool:

@@ -74,9 +74,7 @@ def _missing(use: Exposure, prices: UnitPrices, window: int | None, factor: Frac
     if (use.hears and prices.sound is None) or (use.speaks and prices.speech is None):
         return "messages or modalities: what sound costs for this model is not known"
     if window is None and use.files:
-        return (
-            f"messages: {use.files} have no known size, nor has the context; give it in the settings (windows:)"
-        )
+        return f"messages: {use.files} have no known size, nor has the context; give it in the settings (windows:)"
     if window is None and use.tokens_out is None and (prices.output or prices.speech):
         return "nothing bounds the answers; set the parameter max_tokens"
     return ""

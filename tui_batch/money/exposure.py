@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from tui_batch.domain.endpoint import Api, Operation
+from tui_batch.domain.outcome import Usage
 from tui_batch.money.parameters import FEE_MODELS, PLAIN, SURE_TOOLS, UNKNOWN, USUAL_TIERS
 from tui_batch.money.pictures import picture_tokens
 
@@ -58,6 +59,21 @@ def exposure_of(body: bytes, api: Api, operation: Operation, model: str) -> Expo
     asked = orjson.loads(body)
     found = _of_ollama(asked, len(body)) if api is Api.OLLAMA else _of_chat(asked, len(body), api, model)
     return replace(found, tokens_out=0) if operation is Operation.EMBED else found
+
+
+def told(usage: Usage, use: Exposure) -> Usage | None:
+    """A request's usage, with what the server does not say of it taken as it was asked for.
+
+    None where that decides the price and cannot be known: how much of it was sound.
+    """
+    silent = (use.hears and usage.sound_tokens is None) or (use.speaks and usage.spoken_tokens is None)
+    if silent and usage.total is not None:
+        return None
+    kept = use.long_write and usage.long_write_tokens is None
+    if not kept and (usage.tier or not use.tier):
+        return usage
+    long_write = usage.cache_write_tokens if kept else usage.long_write_tokens
+    return replace(usage, tier=usage.tier or use.tier, long_write_tokens=long_write)
 
 
 def _of_ollama(asked: Mapping[str, Any], size: int) -> Exposure:

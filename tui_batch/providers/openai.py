@@ -154,7 +154,7 @@ def text_of(request: PromptRequest) -> Any:
 def usage_of(data: Any, tier: Any = None) -> Usage:
     """prompt_tokens includes the cached ones, completion_tokens the reasoning ones. Details may be missing.
 
-    `tier`: the answer's service_tier, the one that was billed; `default` needs no word.
+    `tier`: the answer's service_tier, the one that was billed.
     """
     if not isinstance(data, dict):
         return Usage()
@@ -168,7 +168,7 @@ def usage_of(data: Any, tier: Any = None) -> Usage:
         cache_write_tokens=count_of(given, "cache_write_tokens"),
         sound_tokens=count_of(given, "audio_tokens"),
         spoken_tokens=count_of(made, "audio_tokens"),
-        tier=None if tier == "default" else word(tier),
+        tier=word(tier),
     )
 
 

@@ -263,6 +263,7 @@ def _events(ask: Ask, answer: Answer, facts: Facts) -> Iterator[bytes]:
         "object": "chat.completion.chunk",
         "created": int(facts.created),
         "model": ask.model,
+        "service_tier": "default",
         "system_fingerprint": "fp_simulator",
     }
 
