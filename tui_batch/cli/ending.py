@@ -30,13 +30,24 @@ def code_of(command: Callable[[], object]) -> int:
         return Exit.INTERRUPTED
     except BrokenPipeError:
         return _broken_pipe()
+    except UnicodeEncodeError as error:
+        if not any("\ud800" <= char <= "\udfff" for char in error.object):
+            return _unexpected(error)
+        words = "an argument, or a name, holds bytes that are not UTF-8 text"  # Python makes surrogates of them
+        show_error(UserError(f"{error.object[:100]}: {words}", remedy="Write it again, by hand."))
+        return Exit.USAGE
     except Exception as error:
-        from tui_batch.safe_text import safe_text
-
-        say(f"error: unexpected {type(error).__name__}: {safe_text(str(error), 300)}")
-        say(f"This is a fault of {PROGRAM}. What happened where is in {_keep_traceback()}")
-        return Exit.UNEXPECTED
+        return _unexpected(error)
     return _flushed(Exit.OK)
+
+
+def _unexpected(error: Exception) -> int:
+    """Tells of a fault of the program's own, while it is being handled."""
+    from tui_batch.safe_text import safe_text
+
+    say(f"error: unexpected {type(error).__name__}: {safe_text(str(error), 300)}")
+    say(f"This is a fault of {PROGRAM}. What happened where is in {_keep_traceback()}")
+    return Exit.UNEXPECTED
 
 
 def _flushed(code: int) -> int:
