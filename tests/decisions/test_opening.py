@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +32,25 @@ def test_a_few_go_at_once_and_the_next_waits() -> None:
         opening.launched(5.0)
 
     assert (opening.wait_until(5.0, FIRST) or 0.0) > 5.5
+
+
+def test_answers_that_come_together_do_not_let_many_go_together() -> None:
+    opening, now, sent = Opening(), 0.0, list[float]()
+    for _ in range(FIRST):
+        opening.launched(now)
+    for _ in range(FIRST):
+        opening.answered(0.3, 0.3)
+
+    now = 0.3
+    while len(sent) < FIRST:
+        until = opening.wait_until(now, len(sent))
+        now = now if until is None else until
+        opening.launched(now)
+        sent.append(now)
+
+    assert sent[0] == 0.3
+    assert all(later - earlier >= 0.02 for earlier, later in itertools.pairwise(sent))
+    assert sent[-1] <= 0.8
 
 
 def test_every_answer_lets_two_more_go() -> None:

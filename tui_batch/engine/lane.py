@@ -216,7 +216,7 @@ class Lane:
         if cls is not OutcomeClass.RATE_LIMITED or not self.limiter.refuses_by_chance:
             self.auto.on_outcome(now, cls, outcome.latency_s, in_flight, outcome.usage.output_tokens or 0)
         if cls in ANSWERED:
-            self._opening.answered(now)
+            self._opening.answered(now, outcome.latency_s)
             self._measure(now, outcome)
 
     def _measure(self, now: float, outcome: Outcome) -> None:

@@ -23,6 +23,11 @@ KNOWN_FIRST_QUIET_S = 0.15
 """The same where a limit is known: enough for a connection and a refusal from another continent,"""
 KNOWN_QUIET_S = 0.08
 """and for a refusal alone."""
+SLOWEST_S = 0.2
+"""While no limit is known the requests after the first few go evenly: answers that come together would let many go
+together, all to be refused. Where answers take less than this a refusal does, too, so that more may go meanwhile."""
+GROWTH = 0.35
+"""Share of all requests so far that may go in the time of one answer."""
 OPEN = 512
 """From so many in flight on nothing is held back any more."""
 
@@ -37,6 +42,10 @@ class Opening:
         self._width = float(FIRST)
         self._since = math.inf
         """From then on silence counts; infinite: nothing was sent yet."""
+        self._sent = 0
+        self._next_at = -math.inf
+        self._answer_s = 0.0
+        """The quickest answer so far, at most SLOWEST_S; 0: none came."""
 
     @property
     def is_over(self) -> bool:
@@ -46,22 +55,29 @@ class Opening:
     def know(self, per_s: float) -> None:
         """A limit is known: what it allows in a second may go at once."""
         self._is_known = True
+        self._next_at = -math.inf
         self._width = max(self._width, per_s)
 
     def wait_until(self, now: float, in_flight: int) -> float | None:
         """Until when one more request waits if no answer comes before; None: it may go now."""
-        if in_flight < (width := self._width_at(now)) or width >= OPEN:
+        if (width := self._width_at(now)) >= OPEN:
             return None
+        if in_flight < width:
+            return self._next_at if self._next_at > now else None
         return self._since + self._quiet_s * math.log2(min(OPEN, in_flight + 1) / self._width)
 
     def launched(self, now: float) -> None:
         """A request goes out."""
         if self._since == math.inf:
             self._since = now + (KNOWN_FIRST_QUIET_S if self._is_known else self._first_quiet_s)
+        self._sent += 1
+        if self._sent >= FIRST and not self._is_known:
+            self._next_at = now + self._answer_s / (GROWTH * self._sent)
 
-    def answered(self, now: float) -> None:
+    def answered(self, now: float, latency_s: float = SLOWEST_S) -> None:
         """The server took a request: one more may go beside the one that takes its place."""
         if not self.is_over:
+            self._answer_s = min(self._answer_s or SLOWEST_S, latency_s)
             self._width = self._width_at(now) + 1
             self._since = now + self._quiet_s
 
