@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -10,7 +11,7 @@ from item_yard import HOSTILE, Yard, done
 
 from tui_batch.domain.item import ItemFlag, ItemState, NewRow
 from tui_batch.domain.job import Knobs
-from tui_batch.domain.quality import Check
+from tui_batch.domain.quality import Check, FailedCheck
 from tui_batch.domain.stored import ItemDetail, ItemRow
 from tui_batch.store.store import Store
 from tui_batch.tui.item_parts import Part, parts_of, title_spans
@@ -52,9 +53,13 @@ async def test_fields_are_columns_to_choose_to_filter_by_and_to_keep(tmp_path: P
             await yard.until(lambda: place.table.cursor_row is not None)
             await yard.press("w")
             await yard.until(lambda: "□ field.tone" in yard.text(), "the fields are offered")
-            await yard.press("end", *["up"] * 3, "enter")  # tone, n, more and the hostile one
+            await yard.press("end", *["up"] * 4, "enter")  # tone, n, more, more.a and the hostile one
             await yard.until(lambda: any("tone" in line and "answer or error" in line for line in lines(yard)))
             await yard.until(lambda: any(" angry " in line for line in lines(yard)), "the cells")
+            await yard.press("w")
+            await yard.until(lambda: "□ field.more.a" in yard.text(), "so are fields in fields")
+            await yard.press("end", "up", "enter")
+            await yard.until(lambda: any(" angry " in line and " [1] " in line for line in lines(yard)), "its cells")
             assert any("[/red]␛[31m<" in line for line in lines(yard))
             await yard.press("slash", *"field.tone:kind")
             await yard.press("enter")
@@ -69,7 +74,7 @@ async def test_fields_are_columns_to_choose_to_filter_by_and_to_keep(tmp_path: P
             await yard.until(lambda: any(" angry " in line for line in lines(yard)), "the column is there again")
             await pilot.resize_terminal(60, 20)
             await pilot.pause()
-            assert any(" angry " in line for line in lines(yard))  # chosen by hand: other columns give way first
+            assert any(" angry " in line or " [1] " in line for line in lines(yard))  # chosen by hand: other columns give way first
 
 
 async def test_a_job_without_such_fields_has_no_empty_column(tmp_path: Path) -> None:
@@ -107,6 +112,14 @@ def test_the_detail_says_what_each_check_says() -> None:
     assert "score 0.00" in "".join(text for text, _ in title_spans("job", detail))
     assert parts.blocks[Part.PARSED][0].text == '{\n  "tone": "cold"\n}'
     assert state_span(detail.row)[0] == "✓ failed"
+
+
+def test_a_judge_beside_other_checks_is_told_too() -> None:
+    checks = (Check("labels", ["cold"], field="tone"), Check("judge", {"model": "wise", "rubric": "x"}, at_least=0.5))
+    failing = (FailedCheck("judge", "", "judge 0.20 is below 0.5: rude"),)
+    detail = replace(_detail('{"tone": "cold"}', ItemFlag.CHECK_FAILED, 0.2), failing=failing)
+    said = {block.heading: block.text for block in parts_of(spec(checks=checks), detail).blocks[Part.ANSWER]}
+    assert said["── checks"].split("\n") == ["✓ labels of tone", "✗ judge 0.20 is below 0.5: rude", "score 0.20 of 1"]
 
 
 def test_parsed_is_any_json_and_words_are_none() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import orjson
@@ -12,6 +12,8 @@ from tui_batch.quality.texts import column_text
 
 LONGEST_PARSED = 64 * 1024
 """Characters of an answer that lists and filters still read for its fields."""
+DEEPEST = 4
+"""Levels of an answer whose fields are offered by name; deeper ones can be typed."""
 
 
 class Unreadable(Exception):
@@ -53,6 +55,14 @@ def field_at(fields: Mapping[str, Json], path: str) -> Json:
         else:
             return None
     return value
+
+
+def paths_of(fields: Mapping[str, Json], deepest: int = DEEPEST) -> Iterator[str]:
+    """The fields by their paths, each before those in it: `person`, `person.age`. Entries of lists are left out."""
+    for name, value in fields.items():
+        yield name
+        if isinstance(value, Mapping) and deepest > 1:
+            yield from (f"{name}.{path}" for path in paths_of(value, deepest - 1))
 
 
 def answer_text(text: str | None, path: str) -> str | None:

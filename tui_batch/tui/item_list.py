@@ -7,10 +7,12 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from tui_batch.domain.item_filter import ALL_ITEMS, INPUT_ORDER, ItemFilter, ItemOrder, SortKey
 from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ItemRow
+from tui_batch.quality.answers import field_at, paths_of
 from tui_batch.quality.texts import column_text
 from tui_batch.store.item_view import ItemQuery
 from tui_batch.store.store import Store
@@ -158,8 +160,8 @@ class ItemList:
         )
 
     def _see(self, answers: Iterable[Mapping[str, Json]]) -> None:
-        names = dict.fromkeys((*self.seen, *(name for fields in answers for name in fields)))
-        self.seen = tuple(names)[:MOST_FIELDS]
+        names = dict.fromkeys((*self.seen, *(path for fields in answers for path in paths_of(fields))))
+        self.seen = tuple(islice(names, MOST_FIELDS))
 
     async def _plain_rows(self, start: int, stop: int) -> tuple[ItemRow | None, ...]:
         """Rows by computed places. A job whose deletion was cut off has gaps at its beginning: they stay empty."""
@@ -244,4 +246,5 @@ class ItemList:
 
 
 def _some(fields: Mapping[str, Json], wanted: frozenset[str]) -> dict[str, Json]:
-    return {name: column_text(fields[name])[:CELL] for name in wanted if name in fields}
+    found = {path: field_at(fields, path) for path in wanted}
+    return {path: column_text(value)[:CELL] for path, value in found.items() if value is not None}
