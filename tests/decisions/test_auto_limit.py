@@ -6,11 +6,12 @@ import heapq
 import random
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
 from tui_batch.domain.outcome import OutcomeClass
-from tui_batch.engine.concurrency import AutoLimit, ConcurrencyLimit, FixedLimit
+from tui_batch.engine.concurrency import AutoLimit
 
 ROUND_TRIP_S = 0.005
 """What passes between an answer leaving the server and the next request reaching it."""
@@ -27,6 +28,18 @@ def varied(seconds: float) -> Service:
     return lambda rng: seconds * rng.lognormvariate(-0.11, 0.47)
 
 
+@dataclass
+class Fixed:
+    """A limit that learns nothing, to compare with."""
+
+    limit: int
+
+    def on_outcome(
+        self, now: float, cls: OutcomeClass, latency_s: float, in_flight: int, output_tokens: int | None
+    ) -> None:
+        """Learns nothing."""
+
+
 class SlotServer:
     """`slots` requests at a time, first come first served; refuses when more than `queue` wait."""
 
@@ -36,7 +49,7 @@ class SlotServer:
         self._service = service
         self._rng = random.Random(seed)
 
-    def run(self, limit: ConcurrencyLimit, seconds: float, changes: dict[float, int] | None = None) -> Record:
+    def run(self, limit: AutoLimit | Fixed, seconds: float, changes: dict[float, int] | None = None) -> Record:
         """Plays a client that always has work and obeys `limit`. `changes`: slots from a time on."""
         return _Play(self, limit, self._rng, self._service).run(seconds, dict(changes or {}))
 
@@ -57,7 +70,7 @@ class Record:
 
 
 class _Play:
-    def __init__(self, server: SlotServer, limit: ConcurrencyLimit, rng: random.Random, service: Service) -> None:
+    def __init__(self, server: SlotServer, limit: AutoLimit | Fixed, rng: random.Random, service: Service) -> None:
         self.server, self.limit, self.rng, self.service = server, limit, rng, service
         self.events: list[tuple[float, int, str, float]] = []
         self.waiting: deque[float] = deque()
@@ -119,7 +132,7 @@ class _Play:
 
 def best_fixed(slots: int, service: Service, seed: int) -> float:
     levels = (slots, slots + max(1, slots // 4))
-    return max(SlotServer(slots, service, seed).run(FixedLimit(level), 60).rate(30, 60) for level in levels)
+    return max(SlotServer(slots, service, seed).run(Fixed(level), 60).rate(30, 60) for level in levels)
 
 
 @pytest.mark.parametrize("slots", [1, 4, 16, 64, 256])
@@ -218,13 +231,3 @@ def test_errors_of_the_requests_own_say_nothing_about_the_server() -> None:
         limit.on_outcome(number * 0.01, OutcomeClass.BAD_REQUEST, 0.01, 8, None)
 
     assert limit.limit == 8
-
-
-def test_a_fixed_limit_stays_and_can_be_turned() -> None:
-    limit = FixedLimit(5)
-    limit.on_outcome(0.0, OutcomeClass.OVERLOADED, 0.1, 5, None)
-    assert limit.limit == 5
-
-    limit.limit = 9
-
-    assert limit.limit == 9

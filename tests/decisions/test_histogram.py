@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_batch.engine.histogram import EwmaRate, Histogram, WindowedRate
+from tui_batch.engine.histogram import Histogram, WindowedRate
 
 latencies = st.lists(st.floats(0.000_2, 20_000), min_size=1, max_size=200)
 
@@ -74,17 +74,3 @@ def test_a_rate_falls_to_nothing_when_nothing_happens() -> None:
     assert meter.rate(5.0) == 10.0
     assert meter.rate(11.0) == 0.0
     assert WindowedRate().rate(5.0) == 0.0
-
-
-def test_the_ewma_comes_to_a_steady_rate_and_follows_a_change() -> None:
-    meter = EwmaRate(half_life_s=5.0)
-    for tick in range(300):
-        meter.add(tick * 0.1, 2)
-    assert meter.rate(30.0) == pytest.approx(20.0, rel=0.05)
-
-    for tick in range(300, 600):
-        meter.add(tick * 0.1, 4)
-
-    assert meter.rate(60.0) == pytest.approx(40.0, rel=0.05)
-    assert meter.rate(120.0) < 0.1
-    assert EwmaRate().rate(1.0) == 0.0

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from engine_bench import failed, ok, open_bench, until
+from recount import counters_by_items
 from virtual_time import START
 
 from tui_batch.domain.job import JobState, Knobs
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.engine.control import Controller, Selection
 from tui_batch.errors import UserError
-from tui_batch.store.bulk import counters_by_items
 from tui_batch.store.store import open_store
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 from engine_bench import ENDPOINT, Bench, Script, failed, ok, open_bench
+from recount import counters_by_items
 
 from tui_batch.domain.endpoint import Api, Endpoint
 from tui_batch.domain.item import ItemFlag, ItemState
@@ -19,7 +20,6 @@ from tui_batch.domain.job import CacheMode, Job, JobState, Knobs, ModelRef, Paus
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.domain.quality import Check, FailedCheck, OnInvalid
 from tui_batch.money.prices import UnitPrices
-from tui_batch.store.bulk import counters_by_items
 
 COURT = Endpoint("court", Api.OPENAI, "http://court.test/v1")
 PRICES = UnitPrices(input=100, output=1_000)

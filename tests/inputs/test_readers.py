@@ -18,7 +18,8 @@ import pytest
 from tui_batch.domain.item import NewRow
 from tui_batch.domain.job import InputSource
 from tui_batch.errors import InputError, UserError
-from tui_batch.inputs.detection import detect
+from tui_batch.inputs.byte_source import open_bytes
+from tui_batch.inputs.detection import detect_open
 from tui_batch.inputs.reading import open_input, open_rows, preview
 from tui_batch.inputs.rows import Reject
 
@@ -295,7 +296,8 @@ def test_batch_files_are_recognised_and_checked(tmp_path: Path) -> None:
     assert columns(rows)[0] == lines[0]
     assert [r.line for r in rejects] == [3, 4, 5, 6, 7]
     assert "'/v1/responses' is not supported" in rejects[1].reason
-    assert detect(str(path)) == "batch"
+    with open_bytes(str(path)) as source:
+        assert detect_open(source, str(path)) == "batch"
 
 
 def test_bare_bodies_are_passed_on_whole(tmp_path: Path) -> None:

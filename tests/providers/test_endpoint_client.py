@@ -7,11 +7,10 @@ import json
 import pytest
 
 from tui_batch.domain.endpoint import Api, DeploymentKey, Endpoint, Operation
-from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.domain.request import Timeouts, WireRequest
 from tui_batch.providers.base import FailureKind, HttpRequest, HttpResponse, TransportFailure, TransportTimeout
-from tui_batch.providers.client import EndpointClient, send_wire
-from tui_batch.providers.registry import provider_for
+from tui_batch.providers.client import EndpointClient
 
 KEY = "a-very-long-secret-key"
 ENDPOINT = Endpoint("home", Api.OPENAI, "http://llm.example/v1", headers=(("X-Team", "blue"), ("Accept", "text/plain")))
@@ -37,6 +36,10 @@ class Answering:
 
 def completion(text: str) -> HttpResponse:
     return HttpResponse(200, {}, json.dumps({"choices": [{"message": {"content": text}}]}).encode())
+
+
+async def sent(transport: Answering, key: str) -> Outcome:
+    return await EndpointClient(transport, ENDPOINT, key).send(WIRE)
 
 
 async def test_the_request_carries_key_headers_and_timeouts_and_is_timed() -> None:
@@ -72,7 +75,7 @@ FAILURES = [
 
 @pytest.mark.parametrize(("error", "expected"), FAILURES)
 async def test_failures_become_outcomes(error: Exception, expected: OutcomeClass) -> None:
-    outcome = await send_wire(Answering(error), provider_for(Api.OPENAI), ENDPOINT, KEY, WIRE)
+    outcome = await sent(Answering(error), KEY)
     assert outcome.cls is expected
     assert outcome.message == str(error)
     assert outcome.status is None
@@ -81,21 +84,21 @@ async def test_failures_become_outcomes(error: Exception, expected: OutcomeClass
 
 async def test_a_gateway_that_echoes_the_key_does_not_bring_it_into_the_database() -> None:
     body = json.dumps({"error": {"message": f"bad token {KEY}"}, "headers": {"authorization": KEY}}).encode()
-    outcome = await send_wire(Answering(HttpResponse(401, {}, body)), provider_for(Api.OPENAI), ENDPOINT, KEY, WIRE)
+    outcome = await sent(Answering(HttpResponse(401, {}, body)), KEY)
     assert KEY not in repr(outcome)
     assert "bad token" in outcome.message
-    echoed = await send_wire(Answering(completion(f"x {KEY}")), provider_for(Api.OPENAI), ENDPOINT, KEY, WIRE)
+    echoed = await sent(Answering(completion(f"x {KEY}")), KEY)
     assert KEY not in repr(echoed)
 
 
 @pytest.mark.parametrize("dummy", ["ollama", "test", "EMPTY", "lm-studio"])
 async def test_made_up_keys_of_local_servers_do_not_eat_words_out_of_answers(dummy: str) -> None:
     text = f"Use {dummy} for this."
-    outcome = await send_wire(Answering(completion(text)), provider_for(Api.OPENAI), ENDPOINT, dummy, WIRE)
+    outcome = await sent(Answering(completion(text)), dummy)
     assert outcome.text == text
 
 
 async def test_repr_of_a_request_holds_neither_key_nor_prompt() -> None:
     transport = Answering(completion("hi"))
-    await send_wire(transport, provider_for(Api.OPENAI), ENDPOINT, KEY, WIRE)
+    await sent(transport, KEY)
     assert repr(transport.seen[0]) == "HttpRequest(POST http://llm.example/v1/chat/completions)"

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from recount import counters_by_items
 
 from tui_batch.domain.endpoint import Api, DeploymentKey, Endpoint
 from tui_batch.domain.item import Attempt, CachedResponse, ItemRecord, ItemState, NewRow, PendingItem
 from tui_batch.domain.job import Counters, InputSource, JobSpec, Knobs, ModelRef
 from tui_batch.domain.outcome import Outcome, OutcomeClass, Usage
 from tui_batch.store import Store, open_store
-from tui_batch.store.bulk import counters_by_items
 
 DEPLOYMENT = DeploymentKey("local", "tiny")
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from tui_batch.domain.outcome import OutcomeClass
 
@@ -51,33 +50,6 @@ FIRST_TRY_S = 10.0
 LONGEST_TRY_UP_S = 30.0
 LONGEST_TRY_DOWN_S = 600.0
 """A level that is too low costs throughput while it is tried; one that is too high only latency."""
-
-
-class ConcurrencyLimit(Protocol):
-    """What admission needs of either kind."""
-
-    @property
-    def limit(self) -> int:
-        """Requests that may be in flight now."""
-        ...
-
-    def on_outcome(
-        self, now: float, cls: OutcomeClass, latency_s: float, in_flight: int, output_tokens: int | None
-    ) -> None:
-        """Takes note of one outcome. `in_flight` includes the request that ended."""
-        ...
-
-
-@dataclass(slots=True)
-class FixedLimit:
-    """A number a person chose; may be set at any time."""
-
-    limit: int
-
-    def on_outcome(
-        self, now: float, cls: OutcomeClass, latency_s: float, in_flight: int, output_tokens: int | None
-    ) -> None:
-        """A fixed limit learns nothing."""
 
 
 @dataclass(slots=True)

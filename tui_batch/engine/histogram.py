@@ -113,36 +113,3 @@ class WindowedRate:
         if not slots:
             # Sums of floats drift; an empty window is exactly nothing.
             self._sum = 0.0
-
-
-class EwmaRate:
-    """Amount per second, weighted by age: what happened `half_life_s` ago counts half."""
-
-    __slots__ = ("_at", "_decay", "_started", "_weighted")
-
-    def __init__(self, half_life_s: float = 10.0) -> None:
-        self._decay = math.log(2.0) / half_life_s
-        self._at: float | None = None
-        self._started = 0.0
-        self._weighted = 0.0
-
-    def add(self, now: float, amount: float) -> None:
-        """Counts an amount."""
-        if self._at is None:
-            self._at = self._started = now
-        self._fade(now)
-        self._weighted += amount
-
-    def rate(self, now: float) -> float:
-        """Amount per second. Corrected for the time before the first event, which has no weight."""
-        if self._at is None:
-            return 0.0
-        self._fade(now)
-        seen = 1.0 - math.exp(-self._decay * max(1.0, now - self._started))
-        return self._weighted * self._decay / seen
-
-    def _fade(self, now: float) -> None:
-        assert self._at is not None
-        if now > self._at:
-            self._weighted *= math.exp(-self._decay * (now - self._at))
-            self._at = now

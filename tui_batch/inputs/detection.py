@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from tui_batch.errors import InputError, UserError
-from tui_batch.inputs.byte_source import STDIN, ByteSource, open_bytes
+from tui_batch.errors import InputError
+from tui_batch.inputs.byte_source import ByteSource
 from tui_batch.inputs.readers.delimited import delimiter_of
 from tui_batch.inputs.readers.registry import InputFormat, format_by_suffix
 from tui_batch.inputs.request_rows import looks_like_batch, looks_like_body
@@ -36,14 +36,6 @@ _FOREIGN = {
 def is_job_file(path: str) -> bool:
     """Whether a path names a job file (.yaml, .yml) and not data."""
     return PurePath(path).suffix.lower() in _JOB_SUFFIXES
-
-
-def detect(path: str) -> InputFormat:
-    """The format of a file. Raises UserError for one that cannot be read and for standard input, which is read once."""
-    if path == STDIN:
-        raise UserError("standard input cannot be looked at beforehand", remedy="Name its format.")
-    with open_bytes(path) as source:
-        return detect_open(source, path)
 
 
 def detect_open(source: ByteSource, path: str) -> InputFormat:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from tui_batch.domain.endpoint import Api, Endpoint, KeyKind, KeySource
@@ -168,11 +168,6 @@ def in_environment(environment: Mapping[str, str] | None = None) -> tuple[KnownP
     """The hosted providers whose key is set, in the catalogue's order."""
     environment = os.environ if environment is None else environment
     return tuple(entry for entry in CATALOG if any(environment.get(name) for name in entry.keys))
-
-
-def with_key(endpoint: Endpoint, variable: str) -> Endpoint:
-    """The endpoint with its key taken from an environment variable."""
-    return replace(endpoint, key=KeySource(KeyKind.ENV, variable))
 
 
 def _key(entry: KnownProvider, environment: Mapping[str, str]) -> KeySource:

@@ -99,15 +99,3 @@ _FAILURES = {
     FailureKind.REQUEST: OutcomeClass.BAD_REQUEST,
 }
 """The other kinds are connection errors, which another try may cure."""
-
-
-async def send_wire(
-    transport: Transport,
-    provider: Provider,
-    endpoint: Endpoint,
-    secret: str | None,
-    wire: WireRequest,
-    clock: Callable[[], float] = time.time,
-) -> Outcome:
-    """One request without keeping a client: for probes and tests. The engine keeps an EndpointClient."""
-    return await EndpointClient(transport, endpoint, secret, provider=provider, clock=clock).send(wire)

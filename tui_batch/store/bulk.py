@@ -225,9 +225,3 @@ def clone_chunk(
         sql = "UPDATE job SET total = total + ?, pending = pending + ? WHERE id = ?"
         conn.execute(sql, (count, count, target))
     return Step(count, last, 0)
-
-
-def counters_by_items(conn: sqlite3.Connection, job_id: int) -> dict[str, int]:
-    """The counters as the items say: what the job's own columns must equal at any moment."""
-    row = conn.execute(f"{SUMS} WHERE job_id = ?", (job_id,)).fetchone()
-    return dict(zip(COUNTERS, row, strict=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tui_batch import figures
-from tui_batch.domain.item import ItemState
 from tui_batch.domain.job import JobState, PauseReason
 from tui_batch.tui.tones import Span, Spans, Tone
 from tui_batch.tui.view import DayBudget, JobView, View
@@ -20,12 +19,6 @@ _STATES: dict[JobState, tuple[str, Tone]] = {
     JobState.FAILED: ("✗", Tone.BAD),
     JobState.CANCELLED: ("–", Tone.MUTED),
 }
-_ITEMS: dict[ItemState, tuple[str, Tone]] = {
-    ItemState.PENDING: ("○", Tone.MUTED),
-    ItemState.DONE: ("✓", Tone.GOOD),
-    ItemState.DEAD: ("✗", Tone.BAD),
-    ItemState.CANCELLED: ("–", Tone.MUTED),
-}
 
 
 def state_span(job: JobView) -> Span:
@@ -36,12 +29,6 @@ def state_span(job: JobView) -> Span:
     if job.reason not in (None, PauseReason.USER):
         return f"{glyph} {str(job.reason).replace('_', ' ')}", tone
     return f"{glyph} {'done' if job.state is JobState.COMPLETED else job.state.value}", tone
-
-
-def item_span(state: ItemState) -> Span:
-    """An item's state: glyph and word."""
-    glyph, tone = _ITEMS[state]
-    return f"{glyph} {state.value}", tone
 
 
 def progress_bar(job: JobView, width: int) -> Spans:
