@@ -118,3 +118,22 @@ def test_a_place_with_keys_of_its_own_hints_at_them_before_what_is_about_jobs() 
     assert rank_among(new_job, {"jobs", "app"}) == new_job.rank
     assert rank_among(new_job, {"items", "app"}) > rank_among(retry, {"items", "app"})
     assert rank_among(quit_, {"items", "app"}) == quit_.rank
+
+
+async def test_the_cursor_leads_while_keys_come_quicker_than_the_app_can_draw(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        for n in range(6):
+            await add_job(desk, ["a"], name=f"job {n}")
+        async with open_app(desk) as (app, pilot):
+            drawn: list[int] = []
+            select = app.select
+            app.select = lambda job_id: (drawn.append(job_id), select(job_id))[1]  # type: ignore[method-assign]
+            listed = jobs(app).table
+            for _ in range(4):
+                listed.action_cursor(1)
+                app._draw(app.view)  # a tick comes before the app has heard of the key
+            assert listed.cursor_row is listed.rows[4], "no key is lost"
+            await until(pilot, lambda: app.view.selected == listed.rows[4].id, "selected")
+            assert drawn == [listed.rows[4].id], "only where the cursor came to rest is anything drawn"
+            app.select(listed.rows[1].id)
+            assert listed.cursor_row is listed.rows[1], "what is chosen elsewhere moves the cursor"

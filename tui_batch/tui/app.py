@@ -126,7 +126,7 @@ class BatchApp(App[Wish]):
         if bool(view.jobs) != bool(self.view.jobs):
             self.refresh_bindings()
         self.view = view
-        for title in self.query(TitleLine):
+        for title in self.screen.query_children(TitleLine):  # none while a dialog is open
             with self.batch_update():
                 title.right = summary(view)
                 self.place.show(view)
@@ -158,9 +158,10 @@ class BatchApp(App[Wish]):
         self._draw(replace(self.view, selected=job_id))
 
     def on_table_moved(self, event: Table.Moved) -> None:
-        """The cursor of the list of jobs selects."""
-        if event.table.id == "job-table" and isinstance(event.key, int):
-            self.select(event.key)
+        """The cursor of the list of jobs selects, where it comes to rest."""
+        row = event.table.cursor_row
+        if event.table.id == "job-table" and isinstance(row, JobView) and row.id == event.key != self.bridge.selected:
+            self.select(row.id)
 
     def on_table_opened(self, event: Table.Opened) -> None:
         """A double click opens the job."""

@@ -85,15 +85,16 @@ class Bridge:
         if still and self._still_of is self._jobs:
             return self._last
         live: Mapping[int, JobSnapshot] = {job.id: job for job in engine.jobs}
-        self._last = tuple(self._view(now, job, live.get(job.id)) for job in self._jobs)
+        before = {view.id: view for view in self._last}
+        self._last = tuple(self._view(now, job, live.get(job.id), before.get(job.id)) for job in self._jobs)
         self._still_of = self._jobs if still else None
         return self._last
 
-    def _view(self, now: float, job: Job, live: JobSnapshot | None) -> JobView:
+    def _view(self, now: float, job: Job, live: JobSnapshot | None, before: JobView | None) -> JobView:
         elsewhere = live is None and job.id in self._elsewhere
-        view = JobView(job, live, elsewhere)
         if live is None and not elsewhere:
-            return view
+            same = before is not None and before.job is job and before.live is None and not before.elsewhere
+            return before if same and before is not None else JobView(job)
         history = self._history.setdefault(job.id, History())
         if live is not None:
             history.add(now, live)

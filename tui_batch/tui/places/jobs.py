@@ -125,6 +125,11 @@ class JobsPlace(Place):
         self._words = ""
         self._panel_part = 6
         """Tenths of the height that the live panel has."""
+        self._listed_jobs: tuple[JobView, ...] | None = None
+        self._listed: tuple[str, str, int] = ("", "", 0)
+        """How they were listed: order, words, tenths."""
+        self._followed: object = None
+        """The selected job that the cursor went to, or came from."""
 
     def compose(self) -> ComposeResult:
         """Filter, list, panel."""
@@ -142,13 +147,27 @@ class JobsPlace(Place):
         """The rows that match, in the order chosen; the panel of the selected one."""
         super().show(view)
         self.set_class(not view.jobs and not self.desk.is_preparing, "empty")
+        self._list(view)
+        if view.selected != self._followed:  # else the cursor leads: it may be further than what is selected by now
+            self._followed = view.selected
+            self.table.move_to(view.selected)
+        self.query_one(LivePanel).show(view)
+
+    def _list(self, view: View) -> None:
+        """The jobs that match, in order; nothing to do where they are those of the last time."""
+        listed = (self._sort, self._words, self._panel_part)
+        if view.jobs is self._listed_jobs and listed == self._listed:
+            return
+        self._listed_jobs, self._listed = view.jobs, listed
         column, falling = self._sort.removeprefix("-"), self._sort.startswith("-")
         rows = [job for job in view.jobs if not self._words or matching(job, self._words)]
         self.table.sorted_by = self._sort
         self.table.set_rows(sorted(rows, key=SORTS[column], reverse=falling))
         self._fit()
-        self.table.move_to(view.selected)
-        self.query_one(LivePanel).show(view)
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        """The cursor leads, and what is selected follows it: never the other way round while keys are pressed."""
+        self._followed = event.key
 
     def entered(self) -> None:
         """The list has the focus."""

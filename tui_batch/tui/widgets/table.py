@@ -184,9 +184,14 @@ class Table(ScrollView, Generic[T], can_focus=True):
         if not self._rows:
             return
         before, self._cursor = self._cursor, max(0, min(position, len(self._rows) - 1))
+        scrolled = self.scroll_offset
         # Two lines, so that a row is never hidden under the header.
         self.scroll_to_region(Region(0, self._cursor, 1, 2), animate=False, force=True, x_axis=False)
-        self.refresh()
+        if self.scroll_offset == scrolled:
+            top = 1 - round(scrolled.y)
+            self.refresh(*(Region(0, row + top, self.size.width, 1) for row in (before, self._cursor)))
+        else:
+            self.refresh()
         if self._cursor != before:
             self.post_message(self.Moved(self, self._key(self._rows[self._cursor])))
 
