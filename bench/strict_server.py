@@ -222,6 +222,9 @@ class _Connection(asyncio.Protocol):
     async def _reply(self, head: bytes, body: bytes) -> None:
         if head.startswith(b"GET /record"):
             self._write(200, {}, self._server.told())
+        elif not head.startswith(b"POST"):
+            # It is asked about its models, too: it knows nothing of that, and does not count it.
+            self._write(404, {}, b"{}")
         elif self._server.is_down:
             self._transport.abort()
         else:

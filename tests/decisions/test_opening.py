@@ -12,7 +12,7 @@ from tui_batch.engine.opening import FIRST, OPEN, Opening
 
 def sent_while_silent(seconds: float, most: int) -> list[float]:
     """When each of `most` requests may go to a server that answers nothing."""
-    opening, now, times = Opening(), 0.0, []
+    opening, now, times = Opening(), 0.0, list[float]()
     while len(times) < most:
         until = opening.wait_until(now, len(times))
         if until is None:

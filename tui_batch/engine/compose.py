@@ -42,7 +42,8 @@ async def compose(draft: JobDraft, settings: Settings, transport: Transport) -> 
 
     Raises UserError when no endpoint or model can be decided on; its remedy says what to add.
     """
-    placed = await place(draft, settings, transport)
+    knobs = knobs_of(draft)
+    placed = lifted(await place(draft, settings, transport), knobs, settings)
     bench = await _place_judge(draft, settings, transport)
     mode = draft.mode or (Mode.ROUTE if draft.routes else default_mode(placed.models))
     check_rules(mode, draft.routes, placed.models)
@@ -50,7 +51,8 @@ async def compose(draft: JobDraft, settings: Settings, transport: Transport) -> 
         name=draft.name,
         source=draft.source,
         models=placed.models,
-        endpoints=tuple({one.name: one for one in (*placed.endpoints, *bench.endpoints)}.values()),
+        # Of a server that answers and judges, the entry that a person's number may have lifted.
+        endpoints=tuple({one.name: one for one in (*placed.endpoints, *bench.endpoints, *placed.endpoints)}.values()),
         mode=mode,
         operation=draft.operation or Operation.CHAT,
         prompt="{{ prompt }}" if draft.prompt is None else draft.prompt,
@@ -76,10 +78,27 @@ async def compose(draft: JobDraft, settings: Settings, transport: Transport) -> 
         judge=next(iter(bench.models), None),
     )
     check_operation(spec)
-    knobs = knobs_of(draft)
     return Composed(
         spec, knobs, (*placed.notes, *bench.notes, *held_back(knobs, placed.endpoints), *in_the_clear(placed.endpoints))
     )
+
+
+def lifted(placed: Placed, knobs: Knobs, settings: Settings) -> Placed:
+    """A number in flight that a person asked for of one server goes before the bound that is only assumed for Ollama.
+
+    A bound in the settings stays, and so do those of several servers: a number for all of them says nothing of each.
+    """
+    if knobs.concurrency is None or len(placed.endpoints) != 1:
+        return placed
+    (endpoint,) = placed.endpoints
+    bound, is_configured = endpoint.max_in_flight, endpoint.name in {one.name for one in settings.endpoints}
+    if bound is None or bound >= knobs.concurrency or is_configured:
+        return placed
+    words = (
+        f"{endpoint.name}: {knobs.concurrency} in flight, as asked; Ollama answers OLLAMA_NUM_PARALLEL requests at a "
+        f"time (usually 1) and queues the others, {bound} keep it busy"
+    )
+    return replace(placed, endpoints=(replace(endpoint, max_in_flight=None),), notes=(*placed.notes, words))
 
 
 def held_back(knobs: Knobs, endpoints: tuple[Endpoint, ...]) -> tuple[str, ...]:
