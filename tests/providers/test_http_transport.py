@@ -16,8 +16,9 @@ import pytest
 from tui_batch.domain.request import Timeouts
 from tui_batch.errors import UserError
 from tui_batch.providers.base import FailureKind, HttpRequest, Transport, TransportFailure, TransportTimeout
-from tui_batch.providers.http import ProxyUse, PyreqwestTransport, TransportOptions, open_transport
+from tui_batch.providers.http import PyreqwestTransport, open_transport
 from tui_batch.providers.http_fallback import HttpxTransport
+from tui_batch.providers.network import ProxyUse, TransportOptions
 
 TLS = Path(__file__).parent / "tls"
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

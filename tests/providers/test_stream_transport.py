@@ -17,8 +17,9 @@ from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.request import Timeouts, WireRequest
 from tui_batch.providers.base import FailureKind, HttpRequest, Transport, TransportFailure, TransportTimeout
 from tui_batch.providers.client import EndpointClient
-from tui_batch.providers.http import ProxyUse, PyreqwestTransport, TransportOptions
+from tui_batch.providers.http import PyreqwestTransport
 from tui_batch.providers.http_fallback import HttpxTransport
+from tui_batch.providers.network import ProxyUse, TransportOptions
 from tui_batch.providers.openai_stream import ChatAssembler
 from tui_batch.providers.pieces import Patience, Verbatim, read_pieces
 

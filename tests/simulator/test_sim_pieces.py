@@ -13,7 +13,8 @@ from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.request import Message, PromptRequest, Timeouts, WireRequest
 from tui_batch.providers.base import HttpRequest, TransportTimeout
 from tui_batch.providers.client import EndpointClient
-from tui_batch.providers.http import ProxyUse, PyreqwestTransport, TransportOptions
+from tui_batch.providers.http import PyreqwestTransport
+from tui_batch.providers.network import ProxyUse, TransportOptions
 from tui_batch.providers.openai_stream import ChatAssembler
 from tui_batch.providers.registry import provider_for
 from tui_batch.simulator.config import Pieces, Profile, SimulatorConfig

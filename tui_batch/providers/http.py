@@ -20,12 +20,9 @@ import math
 import os
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tui_batch import __version__
 from tui_batch.errors import UserError
 from tui_batch.providers.base import (
     Assembler,
@@ -36,6 +33,13 @@ from tui_batch.providers.base import (
     TransportFailure,
     TransportTimeout,
 )
+from tui_batch.providers.network import (
+    BAD_HEADER,
+    USER_AGENT,
+    ProxyUse,
+    TransportOptions,
+    timed_out,
+)
 from tui_batch.providers.pieces import Patience, read_pieces, reader_of, too_large
 from tui_batch.providers.redact import clean_message
 from tui_batch.providers.tls import ca_path, read_certificates
@@ -44,33 +48,6 @@ if TYPE_CHECKING:
     from pyreqwest.client import Client
     from pyreqwest.request import RequestBuilder
     from pyreqwest.response import Response
-
-USER_AGENT = f"llmbatch-tui/{__version__}"
-CONNECT_S = 10.0
-"""Seconds to establish a connection, TLS included."""
-MAX_BODY = 64 * 1024 * 1024
-"""Bytes of a decompressed response body at most."""
-
-BAD_HEADER = "a header holds characters that HTTP does not allow (is the key complete, and on one line?)"
-
-
-class ProxyUse(StrEnum):
-    """Whether requests go through the proxies that the environment names."""
-
-    ENVIRONMENT = "environment"
-    DIRECT = "direct"
-    """Never: for probes of this machine's own ports."""
-
-
-@dataclass(frozen=True, slots=True)
-class TransportOptions:
-    """What a person can set about the network."""
-
-    ca_file: str | None = None
-    """PEM file of further authorities to trust; None: SSL_CERT_FILE or REQUESTS_CA_BUNDLE where set."""
-    proxies: ProxyUse = ProxyUse.ENVIRONMENT
-    connect_s: float = CONNECT_S
-    max_body: int = MAX_BODY
 
 
 def open_transport(options: TransportOptions | None = None, env: Mapping[str, str] = os.environ) -> Transport:
@@ -167,13 +144,6 @@ class PyreqwestTransport:
             kind = _kind(error, causes)
             return TransportFailure(kind, clean_message(_failure_text(kind, causes) or error.message))
         return error
-
-
-def timed_out(waited_s: float, total_s: float, connect_s: float) -> TransportTimeout:
-    """Says which bound was met. The total counts from sending to the last byte."""
-    if waited_s < total_s * 0.95 and waited_s >= connect_s * 0.95:
-        return TransportTimeout(f"no connection within {connect_s:g} s")
-    return TransportTimeout(f"no complete answer within {total_s:g} s")
 
 
 async def _pieces(response: Response) -> AsyncIterator[bytes]:

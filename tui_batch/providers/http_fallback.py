@@ -12,7 +12,7 @@ import httpx
 
 from tui_batch.errors import UserError
 from tui_batch.providers.base import FailureKind, HttpRequest, HttpResponse, TransportFailure
-from tui_batch.providers.http import BAD_HEADER, USER_AGENT, ProxyUse, TransportOptions, timed_out
+from tui_batch.providers.network import BAD_HEADER, USER_AGENT, ProxyUse, TransportOptions, timed_out
 from tui_batch.providers.pieces import Patience, Verbatim, read_pieces, reader_of
 from tui_batch.providers.redact import clean_message
 from tui_batch.providers.tls import ca_path

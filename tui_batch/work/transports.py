@@ -44,7 +44,8 @@ def make_transport(ca_file: Path | None, faults: str) -> RoutingTransport:
     plan = parse_faults(faults)
 
     def network() -> Transport:
-        from tui_batch.providers.http import TransportOptions, open_transport
+        from tui_batch.providers.http import open_transport
+        from tui_batch.providers.network import TransportOptions
 
         return open_transport(TransportOptions(ca_file=None if ca_file is None else str(ca_file)))
 
