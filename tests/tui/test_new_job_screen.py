@@ -27,6 +27,7 @@ from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.screens.new_job import NewJobScreen
 from tui_batch.tui.screens.new_job.asking import PathScreen
 from tui_batch.tui.screens.new_job.fields import Field
+from tui_batch.tui.widgets.frame import Hints
 
 
 class Bench:
@@ -278,9 +279,12 @@ async def test_reading_a_large_file_can_be_stopped(tmp_path: Path, monkeypatch: 
         await until(at.pilot, lambda: isinstance(at.app.screen, Confirm), "asked")
         await at.press("y")
         await until(at.pilot, lambda: at.words("#status").startswith("Reading: 2,000"), "reading")
+        hints = at.screen.query_one(Hints)
+        await until(at.pilot, lambda: [(one.shown, one.label) for one in hints.hints()][:1] == [("esc", "stop")])
         await at.press("escape")
         await until(at.pilot, lambda: at.words("#status").startswith("Stop"), "the app is live")
         goes_on.set()
         await until(at.pilot, lambda: at.words("#status") == "Stopped.", "stopped")
+        await until(at.pilot, lambda: ("esc", "leave") in [(one.shown, one.label) for one in hints.hints()])
         assert await at.desk.store.jobs.list() == []
         assert at.app.screen is at.screen

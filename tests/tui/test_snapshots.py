@@ -250,12 +250,12 @@ async def test_new_job(tmp_path: Path, album: Album, monkeypatch: pytest.MonkeyP
         assert isinstance(screen, NewJobScreen)
         await fill(screen, pilot)
         await album.add(app, pilot, "file-80x24")
-        for name in ("prompt", "models", "limits", "run"):
+        for name in ("prompt", "models", "limits", "checks", "run"):
             await pilot.press("f8")
             await settled(pilot, lambda: True, name)
             if name != "prompt":
                 await album.add(app, pilot, f"{name}-80x24")
-        await pilot.press("f7", "f7", "f7")
+        await pilot.press("f7", "f7", "f7", "f7")
         await resized(app, pilot, DESIGN)
         await album.add(app, pilot, "prompt-120x40")
 

@@ -108,9 +108,13 @@ NEW_JOB = (
     Action("new_job.next", "f8", "next", "The next section.", 3),
     Action("new_job.row_back", "f9", "row before", "Fill the row before into the prompt."),
     Action("new_job.row_next", "f10", "next row", "Fill the next row into the prompt."),
-    Action("new_job.leave", "escape", "leave", "Stop what is under way; else leave.", 7),
+    Action("new_job.stop", "escape", "stop", "Stop what is read in, made or tried.", 1),
+    Action("new_job.leave", "escape", "leave", "Back to the jobs; asks when something was typed.", 7),
     Action("new_job.help", "f1", "help", "Show these keys.", 8),
 )
+
+TURNS = (frozenset({"new_job.stop", "new_job.leave"}),)
+"""Actions that are never possible at the same moment, and so may have the same key."""
 
 LOG = (
     Action("log.filter", "slash", "filter", "Show only some lines: words, level:warning, level:you, job:3.", 1),

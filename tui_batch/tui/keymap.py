@@ -11,7 +11,7 @@ from pathlib import Path
 from textual.keys import Keys
 
 from tui_batch.inputs.yaml_document import Document, load
-from tui_batch.tui.actions import REGISTRY, Action, by_id
+from tui_batch.tui.actions import REGISTRY, TURNS, Action, by_id
 
 FILE = "keymap.yaml"
 PLACES = frozenset({"app", "job", "jobs", "items", "errors", "endpoints", "gpu", "log"})
@@ -132,6 +132,8 @@ def _check_clashes(document: Document, own: Mapping[str, tuple[str, ...]]) -> No
 
 def _meet(one: Action, other: Action) -> bool:
     """Whether a key of both would be in doubt. A place's own key goes before a verb over jobs: that is no doubt."""
+    if {one.id, other.id} in TURNS:
+        return False
     contexts = {one.context, other.context}
     return len(contexts) == 1 or ("app" in contexts and contexts <= PLACES)
 

@@ -72,8 +72,19 @@ class NewJobScreen(FormScreen):
             work.close()
             self.say("✗ Something is under way; escape stops it.", is_bad=True)
             return
-        self.say(f"{what} …  escape stops")
+        self.say(f"{what} …")
         self.run_worker(self._guarded(work), group="making", exclusive=True)
+        self.refresh_bindings()
+
+    def on_worker_state_changed(self) -> None:
+        """While something is under way escape stops it, and the hints say so."""
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Escape stops what is under way, else it leaves."""
+        if action in ("new_job_stop", "new_job_leave"):
+            return (self.busy is not None) == (action == "new_job_stop")
+        return super().check_action(action, parameters)
 
     @property
     def busy(self) -> Worker[Any] | None:
@@ -120,7 +131,7 @@ class NewJobScreen(FormScreen):
         self.tried = imported.job_id
         await self._record(sample=TRY_ROWS)
         ended = await self.desk.controller.start(imported.job_id)
-        self.say(f"Ten rows are being answered: job {imported.job_id}.  escape stops")
+        self.say(f"Ten rows are being answered: job {imported.job_id}.")
         while not ended.done():
             await self._show_answers(imported.job_id)
             await asyncio.wait([ended], timeout=LOOK_S)
@@ -187,7 +198,7 @@ class NewJobScreen(FormScreen):
 
     def _progress(self, at: ImportProgress) -> None:
         part = "" if at.part is None else f"  {at.part:.0%}"
-        self.say(f"Reading: {figures.count(at.rows)} rows{part}  escape stops")
+        self.say(f"Reading: {figures.count(at.rows)} rows{part}")
 
     def _say_rejects(self, imported: Imported) -> None:
         if imported.rejected:
@@ -313,11 +324,13 @@ class NewJobScreen(FormScreen):
         keys = {binding.id: self.app.get_key_display(binding) for binding in reversed(found)}
         self.app.push_screen(Help(help_rows("new_job", lambda action: keys.get(action.id, action.keys), NEW_JOB)))
 
-    def action_new_job_leave(self) -> None:
-        """Stops what is under way; with nothing under way leaves, and asks when something was typed."""
+    def action_new_job_stop(self) -> None:
+        """Stops what is under way."""
         if (busy := self.busy) is not None:
-            self.run_worker(self._stop(busy), group="stopping")
-            return
+            self.run_worker(self._stop(busy), group="stopping", exclusive=True)
+
+    def action_new_job_leave(self) -> None:
+        """Leaves, and asks when something was typed."""
         self.run_worker(self._leave(), group="files")
 
     async def _stop(self, busy: Worker[Any]) -> None:
