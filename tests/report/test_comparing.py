@@ -74,6 +74,17 @@ async def test_a_difference_that_chance_could_make_has_no_winner(store: Store) -
     assert found[Criterion.LATENCY] is None
 
 
+async def test_two_that_lead_together_are_named_and_a_winner_is_ahead_of_all(store: Store) -> None:
+    low, high = [Ended(score=0.1, latency_s=2.0)] * 30, [Ended(score=0.9, latency_s=2.0)] * 29
+    ends = list(zip(low, [*high, Ended(score=0.8, latency_s=1.0)], [*high, Ended(score=0.9)], strict=True))
+    plan = Plan(rows(map(str, range(30))), ends, ("low", "one", "two"), Mode.EACH)
+    found = await compare_jobs(store, [await ended(store, plan)])
+    said = {one.criterion: (one.winner, one.reason) for one in found.verdicts}
+    assert said[Criterion.SCORE] == (None, "no difference beyond chance (95 %) between the first: two, one")
+    assert said[Criterion.LATENCY] == (None, "no difference beyond chance (95 %)")
+    assert said[Criterion.COST] == (None, "equal")
+
+
 async def test_unknown_prices_and_missing_scores_make_no_winner(store: Store) -> None:
     job = await each(store, [Ended(cost_nano=None), Ended()], [Ended(), Ended()])
     found = await compare_jobs(store, [job])

@@ -18,6 +18,7 @@ from tui_batch.domain.stored import ExportRow
 from tui_batch.quality.answers import parsed_answer
 from tui_batch.report.intervals import Interval, Moments, share_interval
 from tui_batch.report.results import cost_nano
+from tui_batch.report.shown import one_line
 from tui_batch.report.spread import percentile
 
 EXAMPLES = 10
@@ -292,15 +293,22 @@ class Comparer:
         if any(value is None for value in values):
             return Verdict(criterion, None, _NOTHING[criterion])
         ranked = sorted(range(len(values)), key=lambda place: _WAYS[criterion] * (values[place] or 0.0))
-        best, second = ranked[0], ranked[1]
-        winner = self._contenders[best]
+        best = ranked[0]
+        level = [place for place in ranked[1:] if not self._is_ahead(criterion, best, place, values)]
+        if not level:
+            why = "beyond chance (95 %)" if criterion in _PAIRED else "lower in all"
+            return Verdict(criterion, self._contenders[best], why)
+        words = "no difference beyond chance (95 %)" if criterion in _PAIRED else "equal"
+        if len(level) == len(ranked) - 1:
+            return Verdict(criterion, None, words)
+        first = ", ".join(one_line(self._contenders[place].label, 60) for place in (best, *level))
+        return Verdict(criterion, None, f"{words} between the first: {first}")
+
+    def _is_ahead(self, criterion: Criterion, best: int, other: int, values: Sequence[float | None]) -> bool:
         if criterion not in _PAIRED:
-            same = values[best] == values[second]
-            return Verdict(criterion, None if same else winner, "equal" if same else "lower in all")
-        interval = self._pairs[min(best, second), max(best, second)].differences[criterion].interval
-        if interval is None or not interval.excludes(0.0):
-            return Verdict(criterion, None, "no difference beyond chance (95 %)")
-        return Verdict(criterion, winner, "beyond chance (95 %)")
+            return values[best] != values[other]
+        interval = self._pairs[min(best, other), max(best, other)].differences[criterion].interval
+        return interval is not None and interval.excludes(0.0)
 
 
 def alike(rows: Sequence[ExportRow]) -> bool | None:
