@@ -127,7 +127,12 @@ async def test_the_cursor_leads_while_keys_come_quicker_than_the_app_can_draw(tm
         async with open_app(desk) as (app, pilot):
             drawn: list[int] = []
             select = app.select
-            app.select = lambda job_id: (drawn.append(job_id), select(job_id))[1]  # type: ignore[method-assign]
+
+            def selected(job_id: int) -> None:
+                drawn.append(job_id)
+                select(job_id)
+
+            app.select = selected  # type: ignore[method-assign]
             listed = jobs(app).table
             for _ in range(4):
                 listed.action_cursor(1)
