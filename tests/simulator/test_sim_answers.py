@@ -142,6 +142,10 @@ def test_answers_meet_the_schema(schema: dict[str, Any], text: str) -> None:
     Draft202012Validator(schema).validate(fill(schema, text, 0))
 
 
+def test_a_schema_cannot_ask_for_more_text_than_there_is_room() -> None:
+    assert len(fill({"type": "string", "minLength": 10**9}, "x", 0)) == 100_000
+
+
 def test_a_recursive_schema_ends() -> None:
     tree = {"type": "object", "properties": {"child": {"$ref": "#"}, "name": {"type": "string"}}}
     assert "name" in fill(tree, "x", 0)

@@ -156,7 +156,9 @@ def _message(response: HttpResponse, data: Mapping[str, Any], limits: RateHeader
     content = data.get("content")
     if not isinstance(content, list):
         return malformed(response, "the answer has no content", limits)
-    text = _text([block for block in content if isinstance(block, dict)])
+    if not all(map(_is_block, content)):
+        return malformed(response, "the answer's content is not in blocks", limits)
+    text = _text(content)
     reason = word(data.get("stop_reason"))
     outcome = Outcome(
         OutcomeClass.OK,
@@ -176,13 +178,18 @@ def _message(response: HttpResponse, data: Mapping[str, Any], limits: RateHeader
     return outcome
 
 
+def _is_block(block: Any) -> bool:
+    """Whether it is a block that says its type, and a text block holds text: part of an answer is no answer."""
+    kind = block.get("type") if isinstance(block, Mapping) else None
+    return isinstance(kind, str) and (kind != "text" or isinstance(block.get("text"), str))
+
+
 def _text(blocks: list[Mapping[str, Any]]) -> str:
     """The text blocks joined; tool calls, where there are any, as a JSON list. Thinking is not part of the answer."""
     calls = [block for block in blocks if block.get("type") == "tool_use"]
     if calls:
         return compact(calls) or ""
-    parts = [block.get("text") for block in blocks if block.get("type") == "text"]
-    return "".join(part for part in parts if isinstance(part, str))
+    return "".join(block["text"] for block in blocks if block["type"] == "text")
 
 
 def _with_body_id(outcome: Outcome, data: Any) -> Outcome:

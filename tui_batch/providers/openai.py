@@ -239,8 +239,10 @@ def _content(message: Mapping[str, Any]) -> str | None:
         return compact(calls)
     content = message.get("content")
     if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, Mapping)]
-        return "".join(part for part in parts if isinstance(part, str))
+        if not all(isinstance(part, Mapping) for part in content):
+            return None
+        parts = [part.get("text") for part in content if part.get("type", "text") == "text"]
+        return "".join(parts) if parts and all(isinstance(part, str) for part in parts) else None
     return word(content)
 
 

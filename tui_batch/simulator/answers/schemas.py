@@ -12,6 +12,8 @@ from tui_batch.simulator.chance import digest, draw
 
 _DEEPEST = 6
 """Nesting beyond which only what is required is filled in: recursive schemas would never end."""
+_MOST_CHARS = 100_000
+"""Of one text, whatever its schema wants: a request may not take the machine's memory."""
 _MOST_VALUES = 2_000
 """Values made for one answer; what is still asked for beyond it is null."""
 
@@ -142,4 +144,4 @@ class _Filler:
         least, most = schema.get("minLength", 0), schema.get("maxLength", len(text))
         if schema.get("format") == "date":
             return "2025-01-01"
-        return text.ljust(least, ".")[: max(most, least)]
+        return text.ljust(min(_MOST_CHARS, least), ".")[: max(most, least)]
