@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         ("budget=2.50", {"budget_nano": 2_500_000_000}),
         ("budget=none", {"budget_nano": None}),
         ("priority=-3", {"priority": -3}),
+        ("tags=Team=Red, quarter=q3", {"tags": {"Team": "Red", "quarter": "q3"}}),
+        ("tags=none", {"tags": {}}),
     ],
 )
 def test_each_knob_is_read(word: str, change: dict[str, Any]) -> None:
@@ -40,6 +42,7 @@ def test_each_knob_is_read(word: str, change: dict[str, Any]) -> None:
         "tpm=1.5",
         "budget=-1",
         "priority=high",
+        "tags=red",
         "model=x",
         "rpm",
     ],

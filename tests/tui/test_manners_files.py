@@ -13,7 +13,8 @@ from tui_batch import paths
 from tui_batch.domain.job import Knobs
 from tui_batch.domain.stored import Event
 from tui_batch.errors import InputError, UserError
-from tui_batch.report.targets import ResultFormat, parse_target
+from tui_batch.report.formats import ResultFormat
+from tui_batch.report.targets import parse_target
 from tui_batch.tui.actions import REGISTRY
 from tui_batch.tui.export_plan import with_ending
 from tui_batch.tui.finding import distance, found
@@ -211,7 +212,7 @@ def test_only_what_was_changed_is_turned() -> None:
     reading = read(before, {**typed, "concurrency": "AUTO", "budget_nano": "$1,000.5", "tags": "a=b, c=D e"})
     assert reading.changes == {"concurrency": None, "budget_nano": 1_000_500_000_000, "tags": {"a": "b", "c": "D e"}}
     assert reading.problems == {}
-    assert reading.words[0] == "concurrency=auto"
+    assert (reading.words[0], reading.words[-1]) == ("concurrency=auto", "tags=a=b, c=D e")
 
 
 @pytest.mark.parametrize(

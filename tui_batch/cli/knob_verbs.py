@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -16,9 +17,10 @@ from tui_batch.cli.where import DbOption, Where, where
 from tui_batch.domain.job import Cap, Job, Knobs
 from tui_batch.domain.request import Json
 from tui_batch.errors import UserError
+from tui_batch.work.tag_words import read_tags, tag_words
 
 NONE = "none"
-NAMES = ("concurrency", "rpm", "tpm", "budget", "cap", "priority")
+NAMES = ("concurrency", "rpm", "tpm", "budget", "cap", "priority", "tags")
 
 
 def set_knobs(
@@ -29,12 +31,12 @@ def set_knobs(
         typer.Argument(
             metavar="NAME=VALUE ...",
             help="concurrency=32 or auto, rpm=600 or none, tpm=90000 or none, budget=2.50 or none, "
-            "cap=binding or loose, priority=5",
+            "cap=binding or loose, priority=5, tags=team=red,quarter=q3 or none",
         ),
     ],
     db: DbOption = None,
 ) -> None:
-    """Change a job's limits, budget or priority. A running job obeys at once, whichever process runs it."""
+    """Change a job's limits, budget, priority or tags. A running job obeys at once, whichever process runs it."""
     place = where(ctx, db, None)
     found, running = run(_turn(place, job, parse_changes(changes)))
     say(f"job {found.id}: {in_words(found.knobs)}")
@@ -53,7 +55,8 @@ async def _turn(place: Where, ref: str, changes: dict[str, Json]) -> tuple[Job, 
 
 def parse_changes(pairs: Iterable[str]) -> dict[str, Json]:
     """`name=value` words as changes of domain.Knobs. Raises UserError naming the bad one."""
-    return dict(_parse(name, value.strip().lower()) for name, value in parse_pairs("set", pairs).items())
+    found = {name: value.strip() for name, value in parse_pairs("set", pairs).items()}
+    return dict(_parse(name, value if name == "tags" else value.lower()) for name, value in found.items())
 
 
 def _parse(name: str, value: str) -> tuple[str, Json]:
@@ -71,8 +74,12 @@ def _parse(name: str, value: str) -> tuple[str, Json]:
             return name, int(value)
         case "priority" if value.removeprefix("-").isdigit() and value.isascii() and len(value) < 8:
             return name, int(value)
+        case "tags":
+            with suppress(ValueError):
+                return name, read_tags(value)
+            raise _no_value(name, value)
         case _ if name in NAMES:
-            raise UserError(f"{name}={value}: is no value for {name}", remedy=f"For example: {_EXAMPLES[name]}")
+            raise _no_value(name, value)
     raise UserError(f"{name} cannot be set", remedy=f"What can: {', '.join(NAMES)}")
 
 
@@ -81,7 +88,12 @@ _EXAMPLES = {
     "cap": "cap=binding or cap=loose",
     "tpm": "tpm=90000 or tpm=none",
     "priority": "priority=5",
+    "tags": "tags=team=red,quarter=q3 or tags=none",
 }
+
+
+def _no_value(name: str, value: str) -> UserError:
+    return UserError(f"{name}={value}: is no value for {name}", remedy=f"For example: {_EXAMPLES[name]}")
 
 
 def in_words(knobs: Knobs) -> str:
@@ -90,6 +102,7 @@ def in_words(knobs: Knobs) -> str:
         f"{name} {NONE if value is None else f'{value:,}'}" for name, value in (("RPM", knobs.rpm), ("TPM", knobs.tpm))
     ]
     budget = figures.budget(knobs)
+    tags = [f"tags {tag_words(knobs.tags)}"] if knobs.tags else []
     return ", ".join(
-        [f"concurrency {knobs.concurrency or AUTO}", *limits, f"budget {budget}", f"priority {knobs.priority}"]
+        [f"concurrency {knobs.concurrency or AUTO}", *limits, f"budget {budget}", f"priority {knobs.priority}", *tags]
     )

@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 
 from tui_batch.domain.job import NANO, Cap, Knobs
 from tui_batch.domain.request import Json
+from tui_batch.work.tag_words import read_tags, tag_words
 
 NONE = "none"
 AUTO = "auto"
@@ -27,7 +28,7 @@ class KnobField:
     read: Callable[[str], Json]
     """What was typed as a value. Raises ValueError with words."""
     option: Callable[[str], str]
-    """What was typed as a word of the command `set`; empty: the command has none for it."""
+    """What was typed as a word of the command `set`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +84,6 @@ def _priority(text: str) -> int:
     return int(text)
 
 
-def _tags(text: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for pair in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, value = pair.partition("=")
-        if not equals or not name.strip():
-            raise ValueError("name=value, name=value")
-        found[name.strip()] = value.strip()
-    return found
-
-
 def _dollars(nano: int | None) -> str:
     return NONE if nano is None else f"{Decimal(nano) / NANO:f}"
 
@@ -146,9 +137,9 @@ FIELDS: tuple[KnobField, ...] = (
         "tags",
         "Tags",
         "name=value, name=value",
-        lambda knobs: ", ".join(f"{name}={value}" for name, value in knobs.tags.items()),
-        _tags,
-        lambda _: "",
+        lambda knobs: tag_words(knobs.tags) if knobs.tags else "",
+        read_tags,
+        lambda text: f"tags={text or NONE}",
     ),
 )
 
@@ -174,7 +165,7 @@ def read(before: Mapping[str, str | None], typed: Mapping[str, str]) -> Reading:
         except ValueError as error:
             problems[field.name] = str(error)
         else:
-            words += filter(None, [field.option(text)])
+            words.append(field.option(text))
     return Reading(changes, problems, tuple(words))
 
 

@@ -183,6 +183,8 @@ class ErrorsPlace(Place):
             rows.sort(key=column.sort, reverse=self._sort.startswith("-"))
         self.table.sorted_by = self._sort
         self.table.empty = self._nothing()
+        if bool(rows) != bool(self.table.rows):
+            self.refresh_bindings()
         self.table.set_rows(rows)
         self._say()
 
@@ -254,6 +256,10 @@ class ErrorsPlace(Place):
         self.table.focus()
 
     # Actions; see actions.py
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where no group is there is nothing to open, mark, try again or discard, so no hint says there is."""
+        return bool(self._groups) or not action.startswith("errors_") or action == "errors_filter"
 
     def action_errors_filter(self) -> None:
         """Opens the line for words."""

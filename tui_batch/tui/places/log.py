@@ -146,7 +146,8 @@ class LogPlace(Place):
         if self._trouble:
             spans = plain(self._trouble, Tone.BAD)
         else:
-            count = f"{figures.count(len(self.table.rows))} lines"
+            shown = len(self.table.rows)
+            count = f"{figures.count(shown)} {'line' if shown == 1 else 'lines'}"
             spans = plain(f"{count}, following" if self.follows else f"{count}; f follows the newest", Tone.MUTED)
         try:
             self.query_one("#log-status", Static).update(styled(spans, styles))
