@@ -21,8 +21,9 @@ from tui_batch.domain.job import Job, Mode
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.report.export import ExportProgress, Shape, export_results, table_columns
 from tui_batch.report.flatten import DEEPEST, flattened
+from tui_batch.report.formats import ResultFormat
 from tui_batch.report.results import RESULT_FIELDS
-from tui_batch.report.targets import ResultFormat, parse_target
+from tui_batch.report.targets import parse_target
 from tui_batch.store.store import Store
 
 REFUSED = Ended(None, OutcomeClass.REFUSED, "no, thanks")

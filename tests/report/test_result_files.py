@@ -21,10 +21,10 @@ from tui_batch.domain.quality import FailedCheck
 from tui_batch.domain.stored import ExportRow
 from tui_batch.errors import UserError
 from tui_batch.report.cells import cell, harmless
+from tui_batch.report.formats import FORMATS, ResultFormat
 from tui_batch.report.parquet import GROUP_BYTES, GROUP_ROWS
 from tui_batch.report.results import RESULT_FIELDS, result_line
-from tui_batch.report.targets import ResultFormat, check_target, parse_target
-from tui_batch.report.writers import make_writer
+from tui_batch.report.targets import check_target, parse_target
 from tui_batch.safe_text import safe_text
 
 
@@ -40,7 +40,7 @@ def export_row(data: dict[str, object], **changes: object) -> ExportRow:
 
 def written(kind: ResultFormat, lines: list[dict[str, object]], columns: list[str]) -> bytes:
     stream = io.BytesIO()
-    writer = make_writer(kind, stream, columns)
+    writer = FORMATS[kind].make(stream, columns)
     writer.write(lines[:1])
     writer.write(lines[1:])
     writer.finish()
@@ -147,7 +147,7 @@ def test_tables_round_trip_whatever_the_text(rows: list[tuple[str, str]], kind: 
 
 def test_parquet_gathers_batches_to_row_groups_of_bounded_size() -> None:
     stream = io.BytesIO()
-    writer = make_writer(ResultFormat.PARQUET, stream, ["text"])
+    writer = FORMATS[ResultFormat.PARQUET].make(stream, ["text"])
     for _ in range(25):
         writer.write([{"text": "x"}] * 1_000)
     for _ in range(2):
@@ -223,5 +223,5 @@ def test_shown_text_is_always_one_printable_line(text: str) -> None:
 def test_gzip_is_plain_gzip(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl.gz"
     with gzip.open(path, "wb") as stream:
-        make_writer(ResultFormat.JSONL, stream, []).write([{"a": 1}])  # type: ignore[arg-type]
+        FORMATS[ResultFormat.JSONL].make(stream, []).write([{"a": 1}])  # type: ignore[arg-type]
     assert gzip.decompress(path.read_bytes()) == b'{"a":1}\n'

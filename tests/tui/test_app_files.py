@@ -14,7 +14,7 @@ from app_bench import add_job, open_app, open_test_desk, until
 from textual.widgets import Input, Select
 
 from tui_batch.domain.job import Knobs
-from tui_batch.report.targets import ResultFormat
+from tui_batch.report.formats import ResultFormat
 from tui_batch.store.items import Items
 from tui_batch.tui.log_lines import Level
 from tui_batch.tui.places.log import LogPlace

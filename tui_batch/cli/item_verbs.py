@@ -204,7 +204,8 @@ def export(
     Works while the job runs, and says how many rows are still pending.
     """
     from tui_batch.cli.parsing import parse_word
-    from tui_batch.report.targets import ResultFormat, check_target, parse_target
+    from tui_batch.report.formats import ResultFormat
+    from tui_batch.report.targets import check_target, parse_target
 
     place = where(ctx, db, None)
     target = parse_target(output, parse_word("--format", form, ResultFormat))

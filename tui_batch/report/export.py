@@ -21,9 +21,10 @@ from tui_batch.inputs.request_rows import body_operation
 from tui_batch.report.batch_lines import batch_line
 from tui_batch.report.files import in_thread, opened
 from tui_batch.report.flatten import PARTS, WIDEST, flattened
+from tui_batch.report.formats import FORMATS, ResultFormat
 from tui_batch.report.results import RESULT_FIELDS, result_line
-from tui_batch.report.targets import ResultFormat, Target
-from tui_batch.report.writers import ResultWriter, make_writer, needs_columns
+from tui_batch.report.targets import Target
+from tui_batch.report.writers import ResultWriter
 from tui_batch.store.item_view import ItemQuery
 from tui_batch.store.store import Store
 
@@ -74,9 +75,9 @@ async def export_results(
     Raises UserError when it cannot be written; BrokenPipeError when the reader of standard output went away.
     """
     work = _Work(store, job, scope, _Lines(job, target.format, shape))
-    meter = _Meter(job, 2 if needs_columns(target.format) else 1, progress)
+    meter = _Meter(job, 2 if FORMATS[target.format].is_table else 1, progress)
     rows = pending = 0
-    columns = await _columns(work, meter) if needs_columns(target.format) else ()
+    columns = await _columns(work, meter) if FORMATS[target.format].is_table else ()
     async with writing(target, columns) as writer:
         async for batch in work.batches():
             rows += await in_thread(_write, writer, work.lines, batch)
@@ -89,7 +90,7 @@ async def export_results(
 async def writing(target: Target, columns: Sequence[str]) -> AsyncIterator[ResultWriter]:
     """A writer of a file that appears whole at the end of the block, or not at all."""
     async with opened(target.path, packed=target.gzip) as stream:
-        writer = await in_thread(make_writer, target.format, stream, columns)
+        writer = await in_thread(FORMATS[target.format].make, stream, columns)
         try:
             yield writer
             await in_thread(writer.finish)

@@ -5,32 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from tui_batch.errors import UserError
-
-
-class ResultFormat(StrEnum):
-    """How results are written."""
-
-    JSONL = "jsonl"
-    CSV = "csv"
-    TSV = "tsv"
-    JSON = "json"
-    PARQUET = "parquet"
-    BATCH = "batch"
-    """OpenAI Batch output, JSON Lines."""
-
-
-_SUFFIXES = {
-    ".jsonl": ResultFormat.JSONL,
-    ".ndjson": ResultFormat.JSONL,
-    ".csv": ResultFormat.CSV,
-    ".tsv": ResultFormat.TSV,
-    ".json": ResultFormat.JSON,
-    ".parquet": ResultFormat.PARQUET,
-}
+from tui_batch.report.formats import FORMATS, ResultFormat, format_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +29,6 @@ class Target:
         return self.path is None
 
 
-_BATCH_ENDINGS = (".batch.jsonl", ".batch.ndjson")
-
-
 def parse_target(text: str, wanted: ResultFormat | None = None) -> Target:
     """Reads `-` or a file name such as `out.csv`, `out.jsonl.gz` or `out.batch.jsonl`.
 
@@ -64,20 +39,22 @@ def parse_target(text: str, wanted: ResultFormat | None = None) -> Target:
     path = Path(text).expanduser()
     compressed = path.suffix.lower() == ".gz"
     found = wanted or _by_name(path.with_suffix("") if compressed else path)
-    if found is None or (compressed and found is ResultFormat.PARQUET):
+    if found is None or (compressed and not FORMATS[found].may_be_gz):
+        packed = ", ".join(known.ending for known in FORMATS.values() if known.may_be_gz)
+        alone = " or ".join(known.ending for known in FORMATS.values() if not known.may_be_gz)
         raise UserError(
             f"{text}: the name does not say in which format to write",
-            remedy="End it in .jsonl, .csv, .tsv, .json, .batch.jsonl (each also with .gz) or .parquet.",
+            remedy=f"End it in {packed} (each also with .gz) or {alone}.",
         )
     return Target(path, found, compressed)
 
 
 def _by_name(path: Path) -> ResultFormat | None:
     """The format that a file name without `.gz` announces. Devices take JSON lines."""
-    if path.name.lower().endswith(_BATCH_ENDINGS):
-        return ResultFormat.BATCH
-    suffix = path.suffix.lower()
-    return ResultFormat.JSONL if not suffix and _is_device(path) else _SUFFIXES.get(suffix)
+    if not path.suffix and _is_device(path):
+        return ResultFormat.JSONL
+    found = format_of(path.name)
+    return None if found is None else found[0]
 
 
 def check_target(target: Target, source: str = "-") -> None:

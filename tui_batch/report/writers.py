@@ -11,7 +11,6 @@ import orjson
 
 from tui_batch.domain.request import Json
 from tui_batch.report.cells import cell, harmless
-from tui_batch.report.targets import ResultFormat
 
 Line = Mapping[str, Json]
 
@@ -93,25 +92,3 @@ class DelimitedWriter:
         text = io.StringIO(newline="")
         csv.writer(text, delimiter=self._delimiter, lineterminator="\r\n").writerows(rows)
         self._stream.write(text.getvalue().encode())
-
-
-def make_writer(kind: ResultFormat, stream: BinaryIO, columns: Sequence[str]) -> ResultWriter:
-    """The writer of a format. `columns` matters to tables only; see needs_columns."""
-    match kind:
-        case ResultFormat.JSONL | ResultFormat.BATCH:
-            return JsonLinesWriter(stream)
-        case ResultFormat.JSON:
-            return JsonWriter(stream)
-        case ResultFormat.CSV:
-            return DelimitedWriter(stream, columns)
-        case ResultFormat.TSV:
-            return DelimitedWriter(stream, columns, "\t")
-        case ResultFormat.PARQUET:
-            from tui_batch.report.parquet import ParquetWriter
-
-            return ParquetWriter(stream, columns)
-
-
-def needs_columns(kind: ResultFormat) -> bool:
-    """Whether all columns must be known before the first line is written."""
-    return kind in (ResultFormat.CSV, ResultFormat.TSV, ResultFormat.PARQUET)

@@ -16,29 +16,13 @@ from tui_batch.domain.job import Counters, Job
 from tui_batch.errors import UserError
 from tui_batch.report.compare import compare_jobs
 from tui_batch.report.export import ExportProgress, Shape, export_results
-from tui_batch.report.targets import ResultFormat, Target, check_place, check_target, parse_target
+from tui_batch.report.formats import FORMATS, ResultFormat, format_of
+from tui_batch.report.targets import Target, check_place, check_target, parse_target
 from tui_batch.report.write import report_format, write_report
 from tui_batch.tui.long_work import PARTS
 
 if TYPE_CHECKING:
     from tui_batch.tui.app import BatchApp
-
-ENDINGS: dict[ResultFormat, str] = {
-    ResultFormat.JSONL: ".jsonl",
-    ResultFormat.CSV: ".csv",
-    ResultFormat.TSV: ".tsv",
-    ResultFormat.JSON: ".json",
-    ResultFormat.PARQUET: ".parquet",
-    ResultFormat.BATCH: ".batch.jsonl",
-}
-FORMAT_WORDS: dict[ResultFormat, str] = {
-    ResultFormat.JSONL: "JSON Lines",
-    ResultFormat.CSV: "CSV",
-    ResultFormat.TSV: "TSV",
-    ResultFormat.JSON: "JSON",
-    ResultFormat.PARQUET: "Parquet",
-    ResultFormat.BATCH: "OpenAI Batch output",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +75,9 @@ def with_ending(text: str, form: ResultFormat) -> str:
     """The path with the ending of a format in place of the one it has; a `.gz` stays where the format allows it."""
     packed = text.lower().endswith(".gz")
     stem = text[: -len(".gz")] if packed else text
-    for ending in sorted((*ENDINGS.values(), ".ndjson"), key=len, reverse=True):
-        if stem.lower().endswith(ending):
-            stem = stem[: -len(ending)]
-            break
-    return stem + ENDINGS[form] + (".gz" if packed and form is not ResultFormat.PARQUET else "")
+    if found := format_of(stem):
+        stem = stem[: -len(found[1])]
+    return stem + FORMATS[form].ending + (".gz" if packed and FORMATS[form].may_be_gz else "")
 
 
 def checked_target(text: str, source: str) -> tuple[Target, bool]:

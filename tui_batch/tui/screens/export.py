@@ -17,11 +17,10 @@ from textual.widgets import Button, Input, Label, Select, Static
 from tui_batch.domain.job import Job
 from tui_batch.errors import UserError
 from tui_batch.report.export import Shape
-from tui_batch.report.targets import ResultFormat, Target, parse_target
+from tui_batch.report.formats import FORMATS, ResultFormat
+from tui_batch.report.targets import Target, parse_target
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.export_plan import (
-    ENDINGS,
-    FORMAT_WORDS,
     ExportPlan,
     NamedScope,
     checked_report,
@@ -119,7 +118,7 @@ class ExportDialog(_FileDialog[ExportPlan]):
     """Asks what to export. `scopes` are what the caller's list shows or has marked; they come first."""
 
     def __init__(self, job: Job, folder: Path, scopes: Sequence[NamedScope] = ()) -> None:
-        super().__init__(folder / file_name(job, ENDINGS[ResultFormat.JSONL]))
+        super().__init__(folder / file_name(job, FORMATS[ResultFormat.JSONL].ending))
         self._job = job
         self._scopes = scopes_with(job.counters, scopes)
 
@@ -129,7 +128,7 @@ class ExportDialog(_FileDialog[ExportPlan]):
             yield words(f"Export job #{self._job.id} {self._job.spec.name}", "title")
             with VerticalScroll(classes="fields", can_focus=False):
                 yield from self._choice("Items", "scope", [(str(one), at) for at, one in enumerate(self._scopes)])
-                formats = [(f"{FORMAT_WORDS[form]} ({ENDINGS[form]})", form) for form in ResultFormat]
+                formats = [(f"{known.words} ({known.ending})", form) for form, known in FORMATS.items()]
                 yield from self._choice("Format", "format", formats)
                 yield from self._choice("Answers", "shape", _SHAPES)
                 yield from self.path_fields("Export")
