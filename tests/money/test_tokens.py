@@ -139,3 +139,14 @@ def test_only_a_prompt_that_is_certainly_too_long_is_refused_unsent() -> None:
     assert estimator.surely_above(M, Size(2_001), 1_000)
     assert estimator.surely_above(M, Size(1_001, exact=True), 1_000)
     assert not estimator.surely_above(M, Size(1_000, exact=True), 1_000)
+
+
+def test_how_many_a_server_took_at_once_is_kept() -> None:
+    estimator = TokenEstimator()
+    for count in (40, 40, 20):
+        estimator.learn_in_flight(M, count)
+    again = TokenEstimator(estimator.take_fresh()).learned(M)
+
+    assert again is not None
+    assert again.in_flight is not None
+    assert 38 < again.in_flight < 40

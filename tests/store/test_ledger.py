@@ -58,7 +58,7 @@ async def test_without_a_cap_for_the_day_all_is_given(store: Store) -> None:
 
 
 async def test_what_was_learned_comes_back(store: Store) -> None:
-    key, learned = DeploymentKey("e", "m"), Learned(1.5, 1.1, 7, 40.0, 3.0, 2.5)
+    key, learned = DeploymentKey("e", "m"), Learned(1.5, 1.1, 7, 40.0, 3.0, 2.5, 12.0)
     await store.calibration.save({key: Learned()}, NOON)
     await store.calibration.save({key: learned}, NOON)
     assert await store.calibration.load() == {key: learned}

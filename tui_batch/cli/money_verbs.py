@@ -110,11 +110,20 @@ def _price_pairs(held: UnitPrices) -> list[tuple[str, str]]:
     pairs = [(" ".join(filter(None, (name, step))), words) for step, at in steps for name, words in _level(at)]
     if held.per_second:
         pairs.append(("GPU", f"{_usd(held.per_second * 3_600)} an hour that the server is busy"))
+    if held.per_request:
+        pairs.append(("request", f"{_usd(held.per_request)} besides"))
+    if held.web_search is not None:
+        pairs.append(("web search", f"{_usd(held.web_search)} each"))
+    pairs += [(f"tier {name}", f"{float(factor):.3g} times that") for name, factor in held.tiers]
     return [*pairs, ("batch", f"{float(held.batch):.0%} of that"), ("source", held.source)]
 
 
 def _level(held: UnitPrices) -> list[tuple[str, str]]:
-    named = [("input", held.input), ("cached", held.cached), ("cache write", held.cache_write), ("output", held.output)]
+    named = [
+        *(("input", held.input), ("cached", held.cached), ("cache write", held.cache_write)),
+        *(("kept for an hour", held.long_write), ("sound", held.sound)),
+        *(("output", held.output), ("speech", held.speech)),
+    ]
     return [(name, f"{_usd(price * 1_000_000)} a million tokens") for name, price in named if price is not None]
 
 
@@ -124,11 +133,17 @@ def _usd(nano: Fraction) -> str:
 
 def prices_json(held: UnitPrices) -> dict[str, Json]:
     """Dollars for a million tokens each; `above` lists the prices of longer prompts."""
-    per_mtok = {"input": held.input, "output": held.output, "cached": held.cached, "cache_write": held.cache_write}
+    per_mtok = {
+        **{"input": held.input, "output": held.output, "cached": held.cached, "cache_write": held.cache_write},
+        **{"long_write": held.long_write, "sound": held.sound, "speech": held.speech},
+    }
     return {
         **{name: None if price is None else float(price / 1_000) for name, price in per_mtok.items()},
         "gpu_hour": float(held.per_second * 3_600 / NANO),
         "batch": float(held.batch),
+        "request": float(held.per_request / NANO),
+        "web_search": None if held.web_search is None else float(held.web_search / NANO),
+        "tiers": {name: float(factor) for name, factor in held.tiers},
         "source": held.source,
         "above": [{"tokens": tier.tokens, **prices_json(tier.prices)} for tier in held.above],
     }
@@ -166,7 +181,7 @@ def _put_estimate(found: Estimate) -> None:
         (
             way.name,
             "$?" if way.cost is None else figures.cost_range(way.cost.low, way.cost.likely, way.cost.high),
-            "-" if way.seconds is None else figures.duration(way.seconds),
+            "-" if way.seconds is None else f"~{figures.duration(way.seconds)}",
             "?" if way.refusals is None else figures.count(way.refusals),
             way.reason,
         )

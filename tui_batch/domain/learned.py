@@ -21,3 +21,5 @@ class Learned:
     """Standard deviation of the answer tokens."""
     latency_s: float | None = None
     """Mean seconds from sending to the last byte; None: nothing answered yet."""
+    in_flight: float | None = None
+    """Mean requests in flight there in jobs that leave the number to the program, while more was to be sent."""

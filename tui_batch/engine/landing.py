@@ -331,6 +331,8 @@ class Landing:
             self._estimator.learn_input(key, arrival.item.prompt_size, usage.input_tokens)
         if usage.output_tokens is not None:
             self._estimator.learn_answer(key, usage.output_tokens, arrival.outcome.latency_s)
+            if arrival.run.knobs.concurrency is None and len(arrival.run.queue):  # at its end a job runs dry
+                self._estimator.learn_in_flight(key, arrival.lane.in_flight + 1)
 
     def _done(self, arrival: Arrival, flags: ItemFlag, entry: CachedResponse | None) -> None:
         if entry is not None:

@@ -61,7 +61,7 @@ def estimate(text: str | int) -> int:
 class _Experience:
     """What `Learned` says, as it grows."""
 
-    __slots__ = ("answers", "latency_s", "log_ratios", "mean_out", "square_out")
+    __slots__ = ("answers", "in_flight", "latency_s", "log_ratios", "mean_out", "square_out")
 
     def __init__(self, known: Learned | None) -> None:
         known = known or Learned()
@@ -73,11 +73,12 @@ class _Experience:
         self.mean_out = known.tokens_out
         self.square_out = known.spread_out**2
         self.latency_s = known.latency_s
+        self.in_flight = known.in_flight
 
     def export(self) -> Learned:
         ratio, counted = (math.exp(value or 0.0) for value in self.log_ratios)
         spread = math.sqrt(self.square_out)
-        return Learned(ratio, counted, self.answers, self.mean_out, spread, self.latency_s)
+        return Learned(ratio, counted, self.answers, self.mean_out, spread, self.latency_s, self.in_flight)
 
 
 class TokenEstimator:
@@ -143,6 +144,12 @@ class TokenEstimator:
         known.mean_out = mean + weight * change
         known.square_out = (1.0 - weight) * (known.square_out + weight * change * change)
         known.latency_s += weight * (latency_s - known.latency_s)
+
+    def learn_in_flight(self, key: DeploymentKey, count: int) -> None:
+        """So many requests were in flight when an answer came; for a job that takes as many as the server allows."""
+        known = self._learning(key)
+        before = known.in_flight
+        known.in_flight = float(count) if before is None else before + OUTPUT_WEIGHT * (count - before)
 
     def ratio(self, key: DeploymentKey, *, exact: bool = False) -> float:
         """Reported prompt tokens over the estimate (or count); 1 before anything was reported."""

@@ -30,6 +30,15 @@ def create(conn: sqlite3.Connection) -> None:
     conn.execute(CALIBRATION)
 
 
+def add_in_flight(conn: sqlite3.Connection) -> None:
+    """The migration that adds how many requests a server was found to take at once."""
+    conn.execute("ALTER TABLE calibration ADD COLUMN in_flight REAL")
+
+
+_FIELDS = ("ratio", "counted_ratio", "answers", "tokens_out", "spread_out", "latency_s", "in_flight")
+"""Columns, named as in domain.Learned."""
+
+
 class Calibration:
     """Reads and writes it. Of two processes that learn about one model, the later writer's figures stay."""
 
@@ -39,18 +48,18 @@ class Calibration:
 
     async def load(self) -> dict[DeploymentKey, Learned]:
         """All there is: a row for a model on an endpoint."""
-        sql = """SELECT endpoint, model, ratio, counted_ratio, answers, tokens_out, spread_out, latency_s
-            FROM calibration"""
+        sql = f"SELECT endpoint, model, {', '.join(_FIELDS)} FROM calibration"
         rows = await self._read.read(lambda conn: conn.execute(sql).fetchall())
-        return {DeploymentKey(endpoint, model): Learned(*values) for endpoint, model, *values in rows}
+        return {
+            DeploymentKey(endpoint, model): Learned(**dict(zip(_FIELDS, values, strict=True)))
+            for endpoint, model, *values in rows
+        }
 
     async def save(self, learned: Mapping[DeploymentKey, Learned], now: float) -> None:
         """Replaces what is known about these."""
-        rows = [
-            (*key, one.ratio, one.counted_ratio, one.answers, one.tokens_out, one.spread_out, one.latency_s, now)
-            for key, one in learned.items()
-        ]
-        sql = "INSERT OR REPLACE INTO calibration VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        rows = [(*key, *(getattr(one, name) for name in _FIELDS), now) for key, one in learned.items()]
+        names = ("endpoint", "model", *_FIELDS, "updated_at")
+        sql = f"INSERT OR REPLACE INTO calibration({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
 
         def write(conn: sqlite3.Connection) -> None:
             with transaction(conn):

@@ -51,6 +51,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("judging", _judging),
     Migration("alerts", alerts.create),
     Migration("failed checks", failing.create),
+    Migration("requests at once", calibration.add_in_flight),
 )
 
 

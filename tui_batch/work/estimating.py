@@ -16,6 +16,7 @@ from statistics import fmean
 from tui_batch.domain.endpoint import DeploymentKey, Operation
 from tui_batch.domain.item import Answered, ItemFlag, NewRow, PendingItem
 from tui_batch.domain.job import JobSpec, Knobs
+from tui_batch.domain.learned import Learned
 from tui_batch.domain.outcome import OutcomeClass, Usage
 from tui_batch.domain.spending import CostRange
 from tui_batch.engine.chaining import ChainedRows
@@ -73,6 +74,8 @@ class ModelShare:
     """Where the token figures come from, in words."""
     latency_s: float
     """Of one request."""
+    is_measured: bool = False
+    """The latency is what the model took before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,8 @@ def measured(drawn: Drawn, knobs: Knobs, known: Known) -> Estimate:
         requests=requests,
         tokens=sum(share.tokens_in.likely + share.tokens_out.likely for share in shares),
         latency_s=_mean([(share.latency_s, share.requests) for share in shares]),
+        in_flight=_in_flight(known.estimator.learned(share.key) for share in shares),
+        is_measured=all(share.is_measured for share in shares),
     )
     costs = [share.cost for share in shares]
     whole = None if any(one is None for one in costs) else sum(filter(None, costs), CostRange(0, 0, 0))
@@ -227,9 +232,8 @@ def _share(key: DeploymentKey, items: Sequence[Prepared], scale: float, known: K
     requests = round(len(items) * scale)
     tokens_in = _tokens([item.tokens_in for item in items], scale, error)
     mean_out = fmean(likely)
-    latency = UNSEEN_S + mean_out / UNSEEN_TOKENS_PER_S
-    if learned is not None and learned.latency_s is not None:
-        latency = learned.latency_s
+    seen = None if learned is None else learned.latency_s
+    latency = UNSEEN_S + mean_out / UNSEEN_TOKENS_PER_S if seen is None else seen
     return ModelShare(
         key,
         requests,
@@ -239,6 +243,7 @@ def _share(key: DeploymentKey, items: Sequence[Prepared], scale: float, known: K
         prices,
         _basis(how, learned.answers if learned is not None else 0),
         latency,
+        seen is not None,
     )
 
 
@@ -295,6 +300,13 @@ def _basis(how: str, answers: int) -> str:
     }[how]
     seen = f"answers as {answers:,} before" if answers else "no answer of this model was seen yet"
     return f"{prompts}; {seen}"
+
+
+def _in_flight(learned: Iterable[Learned | None]) -> int | None:
+    """Requests that all servers together took at once; None where one of them was never asked so."""
+    counts = [None if one is None else one.in_flight for one in learned]
+    known = [count for count in counts if count is not None]
+    return max(1, round(sum(known))) if known and len(known) == len(counts) else None
 
 
 def _mean(weighted: Sequence[tuple[float, int]]) -> float:

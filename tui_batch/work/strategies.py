@@ -41,6 +41,15 @@ class Pace:
     """In and out, of all requests."""
     latency_s: float
     """Of one request."""
+    in_flight: int | None = None
+    """Requests that the servers took at once before, where the job leaves that to the program; None: nobody knows."""
+    is_measured: bool = False
+    """The latency is what these servers took before, not what one may expect of any."""
+
+    @property
+    def each(self) -> str:
+        """The latency in words."""
+        return f"{self.latency_s:.1f} s a request{' as before' if self.is_measured else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +112,21 @@ class Limits:
 def _one_by_one(pace: Pace, cost: CostRange | None, limits: Limits) -> Strategy:
     alone = pace.requests * pace.latency_s
     floor, what = limits.floor_s(pace)
-    reason = f"{pace.latency_s:.1f} s a request, one after the other"
+    reason = f"{pace.each}, one after the other"
     if floor > alone:
         reason = f"{what} hold back even one at a time"
     return Strategy("one by one", cost, max(alone, floor + pace.latency_s), 0, reason)
 
 
 def _concurrent(pace: Pace, cost: CostRange | None, knobs: Knobs, limits: Limits) -> Strategy:
-    in_flight = limits.in_flight or AUTO_IN_FLIGHT
+    in_flight = limits.in_flight or pace.in_flight or AUTO_IN_FLIGHT
     work = math.ceil(pace.requests / in_flight) * pace.latency_s
     floor, what = limits.floor_s(pace)
     if floor > work:
         reason = f"{what} decide; {math.ceil(pace.requests * pace.latency_s / max(floor, 1.0))} in flight are enough"
     else:
-        reason = f"{in_flight} in flight{' (auto, reckoned)' if limits.in_flight is None else ''} decide"
+        auto = f" (auto, {'reckoned' if pace.in_flight is None else 'as before'})" if limits.in_flight is None else ""
+        reason = f"{in_flight} in flight{auto} at {pace.each} decide"
     if limits.are_known:
         return Strategy(CONCURRENT, cost, max(work, floor + pace.latency_s), 0, reason)
     # The limit is found by its first refusals; the server's headers often say it before that.
