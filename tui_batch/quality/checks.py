@@ -161,12 +161,13 @@ def _measuring(measure: Measure, check: Check) -> Callable[[Answer], Verdict]:
 
 def _schema_examiner(schema: Json) -> Examiner:
     """Against a JSON Schema (draft 2020-12), in jsonschema's words. Nothing is fetched for a `$ref` to elsewhere."""
-    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
     from referencing import Registry
     from referencing.exceptions import Unresolvable
 
-    validator = Draft202012Validator(schema, registry=Registry())
+    from tui_batch.quality.schema_patterns import schema_validator
+
+    validator = schema_validator(schema, Registry())
 
     def examine(answer: Answer) -> Verdict:
         try:
