@@ -37,3 +37,17 @@ async def test_pending_items_are_counted_by_job(tmp_path: Path) -> None:
     async with open_test_desk(tmp_path) as desk:
         two, one = await add_job(desk, ["a", "b"]), await add_job(desk, ["c"])
         assert await desk.store.jobs.pending() == {two: 2, one: 1}
+
+
+async def test_what_did_not_change_is_the_same_object_while_another_job_does(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        still, changed = await add_job(desk, ["a"]), await add_job(desk, ["b"])
+        bridge = Bridge(desk)
+        await bridge.tick()  # its specs are known from here on
+        before = await bridge.tick()
+        await desk.store.jobs.set_knobs(changed, Knobs(priority=7))
+        first = {job.id: job for job in (await bridge.tick()).jobs}
+        await desk.store.jobs.set_knobs(changed, Knobs(priority=8))
+        second = {job.id: job for job in (await bridge.tick()).jobs}
+        assert second[still] is first[still]
+        assert [job.knobs.priority for job in (before.job, first[changed], second[changed]) if job] == [0, 7, 8]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
@@ -20,7 +20,7 @@ from tui_batch.store.leases import EXPIRY_S, Alive, may_be_alive
 
 T = TypeVar("T")
 
-Row: TypeAlias = tuple[Any, ...]
+Row: TypeAlias = Sequence[Any]
 Ids: TypeAlias = list[int]
 
 _COLUMNS = ", ".join(
@@ -52,11 +52,23 @@ def _job(row: Row, known: JobSpec | None = None) -> Job:
     )
 
 
-def _overview(conn: sqlite3.Connection, known: Mapping[int, Job], newest: int) -> tuple[Job, ...]:
+def _overview(
+    conn: sqlite3.Connection, known: Mapping[int, Job], newest: int, seen: dict[int, tuple[Row, Job]]
+) -> tuple[Job, ...]:
+    """`seen` is what the last call read and made of it: a row that says the same is the very same job."""
     spec = "CASE WHEN id IN (SELECT value FROM json_each(?)) THEN NULL ELSE spec END AS spec"
     sql = f"SELECT {_COLUMNS.replace('spec', spec, 1)} FROM job ORDER BY id DESC LIMIT ?"
     rows = conn.execute(sql, (json.dumps(list(known)), newest)).fetchall()
-    return tuple(_job(row) if row[1] is not None else _job(row, known[row[0]].spec) for row in rows)
+    found: dict[int, tuple[Row, Job]] = {}
+    for job_id, own_spec, *rest in rows:
+        said, before = seen.get(job_id, ((), None))
+        if own_spec is None and before is known[job_id] and said == rest:
+            found[job_id] = seen[job_id]
+        else:
+            found[job_id] = (rest, _job((job_id, own_spec, *rest), None if own_spec else known[job_id].spec))
+    seen.clear()
+    seen.update(found)
+    return tuple(job for _, job in found.values())
 
 
 def _missing(ref: object) -> UserError:
@@ -70,6 +82,7 @@ class Jobs:
         self._write = write
         self._read = read
         self._clock = clock
+        self._seen: dict[int, tuple[Row, Job]] = {}
 
     # Rows
 
@@ -106,9 +119,11 @@ class Jobs:
     async def overview(self, known: Mapping[int, Job], *, newest: int | None = None) -> tuple[Job, ...]:
         """All jobs, newest first, quicker than `list`: specs never change, so those in `known` are taken from there.
 
-        `newest`: only so many of them; None: all.
+        `newest`: only so many of them; None: all. A job that is known from the last call and did not change is the very
+        same object.
         """
-        return await self._read.read(partial(_overview, known=known, newest=-1 if newest is None else newest))
+        most = -1 if newest is None else newest
+        return await self._read.read(partial(_overview, known=known, newest=most, seen=self._seen))
 
     async def pending(self) -> dict[int, int]:
         """How many items of each job are pending, by its id."""
