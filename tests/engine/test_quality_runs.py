@@ -12,7 +12,7 @@ import pytest
 from engine_bench import Script, ok, open_bench, until
 
 from tui_batch.domain.item import ItemFlag, ItemState
-from tui_batch.domain.job import CacheMode, JobState, Knobs, PauseReason
+from tui_batch.domain.job import CacheMode, JobState, Knobs, Owner, PauseReason
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.domain.quality import Check, DriftRule, FailedCheck, OnDrift, OnInvalid
 from tui_batch.domain.request import WireRequest
@@ -265,6 +265,24 @@ def test_a_watch_that_cannot_be_read_begins_anew_and_says_so(tmp_path: Path, vir
             (line,) = [one.text for one in await bench.store.events.tail(job_id=job_id) if one.level == "warning"]
             assert line.endswith("the watch of its answers begins anew: version 99")
             assert (await bench.store.alerts.watch_state(job_id))["count"] == 30
+
+    virtually(main())
+
+
+def test_a_job_that_another_process_took_is_left_its_watch(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", answering("yes")) as bench:
+            job_id = await bench.add([f"row {n}" for n in range(200)], ONE, checks=YES_NO, cache=CacheMode.OFF)
+            end = await bench.controller.start(job_id)
+            await until(bench, requests=25)
+            await bench.store.jobs.acquire(
+                job_id, Owner("elsewhere", 2, "thief"), now=1e12, expiry_s=15.0, alive=lambda _: True
+            )
+            await bench.store.alerts.save([WatchState(job_id, {"version": 1, "count": 999}, at=0.0)])
+            await end
+            await asyncio.sleep(5.0)
+        async with open_store(tmp_path / "jobs.db") as store:
+            assert (await store.alerts.watch_state(job_id))["count"] == 999
 
     virtually(main())
 

@@ -95,7 +95,7 @@ class Engine:
         self._beat_at = 0.0
         """Unix time of the last heartbeat that reached the database."""
         self.journal = Journal(store.events, self._around.clock)
-        self.vigil = Vigil(store.alerts, self.journal, self._around.clock)
+        self.vigil = Vigil(store.alerts, self.journal, owner, self._around.clock)
 
     async def __aenter__(self) -> Engine:
         self._loop = asyncio.get_running_loop()
@@ -293,9 +293,9 @@ class Engine:
             return
         halt = final_state(run.halt, pending)
         self._forget(running)
+        await persistently(lambda: self.vigil.close(run), self._troubled)
         if halt is not LOST:
             await persistently(lambda: self._purse.close(run), self._troubled)
-            await persistently(lambda: self.vigil.close(run), self._troubled)
             await persistently(lambda: self._close(run.id, halt), self._troubled)
         job = await persistently(lambda: self.store.jobs.get(run.id), self._troubled)
         self._ending.pop(run.id, None)

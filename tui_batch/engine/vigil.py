@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tui_batch.domain.job import Owner
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.journal import Journal
 from tui_batch.quality.alerts import Alert, ToldAlert
@@ -31,9 +32,10 @@ class _Watched:
 class Vigil:
     """The watches of this process's jobs. All methods belong to the loop's thread."""
 
-    def __init__(self, alerts: Alerts, journal: Journal, clock: Callable[[], float]) -> None:
+    def __init__(self, alerts: Alerts, journal: Journal, owner: Owner, clock: Callable[[], float]) -> None:
         self._alerts = alerts
         self._journal = journal
+        self._owner = owner
         self._clock = clock
         self._watched: dict[int, _Watched] = {}
 
@@ -59,7 +61,7 @@ class Vigil:
         await self._save([job_id for job_id, one in self._watched.items() if one.is_due])
 
     async def close(self, run: JobRun) -> None:
-        """Stores the last of a run that ends. Raises StoreTrouble as above."""
+        """Stores the last of a run that ends, unless another process has its job. Raises StoreTrouble as above."""
         await self._save([run.id] if run.id in self._watched else [])
         self._watched.pop(run.id, None)
 
@@ -76,4 +78,4 @@ class Vigil:
     def _state(self, job_id: int, now: float) -> WatchState:
         one = self._watched[job_id]
         holding = tuple(alert.number for alert in one.watch.alerts)
-        return WatchState(job_id, one.watch.state(), now, tuple(one.told), holding)
+        return WatchState(job_id, one.watch.state(), now, tuple(one.told), holding, self._owner)

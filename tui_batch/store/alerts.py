@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from tui_batch.domain.job import Owner
 from tui_batch.domain.request import Json
 from tui_batch.quality.alerts import Against, Alert, Signal, ToldAlert
 from tui_batch.store.connection import Connection, transaction
@@ -71,6 +72,8 @@ class WatchState:
     told: tuple[ToldAlert, ...] = ()
     holding: tuple[int, ...] = ()
     """Numbers of the alerts that hold."""
+    owner: Owner | None = None
+    """Nothing is stored of a job that is another's by now; None: whosever it is."""
 
 
 class Alerts:
@@ -108,8 +111,9 @@ def read_alerts(conn: sqlite3.Connection, job_id: int) -> tuple[ToldAlert, ...]:
 
 
 def _save(conn: sqlite3.Connection, one: WatchState) -> None:
-    if conn.execute("SELECT 1 FROM job WHERE id = ?", (one.job_id,)).fetchone() is None:
-        return  # it was deleted meanwhile
+    found = conn.execute("SELECT owner_token FROM job WHERE id = ?", (one.job_id,)).fetchone()
+    if found is None or (one.owner is not None and found[0] != one.owner.token):
+        return  # it was deleted meanwhile, or another process took it and knows better
     sql = "INSERT OR REPLACE INTO drift(job_id, state, saved_at) VALUES (?, ?, ?)"
     conn.execute(sql, (one.job_id, orjson.dumps(one.state).decode(), one.at))
     conn.executemany(_TELL, [_row(one.job_id, told) for told in one.told])
