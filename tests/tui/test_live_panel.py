@@ -148,6 +148,8 @@ def test_a_pause_says_why_and_which_key_is_next(reason: PauseReason) -> None:
 def test_an_ended_job_says_how_long_it_took_and_a_draft_how_to_begin() -> None:
     ended = replace(JOB, state=JobState.COMPLETED, owner=None, finished_at=1100.0)
     assert any("completed in 1:40, 4.1/s" in line and "x exports it" in line for line in text(view(ended, None)))
+    narrow = [line for line in text(view(ended, None), 60, 20) if "completed in" in line]
+    assert narrow == ["completed in 1:40, 4.1/s  ·  r tries the dead again"], "hints that do not fit are left out whole"
     draft = replace(JOB, state=JobState.DRAFT, owner=None, started_at=None)
     assert any("p starts it" in line for line in text(view(draft, None)))
 

@@ -175,7 +175,7 @@ ERRORS = (
 
 ENDPOINTS = (
     Action("endpoints.test", "t,enter", "test", "Ask the endpoint for its models.", 1, "models --endpoint NAME"),
-    Action("endpoints.switch", "o", "on/off", "Send nothing there any more, or send again.", 2),
+    Action("endpoints.switch", "o", "on/off", "Send nothing there until the app closes, or send again.", 2),
     Action("endpoints.limits", "l", "limits", "Change RPM, TPM and requests in flight until the app closes.", 3),
     Action("endpoints.all", "a", "all known", "Show known providers without a key too, or hide them.", 4),
     Action("endpoints.look", "u", "look again", "Look for keys and local servers again.", 5, "endpoints"),

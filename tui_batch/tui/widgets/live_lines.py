@@ -119,7 +119,7 @@ def pace(subject: Subject, width: int) -> Content:
     """How fast it goes, when it ends, and what holds it back now."""
     job = subject.job
     if not job.is_active:
-        return standing(job)
+        return standing(job, width)
     pieces = [Content.styled(figures.rate(job.rate), "bold")]
     pieces.append(Content(f"{figures.duration(job.eta_s)} left" if job.eta_s is not None else "end not known yet"))
     if job.live is not None:
@@ -145,19 +145,28 @@ def _flight(live: JobSnapshot, now: float) -> Iterator[Content]:
         yield Content.styled(safe_text(live.hold.words(datetime.fromtimestamp(now))), MUTED)
 
 
-def standing(job: JobView) -> Content:
-    """Why a job does not run, and the key that is next."""
+def standing(job: JobView, width: int) -> Content:
+    """Why a job does not run, and the keys that are next, as many as fit."""
+    said, hints = _standing(job)
+    for hint in hints:
+        if said.cell_length + hint.cell_length <= width:
+            said += hint
+    return said
+
+
+def _standing(job: JobView) -> tuple[Content, tuple[Content, ...]]:
     begun, ended = job.job.started_at, job.job.finished_at
     if job.state is JobState.PAUSED and job.reason is not None:
-        return Content.assemble((REASONS[job.reason], "$warning"), key_hint("job.pause", "resumes it"))
+        return Content.styled(REASONS[job.reason], "$warning"), (key_hint("job.pause", "resumes it"),)
     if job.state is JobState.DRAFT:
-        return Content.assemble("not started", key_hint("job.pause", "starts it"))
+        return Content("not started"), (key_hint("job.pause", "starts it"),)
     if begun is None or ended is None:
-        return Content(job.state.value)
+        return Content(job.state.value), ()
     took = max(0.0, ended - begun)
     per_s = figures.rate((job.counters.done + job.counters.dead) / took) if took >= 1 else ""
     said = f"{job.state.value} in {figures.duration(took)}" + (f", {per_s}" if per_s else "")
-    return Content.assemble(said, key_hint("job.export", "exports it"), key_hint("jobs.open", "shows its items"))
+    again = (key_hint("job.retry", "tries the dead again"),) if job.counters.dead else ()
+    return Content(said), (*again, key_hint("job.export", "exports it"), key_hint("jobs.open", "shows its items"))
 
 
 def key_hint(action_id: str, what: str) -> Content:
