@@ -24,13 +24,13 @@ class SingleFlight(Generic[T]):
         """Marks a request as in flight."""
         self._followers[key] = []
 
-    def follow(self, key: bytes, item: T) -> bool:
-        """Hangs an item on an equal request in flight; False when there is none."""
-        waiting = self._followers.get(key)
-        if waiting is None:
-            return False
-        waiting.append(item)
-        return True
+    def __contains__(self, key: bytes) -> bool:
+        """Whether such a request is in flight."""
+        return key in self._followers
+
+    def follow(self, key: bytes, item: T) -> None:
+        """Hangs an item on an equal request, which is in flight."""
+        self._followers[key].append(item)
 
     def land(self, key: bytes) -> list[T]:
         """The request is over: returns those that waited for it."""

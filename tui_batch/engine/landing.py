@@ -73,7 +73,8 @@ class Landing:
             answer = self.recent.get(call.cache_key)
             if answer is not None and self.hit(run, item, answer):
                 return True
-            if self.flights.follow(call.cache_key, Follower(run, item)):
+            if call.cache_key in self.flights:
+                self.flights.follow(call.cache_key, Follower(run, item))
                 run.followers += 1
                 return True
         return False

@@ -23,6 +23,8 @@ from tui_batch.money.ceiling import Ceiling, ceiling, floor_of
 NOTHING = Wait("nothing")
 FASTER = Wait("a faster server")
 BUSY = Wait("this machine")
+FULL = Wait("concurrency")
+BUCKET_FULL = Wait("length bucket")
 
 Claims = dict[DeploymentKey | int, Wait]
 """Deployments, and jobs by their id, whose limits an item waits for: those after it wait as well."""
@@ -135,11 +137,13 @@ class Scheduler:
         """
         limit = run.knobs.concurrency
         if limit is not None and run.in_flight >= limit:
-            return Wait("concurrency")
-        if not self._courtesy.allows(sum(one.in_flight for one in self._runs.values())):
+            return FULL
+        others = len(self._runs) > 1
+        in_flight = sum(one.in_flight for one in self._runs.values()) if others else run.in_flight
+        if not self._courtesy.allows(in_flight):
             return BUSY
         if run.buckets.is_full(item.bucket):
-            return Wait("length bucket")
+            return BUCKET_FULL
         if (own := claimed.get(run.id)) is not None:
             return own
         waits: list[Wait] = []
@@ -249,6 +253,8 @@ def soonest(waits: list[Wait]) -> Wait:
     """The wait that ends first; those without a known end come last."""
     if not waits:
         return NOTHING
+    if len(waits) == 1:
+        return waits[0]
     return min(waits, key=lambda wait: float("inf") if wait.until is None else wait.until)
 
 
