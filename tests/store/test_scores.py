@@ -59,5 +59,7 @@ async def test_a_database_from_before_scores_is_brought_up_to_date(db: Path, mak
         conn.execute("INSERT INTO item(job_id, seq, payload_id) VALUES (1, 0, 1)")
     async with open_store(db) as store:
         (row,) = await store.items.page(1, limit=5)
+        assert (await store.items.detail(row.id)).failing == ()
+        assert (await store.alerts.of(1), await store.alerts.watch_state(1)) == ((), None)
         assert row.score is None
         assert [item.invalid for item in await store.items.pending_page(1, limit=5)] == [0]
