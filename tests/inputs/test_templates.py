@@ -129,6 +129,7 @@ def test_a_template_that_cannot_compile_names_its_line(template: str, words: str
         "{{ self._TemplateReference__context }}",
         "{{ cycler.__init__ }}",
         "{{ dict.__subclasses__() }}",
+        "{{ 1[0](2) }}",
     ],
 )
 def test_templates_can_reach_nothing_and_make_nothing_huge(template: str) -> None:

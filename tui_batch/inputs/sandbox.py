@@ -7,6 +7,7 @@ how long it takes is bounded (see metering.py): a job file of a stranger can spo
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -155,7 +156,9 @@ def compile_template(text: str) -> CompiledTemplate:
         plain = _plain(tree, names)
         metering.start()  # Jinja works out what is constant
         _count(tree)
-        return CompiledTemplate(names, plain, env.from_string(tree))
+        with warnings.catch_warnings():  # Python's, about what Jinja made: nobody wrote that line
+            warnings.simplefilter("ignore", SyntaxWarning)
+            return CompiledTemplate(names, plain, env.from_string(tree))
     except TemplateSyntaxError as error:
         raise TemplateRefused(error.message or "is not a template", error.lineno) from None
     except (RecursionError, SyntaxError, ValueError, MemoryError) as error:
