@@ -108,10 +108,11 @@ def test_the_key_is_sent_and_found_nowhere(
     said = [
         cli("run", cli.rows(6), "-m", "m", *to, "--keep-raw", "-c", "1", "-o", cli.folder / "a.jsonl", *further),
     ]
-    said += [cli("export", "1", "-o", cli.folder / f"a.{ending}") for ending in ("csv", "json", "tsv")]
-    said += [cli("report", "1", "-o", cli.folder / f"r.{ending}") for ending in ("html", "md", "json")]
-    said += [cli("show", "1"), cli("items", "1", "--json"), cli("errors", "1"), cli("item", "1", "1")]
-    said += [cli("endpoints"), cli("models", "--base-url", url)]
+    if api == "openai" and not further:  # what is in the database is the same way out for all of them
+        said += [cli("export", "1", "-o", cli.folder / f"a.{ending}") for ending in ("csv", "json", "tsv")]
+        said += [cli("report", "1", "-o", cli.folder / f"r.{ending}") for ending in ("html", "md", "json")]
+        said += [cli("show", "1"), cli("items", "1", "--json"), cli("errors", "1"), cli("item", "1", "1")]
+        said += [cli("endpoints"), cli("models", "--base-url", url)]
     assert any(KEY in sent for sent in echo.seen), "the key was sent"  # type: ignore[attr-defined]
     assert not any("moved" in got for got in echo.moved), "a redirect is not followed"  # type: ignore[attr-defined]
     assert len(cli.lines("a.jsonl")) == 6
@@ -127,7 +128,7 @@ def test_what_the_program_keeps_is_its_owners_alone(cli: Cli, monkeypatch: pytes
     try:
         monkeypatch.setenv("LLMBATCH_DB", str(cli.folder / "data" / "jobs.db"))
         monkeypatch.setenv("LLMBATCH_API_KEY", KEY)
-        started = cli("run", cli.rows(40), "--simulate", "--detach")
+        started = cli("run", cli.rows(12), "--simulate", "--detach")
         arguments = Path(f"/proc/{re.findall(r'process ([0-9]+)', started.err)[0]}/cmdline")
         if sys.platform.startswith("linux") and arguments.exists():
             assert KEY.encode() not in arguments.read_bytes()
