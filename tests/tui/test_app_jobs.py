@@ -12,7 +12,9 @@ from tui_batch.domain.job import JobState, Knobs
 from tui_batch.tui.actions import by_id
 from tui_batch.tui.app import BatchApp
 from tui_batch.tui.places.jobs import JobsPlace, list_height
+from tui_batch.tui.tones import plain
 from tui_batch.tui.widgets.frame import HINTS, Hint, Hints, fitting_hints, rank_among
+from tui_batch.tui.widgets.table import Column, fitting
 
 
 def jobs(app: BatchApp) -> JobsPlace:
@@ -142,3 +144,12 @@ async def test_the_cursor_leads_while_keys_come_quicker_than_the_app_can_draw(tm
             assert drawn == [listed.rows[4].id], "only where the cursor came to rest is anything drawn"
             app.select(listed.rows[1].id)
             assert listed.cursor_row is listed.rows[1], "what is chosen elsewhere moves the cursor"
+
+
+@given(st.integers(1, 140))
+def test_columns_fit_whatever_the_width(width: int) -> None:
+    columns = (Column("key", "Key", plain, 10), Column("what", "What", plain, 40, stretches=True))
+    widths = [cells for _, cells in fitting((*columns, Column("more", "More", plain, 20, drop=1)), width)]
+    assert sum(widths) + len(widths) - 1 <= max(width, 15), "15: the key, a gap, and the least of what stretches"
+    if width >= 15:
+        assert sum(widths) + len(widths) - 1 == width

@@ -20,6 +20,8 @@ from tui_batch.tui.tones import Spans, Styles, Tone, styled, styles_of
 T = TypeVar("T")
 GAP = 1
 """Cells between two columns."""
+NARROWEST = 4
+"""Cells of the stretching column at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +43,18 @@ class Column(Generic[T]):
 
 
 def fitting(columns: Sequence[Column[T]], width: int) -> list[tuple[Column[T], int]]:
-    """The columns that fit into `width` cells, each with its width; the stretching one takes what is left."""
+    """The columns that fit into `width` cells, each with its width; the stretching one takes what is left.
+
+    Where that is less than it should have, it is narrower, so that what is cut shows an ellipsis.
+    """
     kept = list(columns)
     while len(kept) > 1 and sum(column.width + GAP for column in kept) - GAP > width:
         droppable = [column for column in kept if column.drop]
         if not droppable:
             break
         kept.remove(max(droppable, key=lambda column: column.drop))
-    spare = max(0, width - (sum(column.width + GAP for column in kept) - GAP))
-    return [(column, column.width + (spare if column.stretches else 0)) for column in kept]
+    spare = width - (sum(column.width + GAP for column in kept) - GAP)
+    return [(one, max(NARROWEST, one.width + spare) if one.stretches else one.width) for one in kept]
 
 
 class Table(ScrollView, Generic[T], can_focus=True):
