@@ -100,7 +100,7 @@ def _of_chat(asked: Mapping[str, Any], size: int, api: Api, model: str) -> Expos
         hears=read.hears,
         speaks="audio" in (asked.get("modalities") or ()),
         long_write=read.long_write,
-        tier=tier if isinstance(tier, str) and tier not in USUAL_TIERS[api] else "",
+        tier=tier if isinstance(tier, str) and tier not in USUAL_TIERS.get(api, frozenset()) else "",
         unbounded=trouble,
         untold=untold,
     )
@@ -118,7 +118,7 @@ def _trouble(asked: Mapping[str, Any], tools: Sequence[Mapping[str, Any]], api: 
         kind = str(tool.get("type") or "function")
         if not kind.startswith(SURE_TOOLS):
             return f"tools: {kind} is run by the provider, as often as the model likes, for a fee", api is Api.OPENAI
-    fees = PLAIN[api]
+    fees = PLAIN.get(api, {})  # of a format with no list, no parameter is known
     for name, value in asked.items():
         if value is not None and (fee := fees.get(name, UNKNOWN)):
             return f"{name}: {fee}", fee is not UNKNOWN

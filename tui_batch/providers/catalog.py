@@ -186,8 +186,8 @@ def _key_elsewhere(url: str, api: Api, environment: Mapping[str, str]) -> KeySou
     """The key for a server that is no known provider's."""
     if environment.get(OWN_KEY):
         return KeySource(KeyKind.ENV, OWN_KEY)
-    vendor = _BY_NAME[api.value]
-    if not any(environment.get(name) for name in vendor.keys):
+    vendor = _BY_NAME.get(api.value)
+    if vendor is None or not any(environment.get(name) for name in vendor.keys):
         return KeySource()
     moved = environment.get(vendor.url_variable, "").strip()
     is_named = bool(moved) and urlsplit(normal_url(moved, api)).netloc == urlsplit(url).netloc
