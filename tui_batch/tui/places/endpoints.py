@@ -270,7 +270,7 @@ class EndpointsPlace(Place):
             self._tell(f"{name} is used again")
         else:
             self.desk.controller.switch_off(name)
-            self._tell(f"Nothing is sent to {name} by this app until o is pressed again or the app closes. {OTHERS}")
+            self._tell(f"{name} is off", f": nothing is sent there by this app until it closes. {OTHERS}")
         self._app.bridge.hurry()
 
     def action_endpoints_limits(self) -> None:
@@ -286,13 +286,13 @@ class EndpointsPlace(Place):
         if limits is not None:
             self.desk.controller.set_limits(DeploymentKey(lane.endpoint, lane.model), limits)
             self._limited[f"{lane.model} @ {lane.endpoint}"] = limits
-            self._tell(f"{lane.model} @ {lane.endpoint}: {limits}, until the app closes. {OTHERS}")
+            self._tell(f"{lane.model} @ {lane.endpoint}: {limits}", f", until the app closes. {OTHERS}")
             self.show(self.view)
 
-    def _tell(self, words: str) -> None:
-        """What no command does is in the log in words."""
+    def _tell(self, words: str, more: str = "") -> None:
+        """What no command does is in the log in words; the line under the list says how long it holds."""
         self._app.say(words)
-        self._app.log_place.note("info", words)
+        self._app.log_place.note("info", words + more)
 
 
 def _unused(row: Row, endpoint: Endpoint | None) -> str:
