@@ -3,6 +3,7 @@
 Run: python -m bench.throughput [--requests 6000] [--rounds 3]
 The server runs on the last core, each client on the first, one after another, in turns, so that a machine that
 drifts drifts for all. `engine` is everything on: input file, SQLite with fsync, cache, retries, limits, statistics.
+Time and CPU (of all threads) are those of the requests alone, without the imports and the reading-in before them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 
 LATENCY_S = 0.05
@@ -32,20 +34,38 @@ def body(n: int) -> bytes:
     ).encode()
 
 
-async def pool(requests: int, in_flight: int, send: Callable[[int], Awaitable[object]]) -> float:
-    """Sends all requests with a fixed number in flight; returns the seconds it took."""
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time on two clocks, in seconds: the wall's, and what all threads of this process have worked."""
+
+    wall: float
+    cpu: float
+
+    @classmethod
+    def now(cls) -> Moment:
+        """This one."""
+        return cls(time.perf_counter(), time.process_time())
+
+    def since(self) -> Moment:
+        """What has passed since then."""
+        now = Moment.now()
+        return Moment(now.wall - self.wall, now.cpu - self.cpu)
+
+
+async def pool(requests: int, in_flight: int, send: Callable[[int], Awaitable[object]]) -> Moment:
+    """Sends all requests with a fixed number in flight; returns what it took."""
     numbers = iter(range(requests))
 
     async def worker() -> None:
         for number in numbers:
             await send(number)
 
-    start = time.perf_counter()
+    start = Moment.now()
     await asyncio.gather(*(worker() for _ in range(in_flight)))
-    return time.perf_counter() - start
+    return start.since()
 
 
-async def run_aiohttp(base_url: str, requests: int, in_flight: int) -> float:
+async def run_aiohttp(base_url: str, requests: int, in_flight: int) -> Moment:
     """A bare aiohttp loop: the yardstick."""
     import aiohttp
 
@@ -59,7 +79,7 @@ async def run_aiohttp(base_url: str, requests: int, in_flight: int) -> float:
         return await pool(requests, in_flight, send)
 
 
-async def run_httpx(base_url: str, requests: int, in_flight: int) -> float:
+async def run_httpx(base_url: str, requests: int, in_flight: int) -> Moment:
     """A bare httpx.AsyncClient loop."""
     import httpx
 
@@ -74,7 +94,7 @@ async def run_httpx(base_url: str, requests: int, in_flight: int) -> float:
         return await pool(requests, in_flight, send)
 
 
-async def run_engine(base_url: str, requests: int, in_flight: int) -> float:
+async def run_engine(base_url: str, requests: int, in_flight: int) -> Moment:
     """The whole program's engine, from a started job to its last committed answer."""
     from tui_batch.domain.job import JobState
     from tui_batch.engine.workplace import open_workplace
@@ -84,9 +104,9 @@ async def run_engine(base_url: str, requests: int, in_flight: int) -> float:
         transport = open_transport()
         async with open_workplace(Path(folder) / "bench.db", transport) as place:
             job_id = await import_numbers(place.store, Path(folder), base_url, requests, in_flight)
-            start = time.perf_counter()
+            start = Moment.now()
             job = await (await place.controller.start(job_id))
-            took = time.perf_counter() - start
+            took = start.since()
             assert job.state is JobState.COMPLETED, job
             assert job.counters.done == requests, job.counters
         await transport.aclose()
@@ -120,14 +140,12 @@ RUNNERS = {"aiohttp": run_aiohttp, "httpx": run_httpx, "engine": run_engine}
 def run_arm(arm: str, base_url: str, requests: int, in_flight: int) -> None:
     """One client in its own process: prints its figures as JSON."""
     coroutine = RUNNERS[arm](base_url, requests, in_flight)
-    before = resource.getrusage(resource.RUSAGE_SELF)
     took = run_on_best_loop(coroutine) if arm == "engine" else asyncio.run(coroutine)
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(json.dumps({"per_s": requests / took, "cpu_ms": cpu / requests * 1e3, "peak_mb": after.ru_maxrss / 1024}))
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"per_s": requests / took.wall, "cpu_ms": took.cpu / requests * 1e3, "peak_mb": peak_mb}))
 
 
-def run_on_best_loop(coroutine: Awaitable[float]) -> float:
+def run_on_best_loop(coroutine: Coroutine[None, None, Moment]) -> Moment:
     """As the program itself runs: on uvloop where there is one."""
     from tui_batch.engine.loop import run
 
