@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from urllib.parse import urlsplit
 
 from tui_batch.domain.endpoint import SIMULATED, Deployment, DeploymentKey, Endpoint
-from tui_batch.money.prices import OwnWindow, context_window
+from tui_batch.money.prices import OwnWindow, context_window, is_private
 
+TELLING = "openrouter.ai"
+"""A host that tells the windows of models which nobody else publishes."""
 Ask = Callable[[Endpoint, str], Awaitable[int | None]]
 """Asks a server for the window of a model. Never raises; takes a moment at most."""
 
@@ -25,9 +28,14 @@ class Windows:
         return known if known is not None else self._told.get(DeploymentKey(endpoint.name, model))
 
     async def learn(self, deployment: Deployment) -> None:
-        """Asks the server, once, where nobody else says."""
+        """Asks the server, once, where nobody else says: one of one's own, or OpenRouter, which serves many models."""
         endpoint, key = deployment.endpoint, deployment.key
-        if key in self._told or endpoint.base_url.startswith(SIMULATED) or self.of(endpoint, key.model) is not None:
+        if key in self._told or not _tells(endpoint) or self.of(endpoint, key.model) is not None:
             return
         self._told[key] = None
         self._told[key] = await self._ask(endpoint, key.model)
+
+
+def _tells(endpoint: Endpoint) -> bool:
+    host = urlsplit(endpoint.base_url).hostname or ""
+    return not endpoint.base_url.startswith(SIMULATED) and (host == TELLING or is_private(host))
