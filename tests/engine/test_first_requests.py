@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from engine_bench import ENDPOINT, ok, open_bench
 
 from tui_batch.domain.job import JobState, Knobs
 from tui_batch.domain.outcome import Outcome, OutcomeClass, RateHeaders, Window
+from tui_batch.engine.scheduler import Scheduler
 
 MANY = Knobs(concurrency=64)
 
@@ -98,3 +100,25 @@ def test_refusals_by_chance_do_not_cut_what_may_be_in_flight(tmp_path: Path, vir
 def hash_of(prompt: str) -> int:
     """A number that scatters neighbouring rows."""
     return int(prompt.split()[-1]) * 7919 % 1009
+
+
+def test_looking_for_what_may_go_costs_less_the_faster_the_server_is(
+    tmp_path: Path, virtually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+    dispatch = Scheduler._dispatch
+
+    def counted(self: Scheduler, now: float) -> list[float | None]:
+        looks.append(now)
+        return dispatch(self, now)
+
+    monkeypatch.setattr(Scheduler, "_dispatch", counted)
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", lambda p, n: (0.05, ok())) as bench:
+            job = await bench.run(await bench.add(rows(900), Knobs(concurrency=256)))
+            assert job.counters.done == 900
+
+    virtually(main())
+
+    assert len(looks) < 600

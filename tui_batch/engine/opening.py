@@ -28,6 +28,12 @@ SLOWEST_S = 0.2
 together, all to be refused. Where answers take less than this a refusal does, too, so that more may go meanwhile."""
 GROWTH = 0.35
 """Share of all requests so far that may go in the time of one answer."""
+PROVEN = 128
+"""After so many requests without a refusal no limit of a free or first tier is likely any more,"""
+PROVEN_GROWTH = 1.0
+"""and as many as all so far may go in the time of one answer."""
+TOGETHER_S = 0.005
+"""What falls due within so long goes together: a wake-up for each of thousands a second costs more than they do."""
 OPEN = 512
 """From so many in flight on nothing is held back any more."""
 
@@ -63,7 +69,7 @@ class Opening:
         if (width := self._width_at(now)) >= OPEN:
             return None
         if in_flight < width:
-            return self._next_at if self._next_at > now else None
+            return self._next_at if self._next_at > now + TOGETHER_S else None
         return self._since + self._quiet_s * math.log2(min(OPEN, in_flight + 1) / self._width)
 
     def launched(self, now: float) -> None:
@@ -72,7 +78,8 @@ class Opening:
             self._since = now + (KNOWN_FIRST_QUIET_S if self._is_known else self._first_quiet_s)
         self._sent += 1
         if self._sent >= FIRST and not self._is_known:
-            self._next_at = now + self._answer_s / (GROWTH * self._sent)
+            growth = GROWTH if self._sent < PROVEN else PROVEN_GROWTH
+            self._next_at = max(now, self._next_at) + self._answer_s / (growth * self._sent)
 
     def answered(self, now: float, latency_s: float = SLOWEST_S) -> None:
         """The server took a request: one more may go beside the one that takes its place."""
