@@ -136,7 +136,7 @@ async def test_another_row_needs_another_answer(waiting: Any, make: Any) -> None
 
 
 async def test_a_later_process_knows_that_the_judge_was_asked(db: Path, make: Any) -> None:
-    async with open_store(db) as store:
+    async with open_store(db, clock=make.clock()) as store:
         spec = replace(make.spec(), judge=ModelRef("wise", ("court",)))
         job_id = await store.jobs.create(spec, Knobs(), now=1_000.0)
         async with store.importing(job_id) as importer:

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from tui_batch.domain.stored import RecentRequests
 from tui_batch.engine.ratelimit import DAY_S, MINUTE_S, RateLimiter
+from tui_batch.store.recent import MINUTE
 from tui_batch.store.store import Store
 
 SPARE = 8
@@ -16,13 +17,12 @@ AFTER_S = 1.0
 """How long after its last known outcome a process may have sent them."""
 UNWRITTEN_S = 0.25
 """Outcomes that came in the last moments before a process was killed may not have reached the disk."""
-DAY_BUCKET_S = 60.0
 
 
 async def recent(store: Store, now_unix: float, *, by_day: bool) -> list[RecentRequests]:
     """What the store knows to have been sent in the last minute or, for daily limits, the last day."""
     if by_day:
-        return await store.items.recent_requests(now_unix - DAY_S, DAY_BUCKET_S)
+        return await store.items.recent_requests(now_unix - DAY_S, MINUTE)
     return await store.items.recent_requests(now_unix - MINUTE_S)
 
 

@@ -25,7 +25,7 @@ from tui_batch.quality.answers import LONGEST_PARSED, parsed_answer
 from tui_batch.store.connection import Connection, snapshot
 from tui_batch.store.failing import failing_of
 from tui_batch.store.likeness import normalise
-from tui_batch.store.recent import recent_requests
+from tui_batch.store.recent import SECOND, recent_requests
 from tui_batch.store.scopes import SEARCH, like_pattern, marks
 
 Row: TypeAlias = tuple[Any, ...]
@@ -99,12 +99,12 @@ class Items:
         count, total = await self._feed.read(lambda conn: conn.execute(sql, (job_id,)).fetchone())
         return int(count), float(total)
 
-    async def recent_requests(self, since: float, bucket_s: float = 1.0) -> list[RecentRequests]:
-        """Requests sent since a Unix time, by any process and job, added up over `bucket_s` seconds each.
+    async def recent_requests(self, since: float, width: int = SECOND) -> list[RecentRequests]:
+        """Requests sent since a Unix time, by any process and job, added up by the second or the minute.
 
-        Reads all items of the jobs that are not finished: about 0.2 s for a million.
+        Seconds are known for the last minutes, minutes for the last day.
         """
-        return await self._feed.read(partial(recent_requests, since=since, bucket_s=bucket_s))
+        return await self._feed.read(partial(recent_requests, since=since, width=width))
 
     async def page(
         self,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from tui_batch.domain.item import Attempt, CachedResponse, ItemRecord, ItemState, Leg
 from tui_batch.domain.outcome import OutcomeClass
-from tui_batch.store import ledger
+from tui_batch.store import ledger, recent
 from tui_batch.store.connection import transaction
 from tui_batch.store.events import insert_event
 from tui_batch.store.failing import failing_text
@@ -159,6 +159,7 @@ def _commit_usual(conn: sqlite3.Connection, records: Sequence[ItemRecord], now: 
     _write_beside(conn, records, now)
     _write_deltas(conn, deltas)
     ledger.enter(conn, records, now)
+    recent.enter(conn, records, now)
 
 
 def _write_beside(conn: sqlite3.Connection, records: Sequence[ItemRecord], now: float) -> None:
@@ -210,6 +211,7 @@ def _commit_cleaned(conn: sqlite3.Connection, r: ItemRecord, now: float, error: 
 
 def _commit_one(conn: sqlite3.Connection, r: ItemRecord, now: float) -> None:
     ledger.enter(conn, [r], now)
+    recent.enter(conn, [r], now)
     found = conn.execute("SELECT state FROM item WHERE id = ? AND job_id = ?", (r.item_id, r.job_id)).fetchone()
     if found is None:
         insert_event(conn, None, now, "warning", f"An outcome came for item {r.item_id}, which was deleted.")

@@ -1,58 +1,104 @@
-"""What was sent lately, whoever sent it: a new process must not pass a limit that an old one has used up."""
+"""What was sent lately, whoever sent it: a new process must not pass a limit that an old one has used up.
+
+It is added up as outcomes are stored, by the second for limits of a minute and by the minute for limits of a day, so
+that a job of a million rows goes on at once: to look for it among the items takes a read of all of them.
+"""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from tui_batch.domain.endpoint import DeploymentKey
-from tui_batch.domain.item import ItemFlag
+from tui_batch.domain.item import ItemRecord
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.stored import RecentRequests
 
-_ATTEMPTS = 20_000
-"""Failed requests looked at, the latest ones; there is no index by time."""
+SECOND = 1
+MINUTE = 60
+KEPT_S = {SECOND: 180, MINUTE: 86_400 + 3_600}
+"""Widths of the sums in seconds, and how long each is kept."""
 
-_JOBS = "SELECT id FROM job WHERE requests > 0 AND (finished_at IS NULL OR finished_at >= :since)"
-"""The only jobs that can have sent anything since then; most often the one that is about to go on, or none."""
+TABLE = """
+CREATE TABLE sent (
+  width      INTEGER NOT NULL,   -- seconds that are added up: 1 or 60
+  began      INTEGER NOT NULL,   -- where they begin, Unix time
+  job_id     INTEGER NOT NULL,   -- no reference: what was sent counts when its job is deleted
+  endpoint   TEXT NOT NULL,
+  model      TEXT NOT NULL,
+  requests   INTEGER NOT NULL,   -- sent in these seconds, ended since, and counted by the server
+  tokens     INTEGER NOT NULL,
+  latency_s  REAL NOT NULL,      -- sum
+  sent_at    REAL NOT NULL,      -- the last of them
+  ended_at   REAL NOT NULL,      -- likewise
+  PRIMARY KEY (width, began, job_id, endpoint, model)
+) WITHOUT ROWID
+"""
 
-_DONE = f"""
-SELECT job.id, job.knobs ->> '$.concurrency', item.endpoint, item.model, max(item.started_at),
-  max(coalesce(item.finished_at, item.started_at)), count(*),
-  sum(coalesce(item.tokens_in, 0) + coalesce(item.tokens_out, 0)), sum(item.latency_ms) / 1000.0
+_BACKFILL = """
+INSERT INTO sent
+SELECT ?, CAST(item.started_at / ? AS INTEGER) * ?, item.job_id, item.endpoint, item.model, count(*),
+  sum(coalesce(item.tokens_in, 0) + coalesce(item.tokens_out, 0)), sum(coalesce(item.latency_ms, 0)) / 1000.0,
+  max(item.started_at), max(coalesce(item.finished_at, item.started_at))
 FROM item JOIN job ON job.id = item.job_id
-WHERE item.job_id IN ({_JOBS}) AND (item.state = 'done' OR item.judging > 0) AND item.cached = 0
-  AND item.started_at >= :since
-GROUP BY job.id, item.endpoint, item.model, CAST(item.started_at / :bucket_s AS INTEGER)
+WHERE item.state = 'done' AND item.cached = 0 AND item.endpoint IS NOT NULL AND item.model IS NOT NULL
+  AND item.started_at >= strftime('%s', 'now') - ?
+GROUP BY 2, 3, 4, 5
 """
 
-_FAILED = f"""
-SELECT job.id, job.knobs ->> '$.concurrency', attempt.endpoint, attempt.model, max(attempt.at),
-  max(attempt.at + attempt.latency_ms / 1000.0), count(*),
-  sum(coalesce(attempt.tokens_in, 0) + coalesce(attempt.tokens_out, 0)), sum(attempt.latency_ms) / 1000.0
-FROM attempt JOIN item ON item.id = attempt.item_id JOIN job ON job.id = item.job_id
-WHERE attempt.id > (SELECT coalesce(max(id), 0) FROM attempt) - {_ATTEMPTS} AND attempt.at >= :since
-  AND attempt.class <> '{OutcomeClass.RATE_LIMITED}'
-GROUP BY job.id, attempt.endpoint, attempt.model, CAST(attempt.at / :bucket_s AS INTEGER)
+_ADD = """
+INSERT INTO sent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET
+  requests = requests + excluded.requests, tokens = tokens + excluded.tokens,
+  latency_s = latency_s + excluded.latency_s, sent_at = max(sent_at, excluded.sent_at),
+  ended_at = max(ended_at, excluded.ended_at)
 """
 
-_JUDGED = f"""
-SELECT job.id, job.knobs ->> '$.concurrency', job.spec ->> '$.judge.endpoints[0]', job.spec ->> '$.judge.model',
-  max(item.finished_at), max(item.finished_at), count(*), 0, 0.0
-FROM item JOIN job ON job.id = item.job_id
-WHERE item.job_id IN ({_JOBS} AND spec ->> '$.judge.model' IS NOT NULL)
-  AND item.state = 'done' AND item.flags & {ItemFlag.UNJUDGED.value} = 0 AND item.finished_at >= :since
-GROUP BY job.id, CAST(item.finished_at / :bucket_s AS INTEGER)
+_FORGET = "DELETE FROM sent WHERE width = ? AND began < ?"
+
+_RECENT = """
+SELECT sent.job_id, job.knobs ->> '$.concurrency', endpoint, model, sent_at, ended_at, sent.requests, tokens, latency_s
+FROM sent LEFT JOIN job ON job.id = sent.job_id
+WHERE width = ? AND began >= ? AND sent_at >= ?
 """
-"""What judges answered ends their items. It is stored neither when that was sent, nor which of the judge's servers was
-asked, nor its tokens apart from the answer's: the time is the end, the place the judge's first."""
+
+Place = tuple[int, int, int, str, str]
+"""Width, beginning, job, endpoint, model."""
 
 
-def recent_requests(conn: sqlite3.Connection, since: float, bucket_s: float) -> list[RecentRequests]:
-    """Requests sent since a Unix time that a server counts, in buckets. Reads every item of the unfinished jobs."""
-    given = {"since": since, "bucket_s": bucket_s}
-    rows = [row for sql in (_DONE, _FAILED, _JUDGED) for row in conn.execute(sql, given).fetchall()]
+def create(conn: sqlite3.Connection) -> None:
+    """The migration that makes the table, and fills it with the answers of the last day that there are."""
+    conn.execute(TABLE)
+    for width, kept_s in KEPT_S.items():
+        conn.execute(_BACKFILL, (width, width, width, kept_s))
+
+
+def enter(conn: sqlite3.Connection, records: Sequence[ItemRecord], now: float) -> None:
+    """Adds the requests of these records, in the transaction that stores them; forgets those of long ago."""
+    sums: dict[Place, list[float]] = {}
+    for record in records:
+        outcome, deployment = record.outcome, record.deployment
+        if record.cached or deployment is None or outcome.cls is OutcomeClass.RATE_LIMITED:
+            continue
+        sent_at = outcome.started_at or record.at - outcome.latency_s
+        for width in KEPT_S:
+            place = (width, int(sent_at // width) * width, record.job_id, *deployment)
+            row = sums.get(place)
+            if row is None:
+                row = sums[place] = [0, 0, 0.0, sent_at, record.at]
+            row[0] += 1
+            row[1] += outcome.usage.total or 0
+            row[2] += outcome.latency_s
+            row[3] = max(row[3], sent_at)
+            row[4] = max(row[4], record.at)
+    conn.executemany(_ADD, [(*place, *row) for place, row in sums.items()])
+    conn.executemany(_FORGET, [(width, now - kept_s) for width, kept_s in KEPT_S.items()])
+
+
+def recent_requests(conn: sqlite3.Connection, since: float, width: int) -> list[RecentRequests]:
+    """Requests sent since a Unix time that a server counts, added up over SECOND or MINUTE."""
+    rows = conn.execute(_RECENT, (width, since - width, since)).fetchall()
     return [
         RecentRequests(job_id, concurrency, DeploymentKey(endpoint, model), *figures)
         for job_id, concurrency, endpoint, model, *figures in rows
-        if endpoint is not None and model is not None
     ]
