@@ -27,6 +27,7 @@ class Impatient:
 
 
 def test_while_it_is_loaded(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["llmbatch-tui", "ls"])  # the bare command takes another way
     monkeypatch.delitem(sys.modules, "tui_batch.cli.main", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Impatient(), *sys.meta_path])
     assert main() == 130
