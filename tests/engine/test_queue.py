@@ -16,7 +16,7 @@ B = DeploymentKey("b", "m")
 
 def prepared(number: int, *, priority: int = 0, key: DeploymentKey = A, body: bytes = b"{}") -> Prepared:
     wire = WireRequest(key, Api.OPENAI, Operation.CHAT, "/chat/completions", body)
-    call = Call(wire, number.to_bytes(16, "big"), Exposure())
+    call = Call(wire, number.to_bytes(16, "big"), Exposure)
     return Prepared(number, (-priority, number, 0), (key,), (call,), tokens_in=1, tokens_out=1, max_out=None)
 
 

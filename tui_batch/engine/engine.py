@@ -152,7 +152,8 @@ class Engine:
         loop = self._loop
         renderer = await loop.run_in_executor(None, compile_prompt, job.spec)
         around = self._around
-        preparer = Preparer(job.spec, renderer, self._estimator, around.provider_for, around.window_for)
+        known = (around.provider_for, around.window_for, around.is_priced)
+        preparer = Preparer(job.spec, renderer, self._estimator, *known)
         keys = {DeploymentKey(name, ref.model) for ref in job.spec.models for name in ref.endpoints}
         keys.update(judge_route(job.spec))
         await self._open_lanes(preparer, keys, reopen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 
 import orjson
@@ -22,7 +22,7 @@ from tui_batch.engine.router import judge_route, route
 from tui_batch.engine.rules import Subject, bucket_of, choose, compile_rules
 from tui_batch.engine.timeouts import timeouts_for, with_patience
 from tui_batch.inputs.templates import RenderedRow, Renderer, RowError, compile_text
-from tui_batch.money.exposure import Exposure, exposure_of
+from tui_batch.money.exposure import exposure_of
 from tui_batch.money.tokens import NO_SIZE, Size, TokenEstimator
 from tui_batch.providers.base import Encoded, EncodeError, Provider
 from tui_batch.quality.judging import SCHEMA, judge_of, judge_request
@@ -71,7 +71,9 @@ class Preparer:
         estimator: TokenEstimator,
         provider_for: Callable[[Api], Provider],
         window_for: Callable[[Endpoint, str], int | None] = lambda _endpoint, _model: None,
+        is_priced: Callable[[Endpoint, str], bool] = lambda _endpoint, _model: False,
     ) -> None:
+        """`is_priced`: whether requests to a model will be measured for what they cost; those are measured here."""
         self._spec = spec
         self._renderer = renderer
         self._estimator = estimator
@@ -81,6 +83,7 @@ class Preparer:
         self._references = sorted(columns_of(spec.checks))
         self._tells = spec.on_invalid is OnInvalid.TELL
         self._window_for = lru_cache(window_for)
+        self._is_priced = lru_cache(is_priced)
         self._by_name = {endpoint.name: endpoint for endpoint in spec.endpoints}
         self._judge = judge_of(spec.checks)
         self._judges = judge_route(spec)
@@ -218,7 +221,7 @@ class Preparer:
 
         `schema`: what the answers are held to; None: the job's.
         """
-        encoded: dict[tuple[Api, str], tuple[Encoded, Exposure]] = {}
+        encoded: dict[tuple[Api, str], Encoded] = {}
         held_to = self._schema if schema is None else schema
         return tuple(self._call(key, request, tokens, encoded, held_to) for key in keys)
 
@@ -227,16 +230,19 @@ class Preparer:
         key: DeploymentKey,
         request: PromptRequest,
         tokens: tuple[int, int],
-        encoded: dict[tuple[Api, str], tuple[Encoded, Exposure]],
+        encoded: dict[tuple[Api, str], Encoded],
         schema: bytes,
     ) -> Call:
         deployment = self.deployment(key)
         api = deployment.endpoint.api
         if (api, key.model) not in encoded:
-            made = self._provider_for(api).encode(request, key.model)
-            encoded[api, key.model] = made, exposure_of(made.body, api, made.operation, key.model)
-        made, use = encoded[api, key.model]
-        return Call(self._wire(key, api, made, tokens), cache_key(deployment, made, schema), use)
+            encoded[api, key.model] = self._provider_for(api).encode(request, key.model)
+        made = encoded[api, key.model]
+        measure = partial(exposure_of, made.body, api, made.operation, key.model)
+        call = Call(self._wire(key, api, made, tokens), cache_key(deployment, made, schema), measure)
+        if self._is_priced(deployment.endpoint, key.model):
+            _ = call.use  # here, in a thread, rather than on the loop
+        return call
 
     def _wire(self, key: DeploymentKey, api: Api, made: Encoded, tokens: tuple[int, int]) -> WireRequest:
         """The request as it is sent. Streaming is no part of what is asked, so the cache's key is made without it."""

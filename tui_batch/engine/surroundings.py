@@ -36,3 +36,7 @@ class Surroundings:
     """What all jobs together may spend on a day (UTC); None: no cap."""
     lease_s: float = LEASE_S
     """After so long without a heartbeat another process may take this one's jobs: nothing is sent any more."""
+
+    def is_priced(self, endpoint: Endpoint, model: str) -> bool:
+        """Whether a model's requests cost anything that is known. May block."""
+        return self.prices_for(endpoint, model) is not None
