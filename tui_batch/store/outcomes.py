@@ -251,11 +251,12 @@ def _settle_row(r: ItemRecord, before: ItemState) -> tuple[object, ...]:
     outcome, deployment = r.outcome, r.deployment
     endpoint, model = deployment if deployment is not None else (None, outcome.model)
     return (
-        *(r.state.value, r.attempts, r.malformed, r.available_at, outcome.cls.value, int(r.is_hit), r.flags.value),
+        *(r.state._value_, r.attempts, r.malformed, r.available_at, outcome.cls._value_, int(r.is_hit)),
+        r.flags._value_,  # `value` itself is a function of Python's in 3.11, four times for every outcome
         *(endpoint, model, round(outcome.latency_s * 1000), outcome.started_at or None),
         *(None if r.state is ItemState.PENDING else r.at, r.score, r.invalid, r.judging),
         *_spent(r),
-        *(r.item_id, r.job_id, before.value),
+        *(r.item_id, r.job_id, before._value_),
     )
 
 

@@ -62,8 +62,10 @@ FROM sent LEFT JOIN job ON job.id = sent.job_id
 WHERE width = ? AND began >= ? AND sent_at >= ?
 """
 
-Place = tuple[int, int, int, str, str]
-"""Width, beginning, job, endpoint, model."""
+_Place = tuple[int, int, str, str]
+"""Beginning, job, endpoint, model."""
+_Sums = list[float]
+"""Requests, tokens, latencies; the last sending, the last end."""
 
 
 def create(conn: sqlite3.Connection) -> None:
@@ -75,24 +77,46 @@ def create(conn: sqlite3.Connection) -> None:
 
 def enter(conn: sqlite3.Connection, records: Sequence[ItemRecord], now: float) -> None:
     """Adds the requests of these records, in the transaction that stores them; forgets those of long ago."""
-    sums: dict[Place, list[float]] = {}
+    seconds = _by_second(records)
+    minutes: dict[_Place, _Sums] = {}
+    for (began, job_id, endpoint, model), sums in seconds.items():
+        _join(minutes, (began // MINUTE * MINUTE, job_id, endpoint, model), sums)
+    rows = [(SECOND, *place, *sums) for place, sums in seconds.items()]
+    rows += [(MINUTE, *place, *sums) for place, sums in minutes.items()]
+    conn.executemany(_ADD, rows)
+    conn.executemany(_FORGET, [(width, now - kept_s) for width, kept_s in KEPT_S.items()])
+
+
+def _by_second(records: Sequence[ItemRecord]) -> dict[_Place, _Sums]:
+    found: dict[_Place, _Sums] = {}
     for record in records:
-        outcome, deployment = record.outcome, record.deployment
+        outcome, deployment, ended_at = record.outcome, record.deployment, record.at
         if record.cached or deployment is None or outcome.cls is OutcomeClass.RATE_LIMITED:
             continue
-        sent_at = outcome.started_at or record.at - outcome.latency_s
-        for width in KEPT_S:
-            place = (width, int(sent_at // width) * width, record.job_id, *deployment)
-            row = sums.get(place)
-            if row is None:
-                row = sums[place] = [0, 0, 0.0, sent_at, record.at]
-            row[0] += 1
-            row[1] += outcome.usage.total or 0
-            row[2] += outcome.latency_s
-            row[3] = max(row[3], sent_at)
-            row[4] = max(row[4], record.at)
-    conn.executemany(_ADD, [(*place, *row) for place, row in sums.items()])
-    conn.executemany(_FORGET, [(width, now - kept_s) for width, kept_s in KEPT_S.items()])
+        latency_s = outcome.latency_s
+        sent_at = outcome.started_at or ended_at - latency_s
+        place = (int(sent_at), record.job_id, *deployment)
+        sums = found.get(place)
+        if sums is None:
+            found[place] = [1, outcome.usage.total or 0, latency_s, sent_at, ended_at]
+            continue
+        sums[0] += 1
+        sums[1] += outcome.usage.total or 0
+        sums[2] += latency_s
+        if sent_at > sums[3]:
+            sums[3] = sent_at
+        if ended_at > sums[4]:
+            sums[4] = ended_at
+    return found
+
+
+def _join(into: dict[_Place, _Sums], place: _Place, more: _Sums) -> None:
+    """Adds a second's sums to its minute's."""
+    requests, tokens, latency_s, sent_at, ended_at = into.get(place, (0, 0, 0.0, 0.0, 0.0))
+    into[place] = [
+        *(requests + more[0], tokens + more[1], latency_s + more[2]),
+        *(max(sent_at, more[3]), max(ended_at, more[4])),
+    ]
 
 
 def recent_requests(conn: sqlite3.Connection, since: float, width: int) -> list[RecentRequests]:
