@@ -116,6 +116,8 @@ class Lane:
         self._is_auto = False
         """Whether the last request was of a job without a concurrency of its own."""
         self._opening = Opening()
+        self._doubts = 0
+        self._by_chance = False
         self._latency = Histogram()
         self._tokens = WindowedRate(10.0)
         self._mean_latency: float | None = None
@@ -155,12 +157,23 @@ class Lane:
         limit = self._limit(auto=auto)
         if limit is not None and self.in_flight >= limit:
             return Wait("concurrency")
+        self._heed()
         if self._opening.is_over:
             return None
         if (known := self.limiter.known_per_s) is not None:
             self._opening.know(known)
         until = self._opening.wait_until(now, self.in_flight)
         return None if until is None else Wait("the first answer", until)
+
+    def _heed(self) -> None:
+        """Follows what the limiter has concluded about refusals since it was last asked."""
+        if self.limiter.doubts != self._doubts:
+            self._doubts = self.limiter.doubts
+            self._opening = Opening(QUIET_S)
+        if self.limiter.refuses_by_chance != self._by_chance:
+            self._by_chance = self.limiter.refuses_by_chance
+            if self._by_chance:
+                self.auto.absolve()
 
     def _limit(self, *, auto: bool) -> int | None:
         fixed = self._own.max_in_flight
@@ -198,7 +211,7 @@ class Lane:
         self.busy_seconds(now)
         self.in_flight -= 1
         self._record.add(now, outcome)
-        cls, by_chance, doubts = outcome.cls, self.limiter.refuses_by_chance, self.limiter.doubts
+        cls = outcome.cls
         if outcome.limits is not None:
             self.limiter.learn(outcome.limits, now, ticket)
         if cls is OutcomeClass.RATE_LIMITED:
@@ -206,13 +219,10 @@ class Lane:
             self._opening.refused()
         else:
             self.limiter.settle(ticket, counted_tokens(outcome), now)
-        if self.limiter.doubts != doubts:
-            self._opening = Opening(QUIET_S)
+        self._heed()
         if cls is OutcomeClass.OVERLOADED and outcome.retry_after_s is not None:
             self.limiter.stop_until(now + outcome.retry_after_s)
         self.breaker.record(cls, now, ticket.at)
-        if self.limiter.refuses_by_chance and not by_chance:
-            self.auto.absolve()
         if cls is not OutcomeClass.RATE_LIMITED or not self.limiter.refuses_by_chance:
             self.auto.on_outcome(now, cls, outcome.latency_s, in_flight, outcome.usage.output_tokens or 0)
         if cls in ANSWERED:

@@ -8,6 +8,7 @@ Refusals that come as often at half the pace have nothing to do with it (`chance
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from tui_batch.engine.chance import SLOWER, ChanceTest, Verdict
@@ -29,6 +30,13 @@ PROBES = 3
 """Times that it is asked before it is taken to count by the minute, so that the minute is waited for."""
 REQUESTS_A_PROBE = 80
 """Of more requests a minute, one probe for so many: each may be refused, and few may be."""
+UNLUCKY = 0.02
+"""A run of refused probes that is likelier than this to have come by chance proves nothing."""
+MOST_PROBES = 4
+LEAST_PATIENCE_S = 0.4
+"""A probe that is not refused within this long, and not within several times as long as other refusals took, was taken:
+refusals come at once, where answers may take long."""
+PATIENCE = 4.0
 FIRST_PACE = 0.95
 """Share of the observed rate to begin with when no limit is known."""
 SMALL_CUT = 0.97
@@ -85,6 +93,10 @@ class _Episode:
     """Requests that were sent to see whether it is over, and refused."""
     learned: bool = False
     """Whether the guess was lowered for it."""
+    unseen_s: float = 0.0
+    """Of the time since, what was waited of our own accord after the last refusal: it may have been over before."""
+    asked_at: float | None = None
+    """When the latest probe was sent, as long as it was not refused."""
 
 
 class Pacer:
@@ -105,6 +117,9 @@ class Pacer:
         self._tried = 0.0
         """The pace that a trial is about to clear or to confirm."""
         self._episode: _Episode | None = None
+        self._episodes = self._taken = 0
+        self._refusal_s = 0.0
+        """The longest time from sending to a refusal."""
         self._concluded_at = float("-inf")
         self._rate: float | None = None
         self._ceiling = float("inf")
@@ -138,7 +153,10 @@ class Pacer:
     def earliest(self, now: float) -> float:
         """When the pace, or an episode's next probe, lets a request go; `now` when at once."""
         if self._episode is not None:
-            return max(now, self._episode.probe_at)
+            at = self._episode.probe_at
+            return max(
+                now, at if self._episode.asked_at is None else min(at, self._episode.asked_at + self._patience_s)
+            )
         if self._rate is None:
             return now
         at = self._due - self._burst_s
@@ -154,6 +172,7 @@ class Pacer:
         if self._episode is not None:
             # Not waiting for its outcome, but one at a time: a probe may take long to come back.
             self._episode.probe_at = now + self._episode.backoff_s
+            self._episode.asked_at = self._episode.asked_at or now
         if self._rate is not None:
             self._due = max(self._due, now) + 1.0 / self._rate
 
@@ -172,6 +191,7 @@ class Pacer:
         `oldest`: when it took the first of them; `explained`: whether they come close to a known limit.
         """
         believed = self._chance.believed
+        self._refusal_s = max(self._refusal_s, now - sent_at)
         self._chance.refused(now)
         if self._chance.believed:
             return
@@ -183,6 +203,7 @@ class Pacer:
             if sent_at <= self._concluded_at:
                 # A straggler of the episode that is over.
                 return
+            self._episodes += 1
             wait = retry_after_s or FIRST_BACKOFF_S
             self._episode = _Episode(
                 now, now + wait, FIRST_BACKOFF_S, now if oldest is None else oldest, measured, explained
@@ -198,16 +219,21 @@ class Pacer:
         told_s = retry_after_s or 0.0
         episode.told_s = episode.told_s + told_s if sent_at > episode.since else max(episode.told_s, told_s)
         if sent_at > episode.since:
+            episode.asked_at = None
             episode.backoff_s = min(LONGEST_BACKOFF_S, episode.backoff_s * 3)
             at = now + (retry_after_s or episode.backoff_s)
             episode.probes += 1
-            if retry_after_s is None and episode.probes >= most_probes(episode.measured):
+            if retry_after_s is None and episode.probes >= self._most_probes(episode.measured):
                 at = max(at, episode.oldest + MINUTE_S + MARGIN_S)
+                episode.unseen_s = 0.0
+            else:
+                episode.unseen_s = 0.0 if retry_after_s else episode.backoff_s
             episode.probe_at = max(episode.probe_at, at)
 
     def accepted(self, now: float, sent_at: float) -> None:
         """The server took a request that was sent at `sent_at`."""
         self._chance.accepted()
+        self._taken += 1
         episode = self._episode
         if episode is not None and sent_at > episode.since:
             self._episode = None
@@ -220,6 +246,23 @@ class Pacer:
             episode.measured += 1
             if episode.learned and self.guess is not None:
                 self.guess += 1
+
+    def look(self, now: float) -> bool:
+        """Ends an episode whose probe was not refused for so long that the server must have it. Whether it did."""
+        episode = self._episode
+        if episode is None or episode.asked_at is None or now < episode.asked_at + self._patience_s:
+            return False
+        self._episode = None
+        self._concluded_at = now
+        self._conclude(now, episode, episode.asked_at)
+        return True
+
+    @property
+    def _patience_s(self) -> float:
+        return max(LEAST_PATIENCE_S, PATIENCE * self._refusal_s)
+
+    def _most_probes(self, measured: int) -> int:
+        return max(most_probes(measured), telling_probes(self._episodes / max(1, self._episodes + self._taken)))
 
     def may_grow_at(self) -> float | None:
         """When a full window of `guess` may try one more; None: nothing guessed."""
@@ -246,7 +289,8 @@ class Pacer:
 
     def _conclude(self, now: float, episode: _Episode, taken_at: float) -> None:
         """The episode is over: a request sent at `taken_at` was taken again."""
-        short = taken_at - episode.since - asked_wait(episode.told_s, episode.oldest - episode.since) < SHORT_EPISODE_S
+        asked_s = asked_wait(episode.told_s, episode.oldest - episode.since)
+        short = taken_at - episode.since - asked_s - episode.unseen_s < SHORT_EPISODE_S
         if not self._misled and self.evidence.unexplained() >= UNEXPLAINED and self._chance.believe(now):
             self._rate = self.guess = None
             return
@@ -357,6 +401,11 @@ class Pacer:
 def most_probes(measured: int) -> int:
     """How often a server that took so many requests in a minute is asked before the minute is waited for."""
     return PROBES if measured < TOO_FEW else min(PROBES, 1 + measured // REQUESTS_A_PROBE)
+
+
+def telling_probes(share: float) -> int:
+    """How many refused probes say something where this share of all requests began a run of refusals."""
+    return MOST_PROBES if share >= 1.0 else min(MOST_PROBES, math.ceil(math.log(UNLUCKY) / math.log(share)))
 
 
 def asked_wait(told_s: float, oldest_s: float) -> float:

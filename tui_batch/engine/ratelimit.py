@@ -135,6 +135,8 @@ class RateLimiter:
         """Takes one request and `tokens` estimated tokens if all limits have room, else says what is missing."""
         if now > self._now:
             self._now = now
+        if self._pacer.look(now):
+            self._apply()
         if not self._is_clear(now, tokens):
             self._try_more_than_guessed(now)
             wait = self._obstacle(now, tokens)
