@@ -24,6 +24,7 @@ from tui_batch.domain.endpoint import Api, Endpoint
 from tui_batch.domain.item import NewRow
 from tui_batch.domain.job import CacheMode, InputSource, JobSpec, JobState, Knobs, ModelRef
 from tui_batch.engine.control import Controller, Selection
+from tui_batch.engine.loop import run
 from tui_batch.engine.owners import is_alive
 from tui_batch.engine.workplace import open_workplace
 from tui_batch.providers.base import HttpRequest, HttpResponse
@@ -130,7 +131,7 @@ def main() -> None:
     parser.add_argument("--child", nargs=2, metavar=("DB", "JOB"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        asyncio.run(child(Path(args.child[0]), int(args.child[1])))
+        run(child(Path(args.child[0]), int(args.child[1])))  # as the program itself runs
     else:
         asyncio.run(campaign(args.rounds, args.rows, args.in_flight))
 

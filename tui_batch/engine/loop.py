@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -14,10 +15,14 @@ COLLECT_EVERY = 50_000
 """New objects between two searches for cycles. Python's own 700 searches a page of a thousand rows a dozen times over:
 at 256 in flight that was an eighth of the engine's CPU. What cycles may hold meanwhile is some 10 MB."""
 
+SWITCH_S = 0.001
+"""A thread that prepares rows or writes outcomes lets the loop go on after so long. With Python's own 5 ms an answer
+waits for a whole page to be prepared, and a commit, which lets go of the interpreter at every row, for whole turns."""
+
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Runs a coroutine to its end, as asyncio.run does, on the quickest loop there is."""
-    with _rare_collections():
+    with _rare_collections(), _quick_switches():
         try:
             from uvloop import new_event_loop
         except ImportError:  # Windows
@@ -37,3 +42,13 @@ def _rare_collections() -> Iterator[None]:
     finally:
         gc.set_threshold(*threshold)
         gc.unfreeze()
+
+
+@contextmanager
+def _quick_switches() -> Iterator[None]:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
