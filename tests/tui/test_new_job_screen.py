@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -145,6 +146,39 @@ async def test_from_a_file_to_a_running_job_and_to_another_like_it(tmp_path: Pat
         assert copy.screen.form.name == "tickets (copy)"
         await at.press("escape")
         await until(at.pilot, lambda: not isinstance(app.screen, NewJobScreen), "nothing was typed, nothing is asked")
+
+
+async def test_half_a_name_is_completed_by_tab_and_taken_by_enter(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    path, near = tickets(tmp_path / "deep"), tmp_path / "deep" / "times.csv"
+    near.write_text("text\none\n", encoding="utf-8")
+    async with new_job(tmp_path) as at:
+        listed = at.screen.query_one("#file OptionList", OptionList)
+
+        async def half(text: str, found: int) -> None:
+            at.field("path").text = text
+            listed.clear_options()
+            await until(at.pilot, lambda: listed.option_count == found, "listed")
+
+        await half(str(tmp_path / "de"), 1)
+        await at.press("tab")
+        assert at.field("path").text == str(tmp_path / "deep") + os.sep
+        await half(str(tmp_path / "deep" / "t"), 2)
+        await at.press("tab")
+        assert at.field("path").text == str(tmp_path / "deep" / "ti")
+        await at.press("enter")
+        assert at.screen.focused is listed, "of two, one is to be chosen"
+        assert listed.highlighted == 0
+        await at.press("up")
+        await half(str(tmp_path / "deep" / "tic"), 1)
+        await at.press("enter")
+        await until(at.pilot, lambda: at.screen.facts.drawn is not None, "taken")
+        assert at.field("path").text == str(path)
+        await at.press("f8", "f8", *"4o-mini")
+        models = at.screen.query_one("#models OptionList", OptionList)
+        await until(at.pilot, lambda: models.option_count == 1, "offered")
+        await at.press("enter")
+        assert at.screen.form.models == "gpt-4o-mini @ simulator"
 
 
 async def test_what_is_missing_is_told_at_its_field(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import itertools
+import os
+from collections.abc import Awaitable, Callable, Sequence
 
 from rich.text import Text
 from textual import events, on
@@ -62,6 +64,8 @@ class FileBrowser(Vertical):
         self._recent = recent
         self._entries: tuple[Entry, ...] = ()
         self._asked = ""
+        self._shown = ""
+        """What was typed when the list was last filled."""
 
     def compose(self) -> ComposeResult:
         """The path's field, then the list."""
@@ -89,21 +93,59 @@ class FileBrowser(Vertical):
         if not isinstance(event, FileBrowser.Picked | Entered):
             self._list(event.text)
 
+    def take_half(self) -> bool:
+        """Whether half a name stands there: the one entry that begins so is taken, of several one is to be chosen."""
+        if not self._is_half(self.path):
+            return False
+        if len(self._entries) == 1:
+            self._take(self._entries[0])
+        else:
+            self._to_list()
+        return True
+
+    def _is_half(self, typed: str) -> bool:
+        """Whether what was typed is the beginning of what is listed, and the name of none of it."""
+        is_listed = bool(typed) and typed == self._asked == self._shown and bool(self._entries)
+        return is_listed and all(entry.text != typed for entry in self._entries)
+
     def on_key(self, event: events.Key) -> None:
-        """Down goes from the path to the list, up from its top back to the path."""
-        listed = self.query_one(OptionList)
-        if event.key == "down" and self.query_one(Input).has_focus and listed.option_count:
-            self.screen.set_focus(listed)  # at once: the next key may be on its way
-            listed.highlighted = 0
-            event.stop()
+        """Down goes from the path to the list, up from its top back to the path; tab completes as in a shell."""
+        listed, box = self.query_one(OptionList), self.query_one(Input)
+        if event.key == "down" and box.has_focus and listed.option_count:
+            self._to_list()
         elif event.key == "up" and listed.has_focus and listed.highlighted in (0, None):
-            self.screen.set_focus(self.query_one(Input))
-            event.stop()
+            self.screen.set_focus(box)
+        elif not (event.key == "tab" and box.has_focus and self._completed(box.value)):
+            return
+        event.stop()
+        event.prevent_default()
+
+    def _completed(self, typed: str) -> bool:
+        """Whether there was more of half a name to write, which now stands there."""
+        if typed.endswith(os.sep) or not self._is_half(typed):
+            return False
+        common = _common_start([entry.text for entry in self._entries])
+        if len(common) <= len(typed):
+            return False
+        self.path = common
+        return True
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """The list never has the focus without saying what enter would choose."""
+        if isinstance(event.widget, OptionList) and event.widget.highlighted is None and self._entries:
+            event.widget.highlighted = 0
+
+    def _to_list(self) -> None:
+        listed = self.query_one(OptionList)
+        self.screen.set_focus(listed)  # at once: the next key may be on its way
+        listed.highlighted = 0
 
     @on(OptionList.OptionSelected)
     def _picked(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        entry = self._entries[event.option_index]
+        self._take(self._entries[event.option_index])
+
+    def _take(self, entry: Entry) -> None:
         self.path = entry.text
         if entry.kind is Kind.FOLDER:
             self._list(entry.text)
@@ -123,10 +165,19 @@ class FileBrowser(Vertical):
             entries = (*recent, *await asyncio.to_thread(matching, first_folder(recent), self._kinds))
         if typed != self._asked:
             return
-        self._entries = entries
+        self._entries, self._shown = entries, typed
         listed = self.query_one(OptionList)
         listed.clear_options()
         listed.add_options(Option(_line(entry)) for entry in entries)
+        if listed.has_focus and entries:
+            listed.highlighted = 0
+
+
+def _common_start(texts: Sequence[str]) -> str:
+    """The letters that all begin with, one text at least."""
+    first, last = min(texts), max(texts)
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return first[: sum(1 for _ in same)]
 
 
 _GLYPHS = {Kind.FOLDER: "▸", Kind.DATA: "≡", Kind.JOB_FILE: "»"}

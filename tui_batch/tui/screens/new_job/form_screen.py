@@ -26,6 +26,7 @@ from tui_batch.inputs.draft import JobDraft
 from tui_batch.inputs.templates import RowError
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.desk import Desk
+from tui_batch.tui.screens.new_job.browser import FileBrowser
 from tui_batch.tui.screens.new_job.checks_section import ChecksSection
 from tui_batch.tui.screens.new_job.fields import Entered, Field, Typed, fill, tell
 from tui_batch.tui.screens.new_job.files import Entry, recent_files
@@ -145,8 +146,11 @@ class FormScreen(ModalScreen[int | None]):
 
     @on(Entered)
     def _entered(self, event: Entered) -> None:
+        """Enter goes on, after it has made a whole of half a name."""
         event.stop()
-        self.focus_next()
+        halves = {"path": self.query_one(FileBrowser).take_half, "models": self.query_one(ModelsSection).take_half}
+        if event.field not in halves or not halves[event.field]():
+            self.focus_next()
 
     def change(self, field: str, text: str) -> None:
         """A field has another text: everything that hangs on it follows."""

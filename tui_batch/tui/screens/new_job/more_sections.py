@@ -93,7 +93,6 @@ class ModelsSection(Section):
         box = self.query_one("#input-models", Input)
         if event.key == "down" and box.has_focus and listed.option_count:
             self.screen.set_focus(listed)  # at once: the next key may be on its way
-            listed.highlighted = listed.highlighted or 0
             event.stop()
         elif event.key == "up" and listed.has_focus and listed.highlighted in (0, None):
             self.screen.set_focus(box)
@@ -102,11 +101,29 @@ class ModelsSection(Section):
             listed.action_select()
             event.stop()
 
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """The list never has the focus without saying what enter would pick."""
+        if isinstance(event.widget, OptionList) and event.widget.highlighted is None and self._listed:
+            event.widget.highlighted = 0
+
+    def take_half(self) -> bool:
+        """Whether half a model's name stands there: the one that fits is picked, of several one is to be picked."""
+        if not self._listed or not _parted(self._text, self._offers)[1]:
+            return False
+        if len(self._listed) == 1:
+            self._toggle(self._listed[0])
+        else:
+            self.screen.set_focus(self.query_one(OptionList))
+        return True
+
     @on(OptionList.OptionSelected)
     def _picked(self, event: OptionList.OptionSelected) -> None:
         event.stop()
+        self._toggle(self._listed[event.option_index])
+
+    def _toggle(self, offer: Offer) -> None:
         chosen, typed = _parted(self._text, self._offers)
-        self.post_message(self.Toggled(self._listed[event.option_index].choice, chosen[:-1] if typed else chosen))
+        self.post_message(self.Toggled(offer.choice, chosen[:-1] if typed else chosen))
 
     def show_offers(self, offers: Offers) -> None:
         """What the endpoints serve."""
