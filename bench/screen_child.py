@@ -27,7 +27,7 @@ from tui_batch.store.store import open_store
 from tui_batch.tui.app import BatchApp
 from tui_batch.tui.desk import Desk
 from tui_batch.work.place import Where
-from tui_batch.work.transports import RoutingTransport
+from tui_batch.work.transports import REMEMBERED, RoutingTransport
 
 BATCH = 5_000
 
@@ -56,7 +56,7 @@ async def make(db: Path, items: int, jobs: int) -> None:
 @asynccontextmanager
 async def desk_of(db: Path) -> AsyncIterator[Desk]:
     """A desk whose simulator answers without any delay."""
-    transport = SimulatorTransport(Simulator(SimulatorConfig.for_profile(Profile.INSTANT)))
+    transport = SimulatorTransport(Simulator(SimulatorConfig.for_profile(Profile.INSTANT, remembered=REMEMBERED)))
     routing = RoutingTransport(lambda: transport, lambda: transport)
     async with open_workplace(db, routing) as workplace:
 

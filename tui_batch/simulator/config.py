@@ -10,6 +10,7 @@ from tui_batch.domain.endpoint import Api
 from tui_batch.simulator.faults import FaultPlan
 from tui_batch.simulator.latency import Latency
 from tui_batch.simulator.limits import MINUTE_S
+from tui_batch.simulator.score import REMEMBERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,8 @@ class SimulatorConfig:
     """How long a hanging request is held before the connection is closed."""
     slow_body_s: float = 10.0
     """How long a slow body takes to arrive."""
+    remembered: int = REMEMBERED
+    """Prompts whose repeats are counted. Of one forgotten the next request counts as the first."""
 
     @classmethod
     def for_profile(cls, profile: Profile, **changes: Any) -> SimulatorConfig:

@@ -92,7 +92,7 @@ class Simulator:
     def __init__(self, config: SimulatorConfig | None = None, clock: Clock | None = None) -> None:
         self.config = config or SimulatorConfig()
         self.clock = clock or Clock()
-        self.score = Score()
+        self.score = Score(self.config.remembered)
         self.slots = Slots(self.config.slots, self.config.queue_length)
         self._limits: dict[str, ModelLimits] = {}
         self._loaded: dict[str, tuple[float, int]] = {}

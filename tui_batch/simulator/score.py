@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from tui_batch.domain.request import Json
 from tui_batch.simulator.limits import MINUTE_S
 
-_REMEMBERED = 1_000_000
-"""Prompts whose repeats are counted; beyond it the oldest is forgotten, so that memory is bounded."""
+REMEMBERED = 1_000_000
+"""Prompts whose repeats are counted, unless said otherwise: some 100 MB when all are different."""
 
 
 @dataclass(slots=True)
@@ -18,23 +18,60 @@ class Peak:
 
     requests: int = 0
     tokens: int = 0
-    _entries: deque[tuple[float, int]] = field(default_factory=deque)
+    _times: deque[float] = field(default_factory=deque)
+    _sizes: deque[int] = field(default_factory=deque)
+    """Tokens, beside the times: pairs would take three times the memory."""
     _tokens: int = 0
 
     def add(self, now: float, tokens: int) -> None:
         """Counts one accepted request."""
-        while self._entries and self._entries[0][0] <= now - MINUTE_S:
-            self._tokens -= self._entries.popleft()[1]
-        self._entries.append((now, tokens))
+        while self._times and self._times[0] <= now - MINUTE_S:
+            self._times.popleft()
+            self._tokens -= self._sizes.popleft()
+        self._times.append(now)
+        self._sizes.append(tokens)
         self._tokens += tokens
-        self.requests = max(self.requests, len(self._entries))
+        self.requests = max(self.requests, len(self._times))
         self.tokens = max(self.tokens, self._tokens)
+
+
+class Tally:
+    """How often each of the latest keys came. Memory is bounded: what did not come for long is forgotten."""
+
+    def __init__(self, remembered: int) -> None:
+        """A key is known at least until half as many others came after it."""
+        self._half = max(1, remembered // 2)
+        self._young: dict[int, int] = {}
+        self._old: dict[int, int] = {}
+        self.keys = 0
+        """Different ones; one that was forgotten and came again counts twice."""
+        self.repeated = 0
+        """Those that came more than once."""
+        self.most = 0
+        """The most often that one came."""
+
+    def __len__(self) -> int:
+        """Keys that are known now."""
+        return len(self._young) + len(self._old)
+
+    def count(self, key: int) -> int:
+        """Counts one more, and returns how many that makes."""
+        before = self._young.get(key) or self._old.pop(key, 0)
+        number = self._young[key] = before + 1
+        self.keys += number == 1
+        self.repeated += number == 2
+        self.most = max(self.most, number)
+        if len(self._young) >= self._half:
+            self._old, self._young = self._young, {}
+        return number
 
 
 @dataclass(slots=True)
 class Score:
     """Counts of requests for work (listings of models and the like are not counted)."""
 
+    remembered: int = REMEMBERED
+    """Prompts whose repeats are counted."""
     seen: int = 0
     accepted: int = 0
     """Let in by the limits, whatever came of them."""
@@ -50,12 +87,15 @@ class Score:
     faults: Counter[str] = field(default_factory=Counter)
     peaks: dict[str, Peak] = field(default_factory=dict)
     """By model, as limits are."""
-    _attempts: dict[int, int] = field(default_factory=dict)
-    _answers: dict[int, int] = field(default_factory=dict)
+    _attempts: Tally = field(init=False)
+    _answers: Tally = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._attempts, self._answers = Tally(self.remembered), Tally(self.remembered)
 
     def attempt(self, key: int) -> int:
         """Counts one more request for a prompt and returns how many that makes."""
-        return _count(self._attempts, key)
+        return self._attempts.count(key)
 
     def accept(self, model: str, now: float, tokens: int) -> None:
         """Counts a request that the limits let in."""
@@ -70,7 +110,7 @@ class Score:
         self.answered += 1
         self.input_tokens += input_tokens
         self.output_tokens += output_tokens
-        _count(self._answers, key)
+        self._answers.count(key)
 
     def as_json(self) -> Json:
         """Everything as one JSON object: the body of `GET /_sim/score`."""
@@ -90,16 +130,8 @@ class Score:
                 name: {"max_requests_60s": peak.requests, "max_tokens_60s": peak.tokens}
                 for name, peak in sorted(self.peaks.items())
             },
-            "prompts": len(self._attempts),
-            "repeated_prompts": sum(count > 1 for count in self._attempts.values()),
-            "answered_twice": sum(count > 1 for count in self._answers.values()),
-            "max_attempts": max(self._attempts.values(), default=0),
+            "prompts": self._attempts.keys,
+            "repeated_prompts": self._attempts.repeated,
+            "answered_twice": self._answers.repeated,
+            "max_attempts": self._attempts.most,
         }
-
-
-def _count(counts: dict[int, int], key: int) -> int:
-    number = counts.get(key, 0) + 1
-    counts[key] = number
-    if len(counts) > _REMEMBERED:
-        del counts[next(iter(counts))]
-    return number

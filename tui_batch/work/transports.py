@@ -9,6 +9,10 @@ from pathlib import Path
 from tui_batch.domain.endpoint import SIMULATED
 from tui_batch.providers.base import HttpRequest, HttpResponse, Transport
 
+REMEMBERED = 20_000
+"""Prompts that the simulator within a process knows to have been asked before: nobody reads its score, so that is to
+cover the retries of what is under way, and a million rows take no memory."""
+
 
 class RoutingTransport:
     """Chooses by the address. Each side is made when it is first needed."""
@@ -54,6 +58,7 @@ def make_transport(ca_file: Path | None, faults: str) -> RoutingTransport:
         from tui_batch.simulator.core import Simulator
         from tui_batch.simulator.transport import SimulatorTransport
 
-        return SimulatorTransport(Simulator(SimulatorConfig.for_profile(Profile.HOSTED, faults=plan)))
+        config = SimulatorConfig.for_profile(Profile.HOSTED, faults=plan, remembered=REMEMBERED)
+        return SimulatorTransport(Simulator(config))
 
     return RoutingTransport(network, simulator)
