@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui_batch.domain.outcome import OutcomeClass
-from tui_batch.engine.breaker import FAILURES, Allowed, Blocked, Breaker, BreakerState
+from tui_batch.engine.breaker import (
+    FAILURES,
+    Allowed,
+    Blocked,
+    Breaker,
+    BreakerPolicy,
+    BreakerState,
+    excused,
+    open_s,
+)
 
 C = OutcomeClass
 
@@ -76,9 +85,10 @@ def test_one_probe_goes_and_the_rest_wait_for_it() -> None:
     assert breaker.snapshot(5.2).state is BreakerState.CLOSED
 
 
-def test_each_failed_probe_doubles_the_time_up_to_a_minute() -> None:
-    breaker, now, periods = opened(), 0.0, []
-    for _ in range(7):
+def waits(breaker: Breaker, probes: int) -> list[float]:
+    """How long it stays open each time, when so many probes fail at once."""
+    now, periods = 0.0, list[float]()
+    for _ in range(probes):
         blocked = breaker.allow(now)
         assert isinstance(blocked, Blocked)
         assert blocked.until is not None
@@ -86,8 +96,40 @@ def test_each_failed_probe_doubles_the_time_up_to_a_minute() -> None:
         now = blocked.until
         breaker.started(now)
         breaker.record(C.SERVER_ERROR, now, sent_at=now)
+    return periods
 
-    assert periods == [5.0, 10.0, 20.0, 40.0, 60.0, 60.0, 60.0]
+
+def test_failed_probes_double_the_time_to_a_quarter_of_the_outage_and_a_minute() -> None:
+    periods = waits(opened(), 20)
+
+    assert periods[:6] == [5.0, 10.0, 15.0, 15.0, 15.0, 15.0]
+    assert periods[6] == 0.25 * 75.0
+    assert periods == sorted(periods)
+    assert periods[-1] == 60.0
+
+
+def test_a_probe_that_fails_as_requests_did_while_all_was_well_doubles_nothing() -> None:
+    breaker = Breaker()
+    for number in range(100):
+        breaker.record(C.TIMEOUT if number % 5 == 4 else C.OK, 0.0)
+    breaker.record(C.OK, 0.0)
+    for _ in range(5):
+        breaker.record(C.CONNECTION, 0.0)
+
+    assert waits(breaker, 4) == [5.0, 5.0, 5.0, 10.0]
+
+
+@given(st.floats(0.0, 1.0), st.integers(-3, 1_000), st.floats(0.0, 1e6))
+def test_the_wait_is_bounded_and_a_server_that_fails_more_when_well_excuses_more(
+    share: float, probes: int, outage_s: float
+) -> None:
+    policy = BreakerPolicy()
+    wait = open_s(policy, probes, outage_s)
+
+    assert policy.first_open_s <= wait <= policy.longest_open_s
+    assert wait <= max(policy.young_open_s, outage_s / 4)
+    assert 0 <= excused(share) <= 3
+    assert excused(min(1.0, share * 1.5)) >= excused(share)
 
 
 def test_after_it_closed_the_next_opening_is_short_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
@@ -36,8 +37,19 @@ class BreakerPolicy:
     minimum: int = 10
     """Outcomes needed before a share means anything."""
     first_open_s: float = 5.0
-    """Doubles with every probe that fails."""
+    """Doubles with every probe that fails and should not have."""
+    young_open_s: float = 15.0
+    """No wait is longer than this,"""
+    share_of_outage: float = 0.25
+    """or than this share of the outage so far: a short one is not made a long one by the waiting."""
     longest_open_s: float = 60.0
+
+
+UNLUCKY = 0.02
+"""Probes whose failing together is likelier than this on a server that is back, as it failed before, prove nothing."""
+MOST_EXCUSED = 3
+REMEMBERED = 200
+"""Outcomes after which what came before counts for half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,9 @@ class Breaker:
 
     def __init__(self, policy: BreakerPolicy | None = None) -> None:
         self._policy = policy or BreakerPolicy()
+        self._steady = [0.0, 0.0]
+        """Failures between successes, and all outcomes up to the latest success: how the server is when it is well."""
+        self._out_since = 0.0
         self._recent: deque[bool] = deque(maxlen=self._policy.window)
         self._row = 0
         self._opened_at: float | None = None
@@ -102,6 +117,8 @@ class Breaker:
         if cls in NEUTRAL:
             return
         self._recent.append(failed)
+        if not failed:
+            self._remember(self._row)
         self._row = self._row + 1 if failed else 0
         if failed and self._is_bad():
             self._open(now)
@@ -143,6 +160,13 @@ class Breaker:
         self._row = 0
         self._recent.clear()
 
+    def _remember(self, failures: int) -> None:
+        """A success after so many failures: those were no outage."""
+        self._steady[0] += failures
+        self._steady[1] += failures + 1
+        if self._steady[1] > REMEMBERED:
+            self._steady = [count / 2 for count in self._steady]
+
     def _is_bad(self) -> bool:
         policy = self._policy
         if self._row >= policy.consecutive:
@@ -151,10 +175,29 @@ class Breaker:
         return enough and sum(self._recent) >= policy.share * len(self._recent)
 
     def _open(self, now: float) -> None:
+        if self._openings == 0:
+            self._out_since = now
         self._opened_at = now
         self._openings += 1
         self._probing = False
 
     def _open_s(self) -> float:
-        doublings = min(16, self._openings - 1)
-        return float(min(self._policy.longest_open_s, self._policy.first_open_s * 2**doublings))
+        failed, outcomes = self._steady
+        probes = self._openings - 1
+        opened_at = self._out_since if self._opened_at is None else self._opened_at
+        return open_s(
+            self._policy, probes - excused(failed / outcomes if outcomes else 0.0), opened_at - self._out_since
+        )
+
+
+def excused(share: float) -> int:
+    """How many failed probes mean nothing on a server that fails this share of requests while it is well."""
+    if share <= 0.0:
+        return 0
+    return MOST_EXCUSED if share >= 1.0 else min(MOST_EXCUSED, int(math.log(UNLUCKY) / math.log(share)))
+
+
+def open_s(policy: BreakerPolicy, failed_probes: int, outage_s: float) -> float:
+    """How long nothing is sent after so many probes that should not have failed, in an outage that is so old."""
+    doubled = policy.first_open_s * 2.0 ** max(0, min(16, failed_probes))
+    return min(policy.longest_open_s, doubled, max(policy.young_open_s, policy.share_of_outage * outage_s))
