@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 from tui_batch.domain.job import NANO, Cap, Counters, Knobs
@@ -45,13 +46,16 @@ def duration(seconds: float | None) -> str:
 
 
 def dollars(nano: int) -> str:
-    """Nano-dollars with as many digits as matter: $12.34, $0.0123, $0."""
+    """Nano-dollars with as many digits as matter, never as a power of ten: $12.34, $0.0123, $0.000041, $0."""
     value = nano / NANO
     if nano == 0:
         return "$0"
     if abs(value) >= 1:
         return f"${value:,.2f}"
-    return f"${value:.4f}" if abs(value) >= 0.01 else f"${value:.2g}" if abs(value) >= 0.0001 else f"${value:.2e}"
+    if abs(value) >= 0.01:
+        return f"${value:.4f}"
+    places = 1 - math.floor(math.log10(abs(value)))
+    return f"${value:.{min(places, 9)}f}".rstrip("0")
 
 
 def budget(knobs: Knobs) -> str:

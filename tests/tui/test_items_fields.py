@@ -125,4 +125,4 @@ def test_a_judge_beside_other_checks_is_told_too() -> None:
 
 def test_parsed_is_any_json_and_words_are_none() -> None:
     assert parts_of(spec(), _detail("[1, 2]")).blocks[Part.PARSED][0].text == "[\n  1,\n  2\n]"
-    assert parts_of(spec(), _detail("hello")).blocks[Part.PARSED][0].text == "The answer is no JSON."
+    assert parts_of(spec(), _detail("hello")).blocks[Part.PARSED][0].text == "The answer is not JSON."

@@ -145,14 +145,14 @@ ITEM = (
     Action("item.previous", "p,K", "previous", "The item before.", 2),
     Action("item.tab_next", "right_square_bracket,right,tab", "next part", "Show the next part.", 3),
     Action("item.tab_previous", "left_square_bracket,left,shift+tab", "part before", "Show the part before."),
-    Action("item.search", "slash", "search", "Look for words in what is shown.", 4),
+    Action("item.search", "slash", "search", "Look for words in what is shown.", 5),
     Action("item.search_next", "ctrl+n,f3", "next hit", "Go to the next place where the words stand."),
-    Action("item.retry", "r", "retry", "Try the dead item again.", 5, command="retry JOB --item ID"),
+    Action("item.retry", "r", "retry", "Try the dead item again.", 6, command="retry JOB --item ID"),
     Action("item.edit", "E", "edit row", "Edit the row and try the item again.", command="edit ITEM --row FILE"),
     Action("item.discard", "d", "discard", "Give the dead item up.", command="discard JOB --item ID"),
-    Action("item.copy", "y", "copy", "Copy id, prompt, answer, error, row, curl or command.", 6),
-    Action("item.editor", "e", "editor", "Open what is shown in $EDITOR.", 7),
-    Action("item.close", "escape,q", "back", "Back to the list.", 8),
+    Action("item.copy", "y", "copy", "Copy id, prompt, answer, error, row, curl or command.", 7),
+    Action("item.editor", "e", "editor", "Open what is shown in $EDITOR.", 8),
+    Action("item.close", "escape,q", "back", "Back to the list.", 4),
 )
 
 ERRORS = (

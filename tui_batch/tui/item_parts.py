@@ -114,7 +114,9 @@ def _check_words(one: Examiner) -> str:
 
 def _verdict_words(name: str, verdict: Verdict) -> str:
     score = "" if verdict.score is None else f"  {verdict.score:.2f}"
-    return f"✗ {name}{score}: {verdict.message}" if verdict.message else f"✓ {name}{score}"
+    if verdict.message:
+        return f"✗ {name}{score}: {verdict.message}"
+    return f"{'✓' if verdict.score is None else '·'} {name}{score}"  # a score that nothing is asked of is no pass
 
 
 def _remarks(detail: ItemDetail) -> str:
@@ -138,13 +140,14 @@ def _parsed(detail: ItemDetail) -> Sequence[Block]:
     try:
         value = Answer(detail.text, {}).value
     except Unreadable:
-        return (Block("The answer is no JSON."),)
+        return (Block("The answer is not JSON."),)
     return (Block(json.dumps(value, ensure_ascii=False, indent=2)),)
 
 
 def _attempts(detail: ItemDetail) -> Sequence[Block]:
     row = detail.row
-    words = f"requests: {row.requests}, of which {row.attempts} count and {len(detail.attempts)} failed"
+    sent = figures.things(row.requests, "request")
+    words = f"{sent}, {figures.count(len(detail.attempts))} failed; {figures.things(row.attempts, 'attempt')} used up"
     blocks = [Block(words, "── in all")]
     if detail.message:
         blocks.append(Block(detail.message, "── dead because"))

@@ -80,11 +80,11 @@ def advice(cls: OutcomeClass) -> str:
 
 COLUMNS: tuple[Column[Group], ...] = (
     Column("count", "count", lambda one: plain(figures.count(one.group.count), Tone.STRONG), 8, right=True,
-           sort=lambda one: -one.group.count),
+           sort=lambda one: one.group.count),
     Column("share", "share", lambda one: plain(f"{one.share:.0%}", Tone.MUTED), 5, right=True, drop=1),
     Column("class", "class", lambda one: plain(f"✗ {one.group.cls.value}", Tone.BAD), 16,
            sort=lambda one: one.group.cls.value),
-    Column("message", "message, with what varies as …", lambda one: plain(one.group.message or "(no message)"), 20,
+    Column("message", "message (… is what varies)", lambda one: plain(one.group.message or "(no message)"), 20,
            stretches=True, sort=lambda one: one.group.message),
 )  # fmt: skip
 
@@ -113,7 +113,7 @@ class ErrorsPlace(Place):
         self._read_at = float("-inf")
         self._took = 0.0
         self._words = ""
-        self._sort = "count"
+        self._sort = "-count"
         self._trouble = ""
         self._said: tuple[object, ...] = ()
 

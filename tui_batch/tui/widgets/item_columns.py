@@ -107,7 +107,7 @@ COLUMNS: tuple[ItemColumn, ...] = (
         "in", "in", lambda row: (_tokens(row.tokens_in), Tone.PLAIN), 5, right=True, drop=8, sort=SortKey.TOKENS
     ),
     ItemColumn("out", "out", lambda row: (_tokens(row.tokens_out), Tone.PLAIN), 5, right=True, drop=7),
-    ItemColumn("cost", "cost", lambda row: (cost_words(row), Tone.PLAIN), 9, right=True, drop=3, sort=SortKey.COST),
+    ItemColumn("cost", "cost", lambda row: (cost_words(row), Tone.PLAIN), 10, right=True, drop=3, sort=SortKey.COST),
     ItemColumn(
         "latency", "time", lambda row: (milliseconds(row.latency_ms), Tone.PLAIN), 7,
         right=True, drop=2, sort=SortKey.LATENCY,
