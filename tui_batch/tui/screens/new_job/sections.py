@@ -113,8 +113,12 @@ class FileSection(Section):
         if facts.preview is None:
             return
         columns = facts.preview.columns[:SHOWN_COLUMNS]
-        table.add_columns(*(Text(safe_text(column, 30)) for column in columns))
-        table.add_rows([row_cells(row, columns) for row in facts.preview.rows])
+        rows = [row_cells(row, columns) for row in facts.preview.rows]
+        for n, column in enumerate(columns):
+            label = Text(safe_text(column, 30))
+            # Its own width: one that the table finds for itself is not always drawn when it is filled anew at once.
+            table.add_column(label, width=max(label.cell_len, *(row[n].cell_len for row in rows), 1))
+        table.add_rows(rows)
 
 
 def _facts_text(facts: FileFacts) -> Text:
