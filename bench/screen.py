@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import itertools
 import json
 import os
 import pty
@@ -166,13 +167,19 @@ def idle(db: Path, seconds: float = 30.0) -> None:
 
 
 def memory(db: Path) -> None:
-    """Resident memory after 20,000 and after 120,000 answers were drawn."""
+    """How much resident memory grew with each hundred thousand answers that were drawn."""
     result = db.with_suffix(".memory.json")
     with Terminal(python("-m", "bench.screen_child", "memory", str(db), str(result))) as terminal:
-        terminal.drain(400.0, result.exists)
-    found = json.loads(result.read_text())
-    early, late = found["early_mb"], found["late_mb"]
-    print(f"memory: {early:.0f} MB after 20,000 answers, {late:.0f} MB after 120,000")
+        finished = terminal.drain(400.0, result.exists)
+    if not finished:
+        raise SystemExit("memory: the job had too few rows, or the machine was too slow")
+    sizes = {int(mark): size for mark, size in json.loads(result.read_text())["mb"].items()}
+    (first, begun), *_ = sizes.items()
+    grown = [f"{late - early:+.1f}" for early, late in itertools.pairwise(sizes.values())]
+    print(
+        f"memory: {begun:.0f} MB after {first:,} answers; with each hundred thousand more {', '.join(grown)} MB "
+        "(goal: caches fill, then no growth)"
+    )
 
 
 def main() -> None:

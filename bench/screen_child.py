@@ -30,6 +30,8 @@ from tui_batch.work.place import Where
 from tui_batch.work.transports import REMEMBERED, RoutingTransport
 
 BATCH = 5_000
+MARKS = (20_000, 120_000, 220_000, 320_000)
+"""Answers after which memory is looked at: caches fill in the first hundred thousand, a leak goes on in the last."""
 
 
 def spec(name: str) -> JobSpec:
@@ -129,18 +131,18 @@ async def paced(db: Path, result: Path, seconds: float, *, shown: bool) -> None:
 
 
 async def memory(db: Path, result: Path) -> None:
-    """Resident memory early and late in a long look at a quick job."""
+    """Resident memory (MB) at each of the marks of a long look at a quick job, by answers since it began."""
     process = psutil.Process()
     async with desk_of(db) as desk:
         app = asyncio.create_task(BatchApp(desk).run_async())
         await desk.controller.start(await large(desk))
-        sizes = []
+        sizes: dict[str, float] = {}
         start = finished(desk)
-        for bound in (20_000, 120_000):
-            while finished(desk) - start < bound:
+        for mark in MARKS:
+            while finished(desk) - start < mark:
                 await asyncio.sleep(0.1)
-            sizes.append(process.memory_info().rss / 1e6)
-        write(result, {"early_mb": sizes[0], "late_mb": sizes[1]})
+            sizes[str(mark)] = process.memory_info().rss / 1e6
+        write(result, {"mb": sizes})
         app.cancel()
 
 
