@@ -7,19 +7,30 @@ from pathlib import Path
 
 from platformdirs import PlatformDirs
 
+from tui_batch.errors import UserError
+
 _DIRS = PlatformDirs("llmbatch-tui", appauthor=False)
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with a leading `~` or `~name` as the home directory it means. Raises UserError where there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        user = Path(path).parts[0]
+        raise UserError(f"{path}: there is no home directory {user} here", remedy="Write the path in full.") from None
 
 
 def default_db() -> Path:
     """The job database: LLMBATCH_DB, or jobs.db in the platform's data directory."""
     named = os.environ.get("LLMBATCH_DB")
-    return Path(named).expanduser() if named else Path(_DIRS.user_data_dir) / "jobs.db"
+    return expanded(named) if named else Path(_DIRS.user_data_dir) / "jobs.db"
 
 
 def settings_file() -> Path:
     """The user's settings: LLMBATCH_SETTINGS, or settings.yaml in the platform's configuration directory."""
     named = os.environ.get("LLMBATCH_SETTINGS")
-    return Path(named).expanduser() if named else Path(_DIRS.user_config_dir) / "settings.yaml"
+    return expanded(named) if named else Path(_DIRS.user_config_dir) / "settings.yaml"
 
 
 def user_themes() -> Path:
@@ -59,4 +70,4 @@ def shipped(kind: str) -> Path:
 def state_dir() -> Path:
     """Where the app remembers its looks: LLMBATCH_STATE, or the platform's state directory."""
     named = os.environ.get("LLMBATCH_STATE")
-    return Path(named).expanduser() if named else Path(_DIRS.user_state_dir)
+    return expanded(named) if named else Path(_DIRS.user_state_dir)

@@ -16,7 +16,7 @@ from tui_batch.gpu.exporters import exporter_url
 from tui_batch.inputs.job_problems import explain, refuse_secrets
 from tui_batch.inputs.yaml_document import Document, load
 from tui_batch.money.prices import OwnPrice, OwnWindow, UnitPrices
-from tui_batch.paths import default_db
+from tui_batch.paths import default_db, expanded
 from tui_batch.providers.catalog import from_url, guess_api, known
 from tui_batch.settings import Settings
 
@@ -134,9 +134,9 @@ def _settings(document: Document, parsed: _File, file: Path) -> Settings:
         prices=tuple(_price(document, position, price) for position, price in enumerate(parsed.prices)),
         windows=tuple(OwnWindow(window.model, window.tokens, window.endpoint) for window in parsed.windows),
         day_budget_nano=None if parsed.day_budget_usd is None else round(parsed.day_budget_usd * NANO),
-        ca_file=base / Path(parsed.ca_file).expanduser() if parsed.ca_file else None,
+        ca_file=base / expanded(parsed.ca_file) if parsed.ca_file else None,
         gpu_exporters=parsed.gpu_exporters,
-        db=base / Path(parsed.db).expanduser() if parsed.db else default_db(),
+        db=base / expanded(parsed.db) if parsed.db else default_db(),
         path=file,
     )
 

@@ -20,3 +20,25 @@ def test_bytes_that_are_no_text_are_told_in_words(cli: Cli, words: tuple[str, ..
     assert "not UTF-8" in result.err
     assert "Traceback" not in result.err
     assert "\x1b" not in result.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "~nobody-here/rows.csv", "--simulate"),
+        ("run", "rows.csv", "--simulate", "-o", "~nobody-here/out.csv"),
+        ("report", "1", "-o", "~nobody-here/out.html"),
+        ("ls", "--db", "~nobody-here/jobs.db"),
+        ("--settings", "~nobody-here/settings.yaml", "ls"),
+    ],
+)
+def test_a_home_directory_that_is_not_there_is_told_in_words(cli: Cli, words: tuple[str, ...]) -> None:
+    result = cli(*words)
+    assert result.code == 2
+    assert "there is no home directory ~nobody-here here" in result.err
+
+
+def test_more_dollars_than_there_are_is_no_budget(cli: Cli) -> None:
+    result = cli("run", cli.rows(1), "--simulate", "--budget", "9e999999")
+    assert result.code == 2
+    assert "9e999999: is not an amount in US dollars" in result.err

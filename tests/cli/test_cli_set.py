@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         ("rpm=600", {"rpm": 600}),
         ("tpm=none", {"tpm": None}),
         ("budget=2.50", {"budget_nano": 2_500_000_000}),
+        ("budget=$1,000", {"budget_nano": 10**12}),
+        ("budget=0", {"budget_nano": 0}),
         ("budget=none", {"budget_nano": None}),
         ("priority=-3", {"priority": -3}),
         ("tags=Team=Red, quarter=q3", {"tags": {"Team": "Red", "quarter": "q3"}}),

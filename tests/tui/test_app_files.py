@@ -40,6 +40,9 @@ async def test_an_export_asks_what_and_where_and_says_where_the_file_is(
             path.value = str(tmp_path / "nowhere" / "out.jsonl")
             await pilot.press("enter")
             await until(pilot, lambda: "no directory" in str(app.screen.query_one("#trouble").render()))
+            path.value = "~nobody-here/out.jsonl"
+            await pilot.press("enter")
+            await until(pilot, lambda: "no home directory" in str(app.screen.query_one("#trouble").render()))
             path.value = str(tmp_path / "out.jsonl")
             await pilot.press("enter")
             await until(pilot, lambda: (tmp_path / "out.jsonl").is_file() and not app.manners.works)

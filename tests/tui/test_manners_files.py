@@ -218,7 +218,7 @@ def test_only_what_was_changed_is_turned() -> None:
 @pytest.mark.parametrize(
     ("field", "text"),
     [("concurrency", "0"), ("concurrency", "٣"), ("rpm", "-1"), ("tpm", "1e3"), ("budget_nano", "nan"),
-     ("budget_nano", "0"), ("priority", "high"), ("priority", "--1"), ("tags", "red")],
+     ("budget_nano", "-1"), ("budget_nano", "9e999999"), ("priority", "high"), ("priority", "--1"), ("tags", "red")],
 )  # fmt: skip
 def test_a_bad_value_is_told_at_its_field(field: str, text: str) -> None:
     before = texts_of([Knobs()])

@@ -237,6 +237,8 @@ async def test_files_of_all_kinds_are_looked_at_safely(tmp_path: Path) -> None:
         await at.typed("models", "[/x] @ [bold")
         assert "[/x] @ [bold" in at.words("#told")
         assert "bad[red]" in at.words("#title")
+        await at.typed("path", "~nobody-here/rows.csv")
+        await until(at.pilot, lambda: "no such file" in at.words("#facts"))
         sheet = tmp_path / "sheet.xlsx"
         sheet.write_bytes(b"PK")
         await at.typed("path", str(sheet))
@@ -277,6 +279,12 @@ async def test_a_job_file_is_saved_asked_about_and_loaded(tmp_path: Path) -> Non
             await until(at.pilot, lambda: at.words("#status").startswith(("Nothing", "✓ Saved")))
             assert load_job_draft(saved).rpm == expected
         await at.typed("rpm", "7")
+        for nowhere, words in (("/", "names no file"), ("~nobody-here/job", "no home directory")):
+            await at.press("f3")
+            await until(at.pilot, lambda: isinstance(at.app.screen, PathScreen))
+            at.app.screen.query_one(Input).value = nowhere
+            await at.press("enter")
+            await until(at.pilot, lambda words=words: words in at.words("#status"))
         await at.press("f3")
         await until(at.pilot, lambda: isinstance(at.app.screen, PathScreen))
         at.app.screen.query_one(Input).value = str(saved)

@@ -22,6 +22,7 @@ from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.job import CacheMode, Cap, InputSource, Mode
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import AUTO, JobDraft, ModelChoice
+from tui_batch.paths import expanded
 from tui_batch.work.samples import resolved
 
 JOB_FILES = (".yaml", ".yml")
@@ -77,7 +78,7 @@ def _of_file(text: str) -> JobDraft:
 
         return load_job_draft(Path(text))
     name = "stdin" if text == "-" else Path(text).name.partition(".")[0] or text
-    path = text if text == "-" else str(Path(text).expanduser().absolute())
+    path = text if text == "-" else str(expanded(text).absolute())
     return JobDraft(InputSource(path, ""), name)
 
 

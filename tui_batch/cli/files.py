@@ -26,8 +26,8 @@ def files_of(given: Globals) -> Where:
         options += ["--db", str(db or paths.default_db())]
     if settings is not None or "LLMBATCH_SETTINGS" in os.environ:
         options += ["--settings", str(settings or paths.settings_file())]
-    named = None if settings is None else settings.expanduser()
-    return Where((db or _usual_db(named)).expanduser(), named, tuple(options))
+    named = None if settings is None else paths.expanded(settings)
+    return Where(paths.expanded(db or _usual_db(named)), named, tuple(options))
 
 
 def _usual_db(settings: Path | None) -> Path:

@@ -12,11 +12,12 @@ from tui_batch import figures
 from tui_batch.cli.arguments import JobArgument
 from tui_batch.cli.console import say
 from tui_batch.cli.opening import desk, need_database, run
-from tui_batch.cli.parsing import AUTO, parse_concurrency, parse_dollars, parse_pairs
+from tui_batch.cli.parsing import AUTO, parse_concurrency, parse_pairs
 from tui_batch.cli.where import DbOption, Where, where
 from tui_batch.domain.job import Cap, Job, Knobs
 from tui_batch.domain.request import Json
 from tui_batch.errors import UserError
+from tui_batch.work.amounts import read_dollars
 from tui_batch.work.tag_words import read_tags, tag_words
 
 NONE = "none"
@@ -62,10 +63,14 @@ def parse_changes(pairs: Iterable[str]) -> dict[str, Json]:
 def _parse(name: str, value: str) -> tuple[str, Json]:
     match name:
         case "concurrency":
-            number = parse_concurrency(value)
-            return name, None if number == AUTO else number
+            with suppress(UserError):
+                number = parse_concurrency(value)
+                return name, None if number == AUTO else number
+            raise _no_value(name, value)
         case "budget":
-            return "budget_nano", None if value == NONE else parse_dollars("budget", value)
+            with suppress(ValueError):
+                return "budget_nano", None if value == NONE else read_dollars(value)
+            raise _no_value(name, value)
         case "cap" if value in frozenset(Cap):
             return name, value
         case "rpm" | "tpm" if value == NONE:
@@ -84,6 +89,8 @@ def _parse(name: str, value: str) -> tuple[str, Json]:
 
 
 _EXAMPLES = {
+    "concurrency": "concurrency=32 or concurrency=auto",
+    "budget": "budget=2.50 or budget=none",
     "rpm": "rpm=600 or rpm=none",
     "cap": "cap=binding or cap=loose",
     "tpm": "tpm=90000 or tpm=none",

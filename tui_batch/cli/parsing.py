@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from tui_batch.domain.job import NANO
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.request import Json
 from tui_batch.errors import InputError, UserError
+from tui_batch.work.amounts import read_dollars
 
 E = TypeVar("E", bound=StrEnum)
 AUTO = "auto"
@@ -50,12 +49,10 @@ def parse_dollars(option: str, text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        amount = Decimal(text.strip().removeprefix("$")) * NANO
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or not 0 < amount < 10**18:
-        raise UserError(f"{option} {text}: is not an amount in US dollars", remedy=f"For example: {option} 2.50")
-    return int(amount)
+        return read_dollars(text)
+    except ValueError:
+        words = f"{option} {text}: is not an amount in US dollars"
+        raise UserError(words, remedy=f"For example: {option} 2.50") from None
 
 
 def parse_concurrency(text: str | None) -> int | str | None:

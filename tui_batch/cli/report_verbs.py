@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,9 +11,11 @@ from tui_batch.cli.arguments import JobArgument, JsonOption
 from tui_batch.cli.console import RIGHT, Long, put, put_json, put_table, say
 from tui_batch.cli.opening import desk, need_database, run
 from tui_batch.cli.where import DbOption, Where, where
+from tui_batch.paths import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from tui_batch.report.comparing import Comparison
     from tui_batch.report.model import Report
@@ -35,7 +36,7 @@ def report(
     HTML is one file with charts that opens without a network. Works while the job runs.
     """
     place = where(ctx, db, None)
-    path = Path(output).expanduser()
+    path = expanded(output)
     made = run(_report(place, job, path))
     say(f"report of job {made.job.id} to {path}: {figures.things(made.processed, 'item')} processed")
 

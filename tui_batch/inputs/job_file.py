@@ -23,6 +23,7 @@ from tui_batch.inputs.job_routes import buckets_of, check_buckets, check_routes,
 from tui_batch.inputs.readers.registry import InputFormat
 from tui_batch.inputs.templates import check_template
 from tui_batch.inputs.yaml_document import Document
+from tui_batch.paths import expanded
 
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
 _EXAMPLE = 'A job file looks like this:\n  input: rows.csv\n  model: gpt-4o-mini\n  prompt: "Classify: {{ text }}"'
@@ -325,7 +326,7 @@ def _source(given: Input, base: Path) -> InputSource:
 
 
 def _resolved(path: str, base: Path) -> Path:
-    return base / Path(path).expanduser()
+    return base / expanded(path)
 
 
 def _models(job: JobFile) -> tuple[ModelChoice, ...]:

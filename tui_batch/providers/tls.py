@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 from tui_batch.errors import UserError
+from tui_batch.paths import expanded
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -19,7 +19,7 @@ def ca_path(ca_file: str | None, env: Mapping[str, str]) -> str | None:
 def read_certificates(path: str) -> tuple[bytes, ...]:
     """The file's certificates, each as PEM. Raises UserError when there are none."""
     try:
-        data = Path(path).expanduser().read_bytes()
+        data = expanded(path).read_bytes()
     except OSError as error:
         raise _unusable(path, error.strerror or "cannot be read") from error
     found = tuple(_CERTIFICATE.findall(data))

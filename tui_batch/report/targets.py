@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tui_batch.errors import UserError
+from tui_batch.paths import expanded
 from tui_batch.report.formats import FORMATS, ResultFormat, format_of
 
 
@@ -36,7 +37,7 @@ def parse_target(text: str, wanted: ResultFormat | None = None) -> Target:
     """
     if text == "-":
         return Target(None, wanted or ResultFormat.JSONL)
-    path = Path(text).expanduser()
+    path = expanded(text)
     compressed = path.suffix.lower() == ".gz"
     found = wanted or _by_name(path.with_suffix("") if compressed else path)
     if found is None or (compressed and not FORMATS[found].may_be_gz):

@@ -14,6 +14,7 @@ from tui_batch.domain.item import ItemState
 from tui_batch.domain.item_scope import EVERYTHING, ItemScope, in_states
 from tui_batch.domain.job import Counters, Job
 from tui_batch.errors import UserError
+from tui_batch.paths import expanded
 from tui_batch.report.compare import compare_jobs
 from tui_batch.report.export import ExportProgress, Shape, export_results
 from tui_batch.report.formats import FORMATS, ResultFormat, format_of
@@ -93,7 +94,7 @@ def checked_target(text: str, source: str) -> tuple[Target, bool]:
 
 def checked_report(text: str) -> tuple[Path, bool]:
     """The absolute path, and whether a report would replace a file. Raises UserError when it cannot be. Blocks."""
-    path = Path(text.strip()).expanduser().absolute()
+    path = expanded(text.strip()).absolute()
     report_format(path)
     check_place(path)
     return path, path.is_file()

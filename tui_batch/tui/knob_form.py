@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 
-from tui_batch.domain.job import NANO, Cap, Knobs
+from tui_batch.domain.job import Cap, Knobs
 from tui_batch.domain.request import Json
+from tui_batch.work.amounts import dollar_digits, read_dollars
 from tui_batch.work.tag_words import read_tags, tag_words
 
 NONE = "none"
@@ -64,12 +64,9 @@ def _budget(text: str) -> int | None:
     if text in ("", NONE):
         return None
     try:
-        amount = Decimal(text.removeprefix("$").replace(",", "")) * NANO
-    except InvalidOperation:
+        return read_dollars(text)
+    except ValueError:
         raise ValueError("dollars such as 2.50, or none") from None
-    if not amount.is_finite() or not 0 < amount < 10**18:
-        raise ValueError("dollars above 0, or none")
-    return int(amount)
 
 
 def _cap(text: str) -> str:
@@ -85,7 +82,7 @@ def _priority(text: str) -> int:
 
 
 def _dollars(nano: int | None) -> str:
-    return NONE if nano is None else f"{Decimal(nano) / NANO:f}"
+    return NONE if nano is None else dollar_digits(nano)
 
 
 def _number(value: int | None, without: str = NONE) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, fields
-from decimal import Decimal
 from typing import Any
 
-from tui_batch.domain.job import NANO, CacheMode, InputSource, JobSpec
+from tui_batch.domain.job import CacheMode, InputSource, JobSpec
 from tui_batch.domain.request import Json
 from tui_batch.engine.chaining import chained_job, chained_source
 from tui_batch.inputs.draft import Auto, JobDraft
+from tui_batch.work.amounts import dollar_digits
 from tui_batch.work.drafting import default_name
 from tui_batch.work.simulated import NAME
 
@@ -63,7 +63,7 @@ def _one_endpoint(draft: JobDraft) -> str | None:
 
 def _options(draft: JobDraft) -> list[str]:
     """Options with one value each."""
-    budget = None if draft.budget_nano is None else f"{(Decimal(draft.budget_nano) / NANO).normalize():f}"
+    budget = None if draft.budget_nano is None else dollar_digits(draft.budget_nano)
     auto = isinstance(draft.concurrency, Auto)
     named: tuple[tuple[str, Any], ...] = (
         ("--api", draft.api),

@@ -7,11 +7,11 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from tui_batch.domain.job import NANO, CacheMode, InputSource, Mode, RouteRule
+from tui_batch.domain.job import CacheMode, InputSource, Mode, RouteRule
 from tui_batch.domain.quality import Check
 from tui_batch.domain.request import Json
 from tui_batch.engine.chaining import FORMAT, chained_job, chained_source
@@ -20,12 +20,13 @@ from tui_batch.inputs.byte_source import STDIN
 from tui_batch.inputs.draft import AUTO, Auto, JobDraft, ModelChoice
 from tui_batch.inputs.readers.registry import InputFormat
 from tui_batch.inputs.templates import check_template
+from tui_batch.paths import expanded
+from tui_batch.work.amounts import dollar_digits, read_dollars
 from tui_batch.work.model_words import models_line, read_models
 
 MOST_CONCURRENCY = 100_000
 MOST_ATTEMPTS = 1_000
 MOST_PRIORITY = 1_000_000
-MOST_DOLLARS = 1_000_000_000
 EMPTY: Final = JobDraft(InputSource("", ""), "")
 """The draft behind a form that was begun with nothing."""
 
@@ -159,7 +160,7 @@ def form_of_draft(draft: JobDraft) -> Form:
         concurrency="auto" if isinstance(draft.concurrency, Auto) else _text(draft.concurrency),
         rpm=_text(draft.rpm),
         tpm=_text(draft.tpm),
-        budget="" if draft.budget_nano is None else f"{(Decimal(draft.budget_nano) / NANO).normalize():f}",
+        budget="" if draft.budget_nano is None else dollar_digits(draft.budget_nano),
         attempts=_text(draft.max_attempts),
         priority=_text(draft.priority),
         cache=draft.cache or "",
@@ -179,8 +180,8 @@ def with_schema(form: Form) -> Form:
         return form
     if not text.startswith("{"):
         try:
-            text = Path(text).expanduser().read_text(encoding="utf-8").strip()
-        except (OSError, ValueError, RuntimeError) as error:  # ValueError: no UTF-8, or no path at all
+            text = expanded(text).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError, UserError) as error:  # ValueError: no UTF-8, or no path at all
             why = getattr(error, "strerror", None) or error
             raise FormError("schema", f"{text} cannot be read: {why}") from None
     try:
@@ -266,9 +267,9 @@ def _path(text: str) -> str:
     if text == STDIN:
         raise ValueError("standard input can be read only once: save it to a file")
     try:
-        path = Path(text).expanduser()
-    except RuntimeError as error:
-        raise ValueError(str(error)) from None
+        path = expanded(text)
+    except UserError as error:
+        raise ValueError(error.message) from None
     return str(path) if path.is_absolute() else os.path.normpath(path.absolute())
 
 
@@ -347,16 +348,7 @@ def _whole(text: str) -> int | None:
 
 
 def _dollars(text: str) -> int | None:
-    text = text.strip().removeprefix("$").strip().replace(",", "")
-    if not text:
-        return None
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or not 0 <= amount <= MOST_DOLLARS:
-        raise ValueError("must be an amount in US dollars, such as 2.50")
-    return int(amount * NANO)
+    return read_dollars(text) if text.strip() else None
 
 
 def _temperature(text: str) -> Json:

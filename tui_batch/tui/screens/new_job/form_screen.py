@@ -24,6 +24,7 @@ from tui_batch.engine.chaining import chained_job
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import JobDraft
 from tui_batch.inputs.templates import RowError
+from tui_batch.paths import expanded
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.screens.new_job.browser import FileBrowser
@@ -265,9 +266,8 @@ class FormScreen(ModalScreen[int | None]):
         """The input as it is typed; None: there is no such file."""
         if chained_job(self.form.path) is not None:
             return source_of(self.form, self.form.path)
-        path = Path(self.form.path).expanduser() if self.form.path.strip() else None
-        with contextlib.suppress(OSError, RuntimeError):
-            if path is not None and path.is_file():
+        with contextlib.suppress(OSError, UserError):
+            if self.form.path.strip() and (path := expanded(self.form.path)).is_file():
                 return source_of(self.form, str(path.absolute()))
         return None
 

@@ -23,6 +23,7 @@ from tui_batch.engine.compose import Composed
 from tui_batch.engine.importing import Imported, ImportProgress
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import JobDraft
+from tui_batch.paths import expanded
 from tui_batch.tui.actions import NEW_JOB, bindings
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.screens.confirm import Confirm
@@ -258,11 +259,12 @@ class NewJobScreen(FormScreen):
         question = PathQuestion("Load a job file", _folder_of(self.form.path), "enter loads · esc leaves")
         text = await self.app.push_screen_wait(PathScreen(question, self._recent))
         if text is not None:
-            await self._load(_job_path(text))
+            await self._load(text)
 
-    async def _load(self, path: Path) -> None:
+    async def _load(self, text: str) -> None:
         from tui_batch.inputs.job_file import load_job_draft
 
+        path = _job_path(text)
         draft = await asyncio.to_thread(load_job_draft, path)
         if not await self._may_lose("Load it in place of what is typed?"):
             return
@@ -276,7 +278,7 @@ class NewJobScreen(FormScreen):
         if event.entry.kind is Kind.JOB_FILE:
             self.change("path", self.begun.path)
             self.query_one(FileBrowser).path = self.form.path
-            self.run_worker(self._guarded(self._load(Path(event.text).expanduser())), group="files")
+            self.run_worker(self._guarded(self._load(event.text)), group="files")
         else:
             self.change("path", event.text)
 
@@ -380,6 +382,8 @@ def _folder_of(path: str) -> str:
 
 
 def _job_path(text: str) -> Path:
-    """A path that the program takes for a job file."""
-    path = Path(text).expanduser()
+    """A path that the program takes for a job file. Raises UserError for what names none."""
+    path = expanded(text)
+    if not path.name:
+        raise UserError(f"{text} names no file", remedy="Add a file's name, such as job.yaml.")
     return path if path.suffix.lower() in (JOB_SUFFIX, ".yml") else path.with_name(path.name + JOB_SUFFIX)
