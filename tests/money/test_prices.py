@@ -37,7 +37,15 @@ def test_reasoning_is_part_of_the_output_and_billed_once() -> None:
 
 def test_without_usage_the_cost_is_unknown_and_not_nothing() -> None:
     assert cost(Usage(), MINI) is None
-    assert cost(Usage(input_tokens=10), MINI) == 1_500
+    assert cost(Usage(input_tokens=10), MINI) is None
+    assert cost(Usage(output_tokens=10), MINI) is None
+
+
+def test_what_has_no_price_need_not_be_counted() -> None:
+    embedding = UnitPrices.per_mtok("0.02", 0)
+
+    assert cost(Usage(input_tokens=10), embedding) == 200
+    assert cost(Usage(output_tokens=0), embedding) is None
 
 
 def test_a_batch_costs_half() -> None:

@@ -206,7 +206,8 @@ def is_private(host: str) -> bool:
 def cost(usage: Usage, prices: UnitPrices, *, batch: bool = False, busy_s: float = 0.0) -> int | None:
     """Nano-dollars for one request, rounded half up once at the end; None: not known.
 
-    It is not known where the server gave no usage, or tells of a service tier, sound or tools whose price is not known.
+    It is not known where the server did not count what has a price, or tells of a service tier, sound or tools whose
+    price is not known.
     `busy_s`: its share of the seconds in which the server was busy, for servers that are paid by the hour.
     Every token is billed at one price only: cached, cache-write and sound tokens are parts of the input.
     """
@@ -226,6 +227,8 @@ def cost(usage: Usage, prices: UnitPrices, *, batch: bool = False, busy_s: float
 
 
 def _input_cost(usage: Usage, held: UnitPrices) -> Fraction | None:
+    if usage.input_tokens is None and (held.input or held.sound):
+        return None
     given = max(0, usage.input_tokens or 0)
     cached = _part(usage.cached_tokens, given)
     written = _part(usage.cache_write_tokens, given - cached)
@@ -243,6 +246,8 @@ def _input_cost(usage: Usage, held: UnitPrices) -> Fraction | None:
 
 
 def _output_cost(usage: Usage, held: UnitPrices) -> Fraction | None:
+    if usage.output_tokens is None and (held.output or held.speech):
+        return None
     made = max(0, usage.output_tokens or 0)
     spoken = _part(usage.spoken_tokens, made)
     if spoken and held.speech is None:
