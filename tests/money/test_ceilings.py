@@ -227,6 +227,18 @@ def test_what_an_answer_leaves_unsaid_is_billed_as_it_was_asked_for() -> None:
     assert told(Usage(90, 5), use_of()) == Usage(90, 5)
 
 
+ODD: list[dict[str, Any]] = [
+    {"modalities": 5},
+    {"modalities": [{"kind": "video"}]},
+    {"messages": [{"role": "user", "content": [{"type": ["video"]}]}]},
+]
+
+
+@pytest.mark.parametrize("asked", ODD)
+def test_a_row_that_says_nonsense_is_unbounded_and_stops_nothing(asked: dict[str, Any]) -> None:
+    assert most(**asked).nano is None
+
+
 def test_openais_tiers_have_their_published_multiples() -> None:
     prices = lookup(OPENAI, "gpt-4.1")
     assert prices is not None

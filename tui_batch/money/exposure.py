@@ -98,7 +98,7 @@ def _of_chat(asked: Mapping[str, Any], size: int, api: Api, model: str) -> Expos
         more_out=0 if prediction is None else len(orjson.dumps(prediction)),
         files=read.files,
         hears=read.hears,
-        speaks="audio" in (asked.get("modalities") or ()),
+        speaks="audio" in _modalities(asked),
         long_write=read.long_write,
         tier=tier if isinstance(tier, str) and tier not in USUAL_TIERS.get(api, frozenset()) else "",
         unbounded=trouble,
@@ -122,9 +122,15 @@ def _trouble(asked: Mapping[str, Any], tools: Sequence[Mapping[str, Any]], api: 
     for name, value in asked.items():
         if value is not None and (fee := fees.get(name, UNKNOWN)):
             return f"{name}: {fee}", fee is not UNKNOWN
-    if "modalities" in asked and (other := set(asked["modalities"] or ()) - {"text", "audio"}):
-        return f"modalities: {', '.join(sorted(map(str, other)))} has a price of its own that is not known", True
+    if other := _modalities(asked) - {"text", "audio"}:
+        return f"modalities: {', '.join(sorted(other))} has a price of its own that is not known", True
     return "", False
+
+
+def _modalities(asked: Mapping[str, Any]) -> frozenset[str]:
+    """What an answer may be made of. A row may say anything here: the server refuses what is no list of words."""
+    given = asked.get("modalities") or ()
+    return frozenset(map(str, given if isinstance(given, list | tuple) else [given]))
 
 
 @lru_cache
@@ -156,7 +162,7 @@ def _besides_text(asked: Mapping[str, Any], tools: Sequence[Mapping[str, Any]], 
     tokens, hears, long_write = 0, said, any(map(_for_an_hour, (asked, *tools)))
     files = "earlier sound" if said else "inputs that are no text" if any(_dicts(asked.get("input"))) else ""
     for part in (part for text in texts for part in _parts(text)):
-        kind = part.get("type")
+        kind = str(part.get("type"))
         long_write = long_write or _for_an_hour(part)
         if kind in ("image_url", "image"):
             most = picture_tokens(api, model, _detail(part))
