@@ -83,6 +83,7 @@ KEYS = [
     ("http://localhost:9000", {"OPENAI_API_KEY": "x"}, "env:OPENAI_API_KEY"),
     ("http://localhost:9000", {}, "none"),
     ("http://localhost.evil.example:9000", {"OPENAI_API_KEY": "x"}, "none"),
+    ("http://127.evil.example:9000", {"OPENAI_API_KEY": "x"}, "none"),
     ("http://127.0.0.1:11434", {"OPENAI_API_KEY": "x"}, "none"),
 ]
 
@@ -90,6 +91,13 @@ KEYS = [
 @pytest.mark.parametrize(("url", "environment", "expected"), KEYS)
 def test_a_providers_key_goes_to_that_provider_only(url: str, environment: dict[str, str], expected: str) -> None:
     assert str(from_url(url, environment=environment).key) == expected
+
+
+@pytest.mark.parametrize("url", ["http://api.openai.com/v1", "api.openai.com", "HTTP://API.OpenAI.com/v1/"])
+def test_a_hosted_providers_key_is_never_sent_in_the_clear(url: str) -> None:
+    endpoint = from_url(url, environment={"OPENAI_API_KEY": "x"})
+
+    assert (endpoint.base_url.lower(), endpoint.name) == ("https://api.openai.com/v1", "openai")
 
 
 OLLAMA_HOSTS = [

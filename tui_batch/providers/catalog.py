@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from tui_batch.domain.endpoint import Api, Endpoint, KeyKind, KeySource
@@ -114,14 +115,17 @@ def from_url(
 ) -> Endpoint:
     """The endpoint at a URL. Wire format, path and key are found where they are not given. Raises UserError.
 
-    A known provider's host brings its key variable. Any other host gets LLMBATCH_API_KEY where that is set. Only a
-    server on this machine, or the one that OPENAI_BASE_URL or ANTHROPIC_BASE_URL names, is sent that provider's key.
+    A known provider's host brings its key variable, and TLS whatever was written. Any other host gets LLMBATCH_API_KEY
+    where that is set. Only a server on this machine, or the one that OPENAI_BASE_URL or ANTHROPIC_BASE_URL names, is
+    sent that provider's key.
     """
     environment = os.environ if environment is None else environment
     api = api or guess_api(base_url)
     url = normal_url(base_url, api)
     host = urlsplit(url)
-    entry = next((entry for entry in CATALOG if urlsplit(entry.base_url).netloc == host.netloc), None)
+    entry = next((entry for entry in CATALOG if urlsplit(entry.base_url).netloc == host.netloc.lower()), None)
+    if entry is not None and entry.base_url.startswith("https://"):
+        url = url.replace("http://", "https://", 1)  # its key is never sent in the clear
     if key is None:
         key = _key_elsewhere(url, api, environment) if entry is None else _key(entry, environment)
     in_flight = _ollama_in_flight(environment) if api is Api.OLLAMA else None
@@ -179,7 +183,10 @@ def _key(entry: KnownProvider, environment: Mapping[str, str]) -> KeySource:
 def is_loopback(url: str) -> bool:
     """Whether the URL's host is this machine."""
     host = urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"  # a name may well begin with 127
 
 
 def _key_elsewhere(url: str, api: Api, environment: Mapping[str, str]) -> KeySource:
