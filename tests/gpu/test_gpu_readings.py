@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -214,7 +215,9 @@ def test_an_exporters_address_may_be_short(given_url: str, meant: str) -> None:
     assert exporter_url(given_url) == meant
 
 
-@pytest.mark.parametrize("bad", ["file:///etc/passwd", "http://me:secret@box/metrics", "http://", ""])
+@pytest.mark.parametrize(
+    "bad", ["file:///etc/passwd", "http://me:secret@box/metrics", "http://", "", "http://box:metrics", "box:70000"]
+)
 def test_what_is_no_exporters_address_is_refused_without_repeating_it(bad: str) -> None:
     with pytest.raises(ValueError, match=r"address|password") as caught:
         exporter_url(bad)
@@ -260,15 +263,32 @@ def test_an_exporter_that_fails_is_named_with_its_words() -> None:
         assert ExporterSampler(url).read().trouble.startswith("tells of no card")
 
 
+def test_a_port_of_another_program_is_no_exporter() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        greeting = threading.Thread(target=greet, args=(listening, b"SSH-2.0-OpenSSH_9.6\r\n"))
+        greeting.start()
+        reading = ExporterSampler(f"http://127.0.0.1:{listening.getsockname()[1]}").read()
+        greeting.join()
+
+    assert reading.trouble == "answers something that is not HTTP"
+
+
+def greet(listening: socket.socket, words: bytes) -> None:
+    """What a server says that speaks first, and no HTTP."""
+    peer, _ = listening.accept()
+    with peer:
+        peer.recv(4096)
+        peer.sendall(words)
+
+
 async def test_histories_are_bounded_and_a_silent_source_does_not_empty_the_others() -> None:
     ticks = iter(range(10_000))
     here, there = NvmlSampler(FakeNvml(cards=2)), ExporterSampler("http://box:1", lambda _: SMI)
     watch = GpuWatch((here, there), lambda: float(next(ticks)))
-    assert not watch.has_looked
+    assert watch.cards == ()
     for _ in range(POINTS + 5):
         await watch.look(watch.sources[0])
     await watch.look(watch.sources[1])
-    assert watch.has_looked
     assert [(card.last.where, card.last.index) for card in watch.cards] == [("", 0), ("", 1), ("box:1", 0)]
     points = watch.cards[0].points
     assert len(points) == POINTS
@@ -294,7 +314,7 @@ async def test_following_goes_on_until_it_is_cancelled_and_then_closes() -> None
     library = FakeNvml()
     watch = GpuWatch((NvmlSampler(library),), lambda: 0.0)
     task = asyncio.create_task(watch.follow(watch.sources[0]))
-    while not watch.has_looked:
+    while watch.sources[0].reading is None:
         await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from tui_batch.gpu.sample import GpuSample, Reading
 
@@ -122,16 +122,24 @@ def exporter_url(given: str) -> str:
     """The address of the page: `/metrics` where only a host was given. Raises ValueError in words."""
     text = given.strip()
     parts = urlsplit(text if "://" in text else f"http://{text}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port_or_none(parts):
         raise ValueError("is not an address; give it like this: http://gpu-box:9400/metrics")
     if parts.username or parts.password:
         raise ValueError("must not hold a user name or password: it is shown")
     return parts._replace(path=parts.path if parts.path.strip("/") else "/metrics").geturl()
 
 
+def _has_port_or_none(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+
+
 def fetch(url: str) -> str:
     """A page as text, at most LARGEST bytes of it. Blocks. Raises OSError with words for a person, or ValueError."""
-    from urllib.error import HTTPError, URLError  # these bring half of http and ssl with them
+    from http.client import HTTPException  # these bring half of http and ssl with them
+    from urllib.error import HTTPError, URLError
     from urllib.request import urlopen
 
     try:
@@ -141,6 +149,8 @@ def fetch(url: str) -> str:
         raise OSError(f"answered {error.code}") from None
     except URLError as error:
         raise OSError(f"does not answer: {error.reason}") from None
+    except HTTPException:
+        raise OSError("answers something that is not HTTP") from None
     return body.decode("utf-8", "replace")
 
 

@@ -70,7 +70,7 @@ class GpuWatch:
 
     @property
     def troubles(self) -> tuple[str, ...]:
-        """Why a source tells of nothing, in words. This machine having no card is left out when others have some."""
+        """Why a source tells of nothing, in words; not that this machine has no card, where others are asked too."""
         found = [(one.sampler.where, one.reading) for one in self.sources if one.reading and one.reading.trouble]
         others = len(self.sources) > 1
         return tuple(
@@ -78,11 +78,6 @@ class GpuWatch:
             for where, reading in found
             if not (reading.is_absent and others)
         )
-
-    @property
-    def has_looked(self) -> bool:
-        """Whether every source has said something."""
-        return all(source.reading is not None for source in self.sources)
 
     async def look(self, source: Source) -> Reading:
         """One look at one source, in a thread; takes it into the history."""
