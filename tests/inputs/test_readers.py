@@ -122,6 +122,13 @@ def test_bad_csv_rows_are_rejected_and_the_rest_is_read(tmp_path: Path) -> None:
     assert rejects[4].reason == "is not valid UTF-8"
 
 
+def test_a_damaged_row_costs_no_good_one_after_it(tmp_path: Path) -> None:
+    rows, rejects = read(tmp_path / "p.csv", b'a,b\nn\0l\n1,2\n"x\0"y,1\n3,4\n')
+
+    assert columns(rows) == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+    assert [reject.line for reject in rejects] == [2, 4]
+
+
 @pytest.mark.parametrize(
     ("header", "words"),
     [

@@ -51,6 +51,7 @@ def _read(source: ByteSource, config: InputSource, delimiter: str) -> Iterator[R
     width = len(header)
     line = rows.line_num + 1
     while True:
+        lines.saw_nul = False
         try:
             cells = next(rows)
         except StopIteration:
@@ -88,7 +89,6 @@ class _Lines:
 
 def _without_nul(row: Read, lines: _Lines) -> Read:
     """The reject for a row whose lines hold NUL characters: a damaged file, or UTF-16 without its mark."""
-    lines.saw_nul = False
     if isinstance(row, Reject):
         return row
     return Reject(row.line, "holds NUL characters", clean(lines.last))
