@@ -70,6 +70,7 @@ CASES: list[tuple[tuple[Term, ...], list[int]]] = [
     ((Bound(Figure.COST, Comparison.AT_LEAST, 5000),), [1]),
     ((Bound(Figure.COST, Comparison.AT_LEAST, 5000, negated=True),), [2, 3, 4, 5, 6, 7]),
     ((Bound(Figure.ROW, Comparison.BELOW, 3),), [1, 2]),
+    ((Bound(Figure.TOKENS, Comparison.AT_LEAST, 0),), [1, 2, 3, 4]),
     ((Words("unicorn"),), [1]),
     ((Words("100%"),), [4]),
     ((Words("p5"),), [6]),

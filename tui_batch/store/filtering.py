@@ -21,7 +21,7 @@ from tui_batch.store.scopes import like_pattern
 _UNKNOWN_LAST = {
     SortKey.ID: "custom_id",
     SortKey.MODEL: "model",
-    SortKey.TOKENS: "tokens_in + coalesce(tokens_out, 0)",
+    SortKey.TOKENS: "coalesce(tokens_in + tokens_out, tokens_in, tokens_out)",
     SortKey.COST: "CASE WHEN item.unpriced THEN NULL ELSE item.cost_nano END",
     SortKey.LATENCY: "latency_ms",
     SortKey.FINISHED: "finished_at",
@@ -33,7 +33,7 @@ _FIGURES = {
     Figure.ATTEMPTS: "attempts",
     Figure.COST: _UNKNOWN_LAST[SortKey.COST],
     Figure.LATENCY: "latency_ms",
-    Figure.TOKENS: "coalesce(tokens_in, 0) + coalesce(tokens_out, 0)",
+    Figure.TOKENS: _UNKNOWN_LAST[SortKey.TOKENS],
     Figure.TOKENS_IN: "tokens_in",
     Figure.TOKENS_OUT: "tokens_out",
     Figure.ROW: "seq + 1",
