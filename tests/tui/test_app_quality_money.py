@@ -52,6 +52,8 @@ async def test_the_rows_behind_an_alert_are_one_key_away(tmp_path: Path) -> None
         told = ToldAlert(replace(ALERT, item_ids=(5,)), 1.0)
         await yard.desk.store.alerts.save([WatchState(job.id, {}, 1.0, (told,), (told.alert.number,))])
         await yard.until(lambda: yard.app.view.job is not None and yard.app.view.job.live is None, "it does not run")
+        await yard.press("1")
+        await yard.until(lambda: "! answers got worse  ·  W shows the rows" in yard.text(), "told of a job that stands")
         await yard.press("W")
         await yard.until(lambda: place.line.value == "item:5", "what is stored is found when it does not run too")
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tui_batch.domain.job import NANO, Counters, Job, JobState, Knobs, Owner, PauseReason
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.engine.snapshot import EngineSnapshot, Hold, JobSnapshot, LaneLimits, LaneSnapshot, Latency
+from tui_batch.quality.alerts import Against, Alert, Signal, ToldAlert
 from tui_batch.tui.history import History
 from tui_batch.tui.view import JobView, View
 from tui_batch.tui.widgets.charts import Glyphs
@@ -73,9 +74,9 @@ def text(shown: View, width: int = 118, height: int = 24, glyphs: Glyphs = Glyph
         "8 in flight",
         "582 pending",
         "12.5/s",
-        "47 s left",
+        "~47 s left",
         "waiting for TPM, 12 s",
-        "3 wait to be retried",
+        "3 to be retried",
         "$2.00 spent",
         "about $4.88 in all",
         "cap $5.00",
@@ -85,7 +86,7 @@ def text(shown: View, width: int = 118, height: int = 24, glyphs: Glyphs = Glyph
         "482/500",
         "121k/200k learned",
         "rate limited ██████",
-        "0.87 mean score",
+        "mean score 0.87 of 1",
         "items a second",
     ],
 )
@@ -152,6 +153,35 @@ def test_an_ended_job_says_how_long_it_took_and_a_draft_how_to_begin() -> None:
     assert narrow == ["completed in 1:40, 4.1/s  ·  r tries the dead again"], "hints that do not fit are left out whole"
     draft = replace(JOB, state=JobState.DRAFT, owner=None, started_at=None)
     assert any("p starts it" in line for line in text(view(draft, None)))
+
+
+def test_time_left_is_a_guess_and_before_the_first_answer_it_is_told_when_it_will_be_known() -> None:
+    fresh = view(live=replace(LIVE, counters=Counters(total=9, pending=9), eta_s=None))
+    fresh = replace(fresh, jobs=(replace(fresh.jobs[0], eta_s=None),))
+    assert any("no answers yet  ·  time left shows with the first" in line for line in text(fresh))
+    stuck = replace(view(), jobs=(replace(view().jobs[0], eta_s=None),))
+    assert any("12.5/s  ·  time left unknown for now" in line for line in text(stuck))
+
+
+def test_an_alert_of_a_job_that_ran_is_told_with_its_time_and_whether_it_is_over() -> None:
+    ended = replace(JOB, state=JobState.COMPLETED, owner=None, finished_at=1100.0)
+    alert = Alert(Signal.SCORE, Against.START, 0.41, 0.83, 100, (8, 3), (8, 3))
+    held = text(replace(view(ended, None), alerts={1: (ToldAlert(alert, 950.0),)}))
+    assert any("! answers got worse" in line and "W shows the rows" in line for line in held)
+    assert any("0.41 in the last 100 answers" in line for line in held)
+    over = text(replace(view(ended, None), alerts={1: (ToldAlert(alert, 950.0, 990.0),)}))
+    assert any("answers got worse for a while" in line for line in over)
+    assert any("(over by " in line for line in over)
+    assert not any(
+        "got worse" in line for line in text(replace(view(ended, None), alerts={2: (ToldAlert(alert, 9.0),)}))
+    )
+
+
+def test_charts_of_an_ended_job_do_not_say_now() -> None:
+    ended = replace(JOB, state=JobState.COMPLETED, owner=None, finished_at=1100.0)
+    axes = [line for line in text(view(ended, None)) if "└" in line]
+    assert axes
+    assert all(" before " in line and "the end" in line and "now" not in line for line in axes)
 
 
 def test_a_deployment_in_trouble_says_so_and_many_are_counted() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tui_batch.domain.job import Job
 from tui_batch.domain.spending import day_of
 from tui_batch.engine.snapshot import EngineSnapshot, JobSnapshot
 from tui_batch.errors import UserError
+from tui_batch.quality.alerts import ToldAlert
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.history import History
 from tui_batch.tui.view import DayBudget, JobView, View
@@ -35,20 +37,33 @@ class Bridge:
     _version: int = -1
     _read_at: float = float("-inf")
     _history: dict[int, History] = field(default_factory=dict)
+    _told_of: Job | None = None
+    """The job as it was when its alerts were read."""
+    _told: Mapping[int, tuple[ToldAlert, ...]] = field(default_factory=dict)
 
     async def tick(self) -> View:
         """What is to be drawn now. A database that cannot be read is told in the view; the last list stays."""
         now = self.desk.clock()
         engine = self.desk.snapshot()
-        trouble = engine.trouble
-        try:
-            await self._read(now)
-        except UserError as error:
-            trouble = trouble or error.message
+        trouble = await _trouble_of(self._read(now))
         jobs = self._views(now, engine)
         if self.selected is None or all(job.id != self.selected for job in jobs):
             self.selected = jobs[0].id if jobs else None
-        return View(now, jobs, self.selected, engine, self._history, trouble, self._day)
+        trouble = engine.trouble or trouble or await _trouble_of(self._read_alerts(jobs))
+        return View(now, jobs, self.selected, engine, self._history, trouble, self._day, self._told)
+
+    async def _read_alerts(self, jobs: tuple[JobView, ...]) -> None:
+        """What is stored of answers that got worse: a job that runs here has its alerts in its snapshot."""
+        view = next((job for job in jobs if job.id == self.selected and job.live is None), None)
+        if view is None:
+            self._told_of = None  # whatever is told of it while it runs is read when it stands still
+            return
+        if view.job is self._told_of:
+            return
+        told = await self.desk.store.alerts.of(view.id)
+        if told or self._told:
+            self._told = {view.id: told}
+        self._told_of = view.job
 
     def hurry(self) -> None:
         """The next tick reads the jobs anew, as something was just done to them."""
@@ -101,3 +116,12 @@ class Bridge:
             return JobView(job, live, elsewhere, live.rate, live.eta_s)
         history.add_counters(now, job.counters)
         return JobView(job, live, elsewhere, history.rate() or 0.0, history.eta_s())
+
+
+async def _trouble_of(reading: Coroutine[Any, Any, None]) -> str:
+    """Why the database could not be read; empty when it was."""
+    try:
+        await reading
+    except UserError as error:
+        return error.message
+    return ""

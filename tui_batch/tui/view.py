@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tui_batch import figures
 from tui_batch.domain.job import ACTIVE, Counters, Job, JobState, Knobs, PauseReason
 from tui_batch.engine.snapshot import EngineSnapshot, JobSnapshot
+from tui_batch.quality.alerts import ToldAlert
 from tui_batch.tui.history import History
 
 EMPTY = EngineSnapshot((), (), "")
@@ -102,6 +103,8 @@ class View:
     """Why the database cannot be read or written; empty when all is well."""
     day: DayBudget | None = None
     """None: there is no cap for a day."""
+    alerts: Mapping[int, tuple[ToldAlert, ...]] = field(default_factory=dict)
+    """What is stored of answers that got worse, of the selected job where it does not run here."""
 
     @property
     def job(self) -> JobView | None:

@@ -163,6 +163,8 @@ class Axes:
     """The time that the left end lies back, in words: 5:00."""
     top: float | None = None
     """The end of the vertical axis; None: a round number above the largest value."""
+    until: str = "now"
+    """What the right end is."""
 
 
 def line_chart(
@@ -183,12 +185,12 @@ def line_chart(
     for row, content in enumerate(body):
         mark = {0: marks[0], (rows - 1) // 2: marks[1] if rows >= 5 else "", rows - 1: marks[2]}.get(row, "")
         drawn.append(Content.assemble((f"{mark:>{margin}}{tick if mark else upright}", MUTED), content))
-    return [*drawn, Content.assemble((" " * margin + corner + _time_axis(inner, axes.span, glyphs), MUTED))]
+    return [*drawn, Content.assemble((" " * margin + corner + _time_axis(inner, axes, glyphs), MUTED))]
 
 
-def _time_axis(width: int, span: str, glyphs: Glyphs) -> str:
+def _time_axis(width: int, axes: Axes, glyphs: Glyphs) -> str:
     rule = "─" if glyphs is Glyphs.UNICODE else "-"
-    left, right = f" {span} ago ", " now"
+    left, right = f" {axes.span} {'ago' if axes.until == 'now' else 'before'} ", f" {axes.until}"
     if width < len(left) + len(right) + 2:
         return rule * width
     return rule + left + rule * (width - 1 - len(left) - len(right)) + right

@@ -12,6 +12,7 @@ from tui_batch import figures
 from tui_batch.domain.job import CacheMode, JobState, PauseReason
 from tui_batch.engine.ratelimit import What
 from tui_batch.engine.snapshot import JobSnapshot, LaneSnapshot, Latency
+from tui_batch.quality.alerts import ToldAlert
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.actions import by_id
 from tui_batch.tui.view import JobView
@@ -45,6 +46,8 @@ class Subject:
     lanes: tuple[LaneSnapshot, ...]
     """Of the deployments that the job may use."""
     tokens_per_s: float | None
+    alerts: tuple[ToldAlert, ...] = ()
+    """Stored ones, of a job that does not run here."""
     glyphs: Glyphs = Glyphs.UNICODE
 
 
@@ -120,8 +123,7 @@ def pace(subject: Subject, width: int) -> Content:
     job = subject.job
     if not job.is_active:
         return standing(job, width)
-    pieces = [Content.styled(figures.rate(job.rate), "bold")]
-    pieces.append(Content(f"{figures.duration(job.eta_s)} left" if job.eta_s is not None else "end not known yet"))
+    pieces = [*_speed(job)]
     if job.live is not None:
         pieces += _flight(job.live, subject.now)
     elif (owner := job.job.owner) is not None:
@@ -131,6 +133,16 @@ def pace(subject: Subject, width: int) -> Content:
     return joined(pieces, width)
 
 
+def _speed(job: JobView) -> Iterator[Content]:
+    """Answers a second and the time left, which is a guess from them; before the first, what is to come."""
+    if job.eta_s is None and not job.counters.done + job.counters.dead:
+        yield Content.styled("no answers yet", "bold")
+        yield Content("time left shows with the first")
+        return
+    yield Content.styled(figures.rate(job.rate), "bold")
+    yield Content(f"~{figures.duration(job.eta_s)} left" if job.eta_s is not None else "time left unknown for now")
+
+
 def _flight(live: JobSnapshot, now: float) -> Iterator[Content]:
     """What holds the job back stands first: it is what a person wants to know."""
     if live.hold is not None and live.hold.what not in USUAL_HOLDS:
@@ -138,7 +150,7 @@ def _flight(live: JobSnapshot, now: float) -> Iterator[Content]:
     bound = "auto" if live.knobs.concurrency is None else f"of {live.knobs.concurrency}"
     yield Content(f"{figures.count(live.in_flight)} in flight ({bound})")
     if live.waiting:
-        yield Content(f"{figures.count(live.waiting)} wait to be retried")
+        yield Content(f"{figures.count(live.waiting)} to be retried")
     if live.hold is not None and live.hold.what == What.PACE:
         yield Content.styled("spread evenly, as the server refuses bursts", MUTED)
     elif live.hold is not None and live.hold.what in USUAL_HOLDS:
@@ -165,7 +177,8 @@ def _standing(job: JobView) -> tuple[Content, tuple[Content, ...]]:
     took = max(0.0, ended - begun)
     per_s = figures.rate((job.counters.done + job.counters.dead) / took) if took >= 1 else ""
     said = f"{job.state.value} in {figures.duration(took)}" + (f", {per_s}" if per_s else "")
-    again = (key_hint("job.retry", "tries the dead again"),) if job.counters.dead else ()
+    dead = (key_hint("job.retry", "tries the dead again"), key_hint("app.errors", "shows why they are dead"))
+    again = dead if job.counters.dead else ()
     return Content(said), (*again, key_hint("job.export", "exports it"), key_hint("jobs.open", "shows its items"))
 
 
@@ -277,10 +290,27 @@ def quality(subject: Subject, width: int) -> Iterator[Content]:
     """The mean score, and in what way answers got worse."""
     live = subject.job.live
     if live is None:
+        yield from _stored_alerts(subject.alerts, width)
         return
     if live.score_mean is not None:
-        yield Content.assemble("quality  ", (f"{live.score_mean:.2f}", "bold"), (" mean score of 1", MUTED))
+        yield Content.assemble("quality  mean score ", (f"{live.score_mean:.2f}", "bold"), (" of 1", MUTED))
     if live.drift:
         yield Content.styled("! answers got worse", "bold $warning") + key_hint("job.worst", "shows the rows")
     for alert in live.drift:
         yield Content.styled(safe_text(f"  {alert}", width), "$warning")
+
+
+def _stored_alerts(alerts: Sequence[ToldAlert], width: int) -> Iterator[Content]:
+    """Those that held when the job last ran, or that the last one is over."""
+    if not alerts:
+        return
+    holding = [told for told in alerts if told.ended_at is None]
+    hint = key_hint("job.worst", "shows the rows")
+    if holding:
+        yield Content.styled("! answers got worse", "bold $warning") + hint
+    else:
+        yield Content.styled("answers got worse for a while", MUTED) + hint
+    for told in holding or alerts[-1:]:
+        since = figures.local_time(told.at)
+        over = "" if told.ended_at is None else f" (over by {figures.local_time(told.ended_at)})"
+        yield Content.styled(safe_text(f"  {since}  {told.alert}{over}", width), "$warning" if holding else MUTED)

@@ -79,7 +79,7 @@ def draw_pictures(job: JobView, history: History | None, frame: Frame) -> list[C
     width, glyphs = frame.width, frame.glyphs
     if frame.height <= LOWEST:
         return sparks(job, history, frame)[: frame.height]
-    charts = charts_of(history, frame)
+    charts = charts_of(history, frame, "now" if job.is_active else "the end")
     return [Content(""), *chart_grid(charts, width, frame.height - 1, glyphs)]
 
 
@@ -89,7 +89,8 @@ def subject_of(view: View, job: JobView, history: History | None, glyphs: Glyphs
     used = {(name, ref.model) for ref in (*spec.models, *filter(None, [spec.judge])) for name in ref.endpoints}
     lanes = tuple(lane for lane in view.engine.lanes if (lane.endpoint, lane.model) in used)
     recent = None if history is None else history.rates(tokens, 10.0, 1)[0]
-    return Subject(job, view.now, lanes, recent, glyphs)
+    alerts = () if job.live is not None else view.alerts.get(job.id, ())
+    return Subject(job, view.now, lanes, recent, alerts, glyphs)
 
 
 def words(subject: Subject, width: int, height: int) -> list[Content]:
@@ -108,8 +109,11 @@ def words(subject: Subject, width: int, height: int) -> list[Content]:
     return [*told, *live_lines.limits(subject, width, min(room, max(2, height // 4))), *last]
 
 
-def charts_of(history: History, frame: Frame) -> list[Chart]:
-    """The charts in order of what they tell. Those of latency and of requests in flight need the engine here."""
+def charts_of(history: History, frame: Frame, until: str) -> list[Chart]:
+    """The charts in order of what they tell. Those of latency and of requests in flight need the engine here.
+
+    `until` is what their right end is: now, or the end of what was seen.
+    """
     span = history.span_s(frame.span_s)
     count = min(round(span), dots_wide(min(frame.width, 100), frame.glyphs))
 
@@ -117,13 +121,13 @@ def charts_of(history: History, frame: Frame) -> list[Chart]:
         return f"{value:.0f} s" if value >= 10 or value == 0 else f"{value:.1f} s"
 
     ago = figures.duration(span)
-    whole = Axes(_short, ago)
+    whole = Axes(_short, ago, until=until)
     rates = history.rates(finished, span, count)
     charts = [Chart("items a second", (Line(rates, "$primary", Kind.AREA),), whole, _now(rates, "most"))]
     latency = [history.levels(level, span, count) for level in (_p99, _p95, _p50)]
     if any(value is not None for value in latency[0]):
         lines = tuple(Line(values, style) for values, style in zip(latency, reversed(PERCENTILES), strict=True))
-        charts.append(Chart("latency", lines, Axes(seconds, ago), _percentiles(latency)))
+        charts.append(Chart("latency", lines, Axes(seconds, ago, until=until), _percentiles(latency)))
     amount = history.rates(tokens, span, count)
     if any(amount):
         charts.append(Chart("tokens a second", (Line(amount, "$primary", Kind.AREA),), whole, _now(amount, "most")))
@@ -237,7 +241,14 @@ def _spark(title: str, values: Values, room: int, newest: str, glyphs: Glyphs) -
 def _moves(before: View, now: View) -> bool:
     """Whether the selected job may look other than in the view before."""
     old, new = before.job, now.job
-    if old is None or new is None or new.live is not None or new.elsewhere or new.is_active:
+    if (
+        before.alerts is not now.alerts
+        or old is None
+        or new is None
+        or new.live is not None
+        or new.elsewhere
+        or new.is_active
+    ):
         return True
     return old.job is not new.job or old.live is not None or old.elsewhere
 
