@@ -157,6 +157,22 @@ def test_a_dead_owners_job_is_paused_and_can_be_resumed(tmp_path: Path, virtuall
     virtually(main())
 
 
+def test_a_verb_that_a_hung_process_did_not_answer_is_not_obeyed_later(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            job_id, jobs = await bench.add(rows(8), FOUR), bench.store.jobs
+            hung = Owner("elsewhere", 1, "hung")
+            assert await jobs.acquire(job_id, hung, now=START, expiry_s=60.0, alive=lambda _: True)
+            async with other_process(tmp_path / "jobs.db") as controller:
+                with pytest.raises(UserError, match="did not answer within 10 s"):
+                    await controller.pause(job_id)
+            await jobs.release(job_id, hung)
+            job = await bench.run(job_id)
+            assert (job.state, job.counters.done) == (JobState.COMPLETED, 8)
+
+    virtually(main())
+
+
 def test_stop_returns_what_is_in_flight_to_the_queue(tmp_path: Path, virtually: Any) -> None:
     async def main() -> None:
         path = tmp_path / "jobs.db"

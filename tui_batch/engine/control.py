@@ -231,6 +231,7 @@ class Controller:
             if not await self.owned_elsewhere(await self._store.jobs.get(job.id)) and await commands.withdraw(number):
                 return await self.apply(job.id, verb, args)
         else:
+            await commands.withdraw(number)  # it is refused now: whoever runs the job later must not obey it
             raise UserError(
                 f"the process that runs job {job.id} ({_where(job)}) did not answer within {REPLY_S:.0f} s",
                 remedy="If it hangs, end it and use: llmbatch-tui resume " + str(job.id),
