@@ -112,6 +112,8 @@ class RequestReader:
         while True:
             line_end = buffer.find(b"\r\n")
             if line_end < 0:
+                if len(buffer) > MOST_HEAD_BYTES:
+                    raise BadRequest(400, "a chunk's size is not a number")
                 return None
             if head.in_trailer:
                 del buffer[: line_end + 2]
