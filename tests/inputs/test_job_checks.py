@@ -9,7 +9,8 @@ import pytest
 from tui_batch.domain.quality import Check, DriftRule, OnDrift, OnInvalid
 from tui_batch.errors import InputError
 from tui_batch.inputs.draft import JobDraft
-from tui_batch.inputs.job_file import dump_job_file, json_schema, load_job_draft, load_job_file
+from tui_batch.inputs.job_file import dump_job_file, json_schema, load_job_draft, validated
+from tui_batch.inputs.yaml_document import load
 from tui_batch.quality.kinds import KINDS
 
 ALL = """
@@ -60,7 +61,7 @@ def test_every_kind_can_be_said(tmp_path: Path) -> None:
 
 def test_nothing_is_lost_on_the_way_to_a_file_and_back(tmp_path: Path) -> None:
     found = draft(tmp_path, ALL)
-    text = dump_job_file(load_job_file(tmp_path / "job.yaml"))
+    text = dump_job_file(validated(load(tmp_path / "job.yaml")))
     assert draft(tmp_path, text) == found
 
 

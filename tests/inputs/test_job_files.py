@@ -18,8 +18,8 @@ from tui_batch.domain.job import CacheMode, InputSource, Mode, OnTruncated
 from tui_batch.errors import InputError
 from tui_batch.inputs.detection import is_job_file
 from tui_batch.inputs.draft import AUTO, JobDraft, ModelChoice
-from tui_batch.inputs.job_file import JobFile, dump_job_file, json_schema, load_job_draft, load_job_file, validated
-from tui_batch.inputs.yaml_document import dump, parse
+from tui_batch.inputs.job_file import JobFile, dump_job_file, json_schema, load_job_draft, validated
+from tui_batch.inputs.yaml_document import dump, load, parse
 
 FULL = """
 name: Tickets
@@ -235,10 +235,10 @@ def test_no_text_makes_the_parser_fail_but_with_words(text: str) -> None:
 def test_writing_a_job_file_loses_nothing(tmp_path: Path, text: str) -> None:
     path = tmp_path / "job.yaml"
     path.write_text(text, encoding="utf-8")
-    job = load_job_file(path)
+    job = validated(load(path))
     written = dump_job_file(job)
     path.write_text(written, encoding="utf-8")
-    assert load_job_file(path) == job
+    assert validated(load(path)) == job
     assert "prompt: |" in written or job.prompt is None
 
 
@@ -258,14 +258,14 @@ def test_standard_input_and_the_home_directory_as_paths(tmp_path: Path, monkeypa
 
 def test_unreadable_job_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
-        load_job_file(tmp_path / "none.yaml")
+        load_job_draft(tmp_path / "none.yaml")
     path = tmp_path / "job.yaml"
     path.write_bytes(b"input: a\nname: caf\xe9\n")
     with pytest.raises(InputError, match=r"job\.yaml:2: is not valid UTF-8"):
-        load_job_file(path)
+        load_job_draft(path)
     path.write_bytes(b"x" * 1_100_000)
     with pytest.raises(InputError, match="is larger than 1024 KiB"):
-        load_job_file(path)
+        load_job_draft(path)
 
 
 def test_job_files_are_told_by_their_ending() -> None:

@@ -9,7 +9,8 @@ import pytest
 from tui_batch.domain.job import Condition, LengthBucket, Mode, RouteRule
 from tui_batch.errors import InputError
 from tui_batch.inputs.draft import JobDraft, ModelChoice
-from tui_batch.inputs.job_file import dump_job_file, load_job_draft, load_job_file
+from tui_batch.inputs.job_file import dump_job_file, load_job_draft, validated
+from tui_batch.inputs.yaml_document import load
 
 ROUTED = """
 input: rows.csv
@@ -66,7 +67,7 @@ def test_writing_a_job_file_with_routes_loses_nothing(tmp_path: Path) -> None:
     first.write_text(ROUTED, encoding="utf-8")
     second = tmp_path / "again" / "job.yaml"
     second.parent.mkdir()
-    second.write_text(dump_job_file(load_job_file(first)), encoding="utf-8")
+    second.write_text(dump_job_file(validated(load(first))), encoding="utf-8")
     assert (load_job_draft(second).routes, load_job_draft(second).buckets) == (
         load_job_draft(first).routes,
         load_job_draft(first).buckets,

@@ -222,11 +222,6 @@ class JobFile(Part):
         return self
 
 
-def load_job_file(path: Path) -> JobFile:
-    """Reads and checks a job file. Raises InputError naming file, line and field."""
-    return validated(yaml_document.load(path))
-
-
 def load_job_draft(path: Path) -> JobDraft:
     """A job file as the rest of the program takes it. Raises InputError, also for its templates and its schema."""
     document = yaml_document.load(path)
