@@ -38,6 +38,17 @@ def test_a_probe_that_is_not_refused_at_once_was_taken_though_its_answer_takes_l
         sent(limiter, at)
 
 
+def test_a_refusal_right_after_a_run_seemed_over_is_heeded() -> None:
+    limiter = RateLimiter()
+    limiter.refused(0.05, None, sent(limiter, 0.0))
+    probe_at = when(limiter, 0.1)
+    sent(limiter, probe_at)
+    at = probe_at + LEAST_PATIENCE_S
+    limiter.refused(at + 0.03, None, sent(limiter, at))
+
+    assert isinstance(limiter.admit(at + 0.03, 100), Wait)
+
+
 def test_where_refusals_take_long_so_does_the_patience() -> None:
     limiter = RateLimiter()
     limiter.refused(0.5, None, sent(limiter, 0.0))

@@ -113,16 +113,17 @@ def test_refusals_without_a_time_are_asked_again_ever_more_rarely() -> None:
 
 def test_refusals_at_the_same_count_while_there_is_room_lead_to_an_even_pace() -> None:
     limiter = RateLimiter(rpm=60)
-    for start in (0.0, 1.7):
-        for number in range(3):
+    for start in (0.0, 2.6):
+        for number in range(12):
             limiter.settle(admit(limiter, start + 0.1 * number), 10)
-        limiter.refused(start + 0.6, 1.0, admit(limiter, start + 0.5))
-    limiter.settle(admit(limiter, 3.4), 10)
+        limiter.refused(start + 1.3, 1.0, admit(limiter, start + 1.25))
+    limiter.settle(admit(limiter, 5.2), 10)
 
-    wait = waits(limiter, 3.5)
+    wait = waits(limiter, 5.21)
 
     assert wait.what is What.PACE
-    assert limiter.snapshot(3.5).pace_per_s == pytest.approx(1.0)
+    # Half of the known limit's pace: whether refusals depend on it is being tried.
+    assert limiter.snapshot(5.21).pace_per_s == pytest.approx(0.5)
 
 
 def test_the_first_refusal_that_soon_passes_sets_no_pace_for_it_may_be_chance() -> None:

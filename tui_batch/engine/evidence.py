@@ -19,6 +19,8 @@ JITTER_S = 0.1
 """Requests sent closer together than this may reach the server in another order."""
 SLACK = 3
 """Requests by which a count here may differ from the server's anyhow."""
+MOST_SLACK = 0.5
+"""Share of a count: where it may be off by more, any two agree."""
 LEAST_SHARE = 0.02
 LEAST = 2
 """So many of the requests taken, at least, must have had more behind them."""
@@ -97,8 +99,11 @@ class Evidence:
     def _agree(self, loads: Sequence[Load], place: int) -> bool:
         limit = max(loads, key=lambda load: load.counts[place])
         least = min(load.counts[place] for load in loads)
-        return least + limit.slack[place] >= limit.counts[place] and not any(
-            load.counts[place] > least + limit.slack[place] for _, load in self._accepted
+        slack = limit.slack[place]
+        if slack > MOST_SLACK * limit.counts[place]:
+            return False
+        return least + slack >= limit.counts[place] and not any(
+            load.counts[place] > least + slack for _, load in self._accepted
         )
 
     def _load(self, at: float, minute: int, tokens: int, size: int) -> Load:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from tui_batch.domain.endpoint import Deployment
@@ -116,6 +117,8 @@ class Lane:
         self._is_auto = False
         """Whether the last request was of a job without a concurrency of its own."""
         self._opening = Opening()
+        self._opened_at = -math.inf
+        """When the requests began to be few again: refusals of what was sent before say nothing about them."""
         self._doubts = 0
         self._by_chance = False
         self._latency = Histogram()
@@ -157,7 +160,7 @@ class Lane:
         limit = self._limit(auto=auto)
         if limit is not None and self.in_flight >= limit:
             return Wait("concurrency")
-        self._heed()
+        self._heed(now)
         if self._opening.is_over:
             return None
         if (known := self.limiter.known_per_s) is not None:
@@ -165,11 +168,12 @@ class Lane:
         until = self._opening.wait_until(now, self.in_flight)
         return None if until is None else Wait("the first answer", until)
 
-    def _heed(self) -> None:
+    def _heed(self, now: float) -> None:
         """Follows what the limiter has concluded about refusals since it was last asked."""
         if self.limiter.doubts != self._doubts:
             self._doubts = self.limiter.doubts
             self._opening = Opening(QUIET_S)
+            self._opened_at = now
         if self.limiter.refuses_by_chance != self._by_chance:
             self._by_chance = self.limiter.refuses_by_chance
             if self._by_chance:
@@ -216,10 +220,11 @@ class Lane:
             self.limiter.learn(outcome.limits, now, ticket)
         if cls is OutcomeClass.RATE_LIMITED:
             self.limiter.refused(now, outcome.retry_after_s, ticket)
-            self._opening.refused()
+            if ticket.at >= self._opened_at:
+                self._opening.refused()
         else:
             self.limiter.settle(ticket, counted_tokens(outcome), now)
-        self._heed()
+        self._heed(now)
         if cls is OutcomeClass.OVERLOADED and outcome.retry_after_s is not None:
             self.limiter.stop_until(now + outcome.retry_after_s)
         self.breaker.record(cls, now, ticket.at)

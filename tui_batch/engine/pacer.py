@@ -253,7 +253,7 @@ class Pacer:
         if episode is None or episode.asked_at is None or now < episode.asked_at + self._patience_s:
             return False
         self._episode = None
-        self._concluded_at = now
+        self._concluded_at = episode.asked_at
         self._conclude(now, episode, episode.asked_at)
         return True
 
