@@ -64,7 +64,10 @@ def test_an_edited_item_is_asked_anew(failed: Cli) -> None:
     assert failed("item", "3", "--json").json["messages"][1]["content"] == "Letter 2"
 
 
-@pytest.mark.parametrize(("text", "words"), [("{", "no JSON"), ("[1]", "JSON object")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("{", "no JSON"), ("[1]", "JSON object"), ('{"prompt": NaN}', "column 12: is no JSON"), ("[" * 5_000, "no JSON")],
+)
 def test_a_bad_row_is_refused_with_its_place(failed: Cli, text: str, words: str) -> None:
     row = failed.folder / "row.json"
     row.write_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ from rich.cells import cell_len
 
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.item_filter import ItemOrder, SortKey
+from tui_batch.errors import UserError
 from tui_batch.tui import editor, item_verbs
 from tui_batch.tui.item_parts import Part
 from tui_batch.tui.places.items import ItemsPlace
+from tui_batch.tui.screens import item_detail
 from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.screens.item_detail import ItemDetailScreen
+from tui_batch.tui.widgets.item_table import ItemTable
 from tui_batch.tui.widgets.text_pane import TextPane
 
 
@@ -74,6 +78,11 @@ async def test_a_mistake_in_the_filter_is_named_and_the_list_stays(tmp_path: Pat
         await yard.until(lambda: listed(place) == list(range(1, 13)))  # what is half typed hides nothing
         await yard.press(*"dad", "enter")
         await yard.until(lambda: "state:dad is no state (at 1). One of: pending" in yard.text())
+        place.table.post_message(ItemTable.Moved())  # rows are read, as at every look while the job runs
+        await yard.press("home")
+        await yard.until(lambda: place.line.cursor_position == 0)
+        assert "state:dad is no state (at 1)" in yard.text()
+        await yard.press("end")
         assert listed(place) == list(range(1, 13))
         await yard.press("backspace", "backspace", *"ea", "tab", "enter")
         await shows(yard, place, [7, 8, 9, 10])
@@ -136,6 +145,38 @@ async def test_an_item_is_read_part_by_part(tmp_path: Path) -> None:
         await yard.press("escape", "escape")
         await yard.until(lambda: not isinstance(yard.app.screen, ItemDetailScreen))
         assert place.table.cursor == 6
+
+
+async def test_a_look_at_an_item_does_not_end_the_way_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, asked, free = 0, asyncio.Event(), asyncio.Event()
+    look_again = ItemDetailScreen._look_again
+
+    def counted(screen: ItemDetailScreen) -> None:
+        nonlocal looks
+        looks += 1
+        look_again(screen)
+
+    async def slow(_by: int) -> int:
+        asked.set()
+        await free.wait()
+        return 2
+
+    monkeypatch.setattr(item_detail, "LOOK_S", 0.005)
+    monkeypatch.setattr(ItemDetailScreen, "_look_again", counted)
+    async with open_yard(tmp_path, size=(80, 24)) as yard:
+        place = await at_items(yard)
+        assert place.job is not None
+        screen = ItemDetailScreen(place.job, 7, slow)  # a dead one: it may change at any moment
+        await yard.app.push_screen(screen)
+        await yard.until(lambda: screen.detail is not None)
+        await yard.press("n")
+        await asked.wait()
+        before = looks
+        await yard.until(lambda: looks > before + 1, "looked again")
+        free.set()
+        await yard.until(lambda: screen.detail is not None and screen.detail.row.id == 2, "the next item")
 
 
 async def test_a_megabyte_in_one_line_is_read_like_any_text(tmp_path: Path) -> None:
@@ -237,3 +278,5 @@ def test_the_editor_is_the_persons_own() -> None:
     assert editor.editor_command({"EDITOR": "code --wait"}, "linux", lambda _: None) == ["code", "--wait"]
     assert editor.editor_command({}, "linux", lambda name: name if name == "vi" else None) == ["vi"]
     assert editor.editor_command({}, "win32", lambda name: name) == ["notepad"]
+    with pytest.raises(UserError, match="EDITOR cannot be read: No closing quotation"):
+        editor.editor_command({"EDITOR": "vim -c 'set"}, "linux", lambda _: None)

@@ -17,6 +17,7 @@ from tui_batch.cli.parsing import parse_class
 from tui_batch.cli.where import DbOption, Where, where
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.job import Job
+from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ItemDetail
 from tui_batch.errors import UserError
 from tui_batch.quality.alerts import ToldAlert
@@ -145,23 +146,17 @@ def edit(
     say(f"item {item_id} has a new row. Send it: {place.command('retry', str(job), '--item', str(item_id))}")
 
 
-def _read_row(source: str) -> dict[str, object]:
-    import json
+def _read_row(source: str) -> dict[str, Json]:
+    from tui_batch.work.edited_row import read_row
 
     try:
         text = sys.stdin.read() if source == STDIN else Path(source).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{source}: cannot be read: {error}") from error
-    try:
-        row = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{source}:{error.lineno}: is no JSON: {error.msg}") from None
-    if not isinstance(row, dict):
-        raise UserError(f"{source}: must be a JSON object", remedy='Such as {"prompt": "..."}')
-    return row
+    return read_row(text, source)
 
 
-async def _edit(place: Where, item_id: int, row: dict[str, object]) -> int:
+async def _edit(place: Where, item_id: int, row: dict[str, Json]) -> int:
     need_database(place)
     async with desk(place) as at:
         detail = await at.store.items.detail(item_id)

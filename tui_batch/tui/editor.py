@@ -23,14 +23,21 @@ USUAL = ("nano", "vim", "vi")
 
 
 def editor_command(environment: Mapping[str, str], platform: str, find: Callable[[str], str | None]) -> list[str]:
-    """The editor with its options. Raises UserError when there is none."""
+    """The editor with its options. Raises UserError when there is none, or when it is named in no command."""
     for name in ("VISUAL", "EDITOR"):
         if words := environment.get(name, "").strip():
-            return shlex.split(words, posix=platform != "win32")
+            return _split(name, words, platform)
     for usual in ("notepad",) if platform == "win32" else USUAL:
         if find(usual) is not None:
             return [usual]
     raise UserError("no editor was found", remedy="Set EDITOR to the command of yours.")
+
+
+def _split(name: str, words: str, platform: str) -> list[str]:
+    try:
+        return shlex.split(words, posix=platform != "win32")
+    except ValueError as error:  # a quote that is not closed
+        raise UserError(f"{name} cannot be read: {error}", remedy=f"It is: {words}") from None
 
 
 async def edit_text(app: App[Any], text: str, suffix: str = ".txt") -> str | None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import orjson
 
 from tui_batch import figures
 from tui_batch.domain.item import ItemState
@@ -20,6 +18,7 @@ from tui_batch.tui.editor import edit_text
 from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.screens.menu import Choice, Menu
 from tui_batch.tui.view import JobView
+from tui_batch.work.edited_row import read_row, row_text
 from tui_batch.work.item_request import as_sent, message_text
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class Dead:
 
     def __str__(self) -> str:
         kind = f" {self.cls.value}" if self.cls is not None else ""
-        return f"{figures.count(self.count)} dead{kind} {'item' if self.count == 1 else 'items'}"
+        return f"{figures.things(self.count, f'dead{kind} item')}"
 
 
 class ItemVerbs:
@@ -71,7 +70,7 @@ class ItemVerbs:
         """Makes them pending again, and lets the job go on. Asks when it is more than one."""
         selection = dead.selection
         question = f"Try {dead} of job #{dead.job.id} again?"
-        if dead.count > 1 and not await self._ask(question, likely_cost(dead.job, dead.count)):
+        if dead.count > 1 and not await self._ask(question, likely_cost([(dead.job, dead.count)])):
             return
         count = await self._desk.controller.retry(dead.job.id, selection)
         self._app.record("retry", str(dead.job.id), *dead.options)
@@ -97,11 +96,11 @@ class ItemVerbs:
         detail = await self._desk.store.items.detail(item_id)
         if detail.row.state not in (ItemState.DEAD, ItemState.PENDING):
             raise UserError(f"item {item_id} is {detail.row.state}: only dead and pending items can be edited")
-        edited = await edit_text(self._app, pretty(detail.data), ".json")
+        edited = await edit_text(self._app, row_text(detail.data), ".json")
         if edited is None:
             self._app.say("nothing was changed")
             return
-        await self._desk.controller.edit(item_id, parse_row(edited))
+        await self._desk.controller.edit(item_id, read_row(edited, "the edited row"))
         self._app.record("edit", str(item_id), "--row", "FILE")
         if detail.row.state is ItemState.DEAD:
             await self.retry(Dead(job, 1, (item_id,)))
@@ -154,34 +153,17 @@ def _likely_nano(job: JobView, count: int) -> int | None:
     return None if counters.unpriced or answered <= 0 else round(counters.cost_nano / answered * count)
 
 
-def likely_cost(job: JobView, count: int) -> str:
-    """What asking so many items again may cost, in a sentence."""
-    nano = _likely_nano(job, count)
-    if nano is None:
-        return "What it costs is not known."
-    return f"About {figures.dollars(nano)} at what an item cost so far."
+def likely_cost(again: Iterable[tuple[JobView, int]]) -> str:
+    """What asking so many items of each job again may cost, in a sentence."""
+    total = 0
+    for nano in (_likely_nano(job, count) for job, count in again if count):
+        if nano is None:
+            return "What it costs is not known."
+        total += nano
+    return f"About {figures.dollars(total)} at what an item cost so far."
 
 
 def about(job: JobView, count: int) -> str:
     """The same in two words."""
     nano = _likely_nano(job, count)
     return "cost unknown" if nano is None else f"about {figures.dollars(nano)}"
-
-
-def pretty(data: bytes) -> str:
-    """A row as JSON that a person can edit."""
-    return json.dumps(orjson.loads(data), ensure_ascii=False, indent=2) + "\n"
-
-
-def parse_row(text: str) -> dict[str, object]:
-    """An edited row. Raises UserError that names line and column."""
-    try:
-        row = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"the edited row is no JSON: line {error.lineno}, column {error.colno}: {error.msg}",
-            remedy="Nothing was changed. Edit it again: E.",
-        ) from None
-    if not isinstance(row, dict):
-        raise UserError("the edited row must be a JSON object with the columns as its names")
-    return row

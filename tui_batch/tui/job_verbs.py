@@ -117,12 +117,14 @@ class JobVerbs:
     async def retry(self, jobs: Sequence[JobView]) -> None:
         """Makes dead items pending again, and lets the job go on."""
         from tui_batch.engine.control import Selection
+        from tui_batch.tui.item_verbs import likely_cost
 
         dead = sum(job.counters.dead for job in jobs)
         if not dead:
             self._app.notify("There are no dead items.")
             return
-        if not await self._ask(f"Try {figures.count(dead)} dead items again?", _costs(jobs)):
+        cost = likely_cost((job, job.counters.dead) for job in jobs)
+        if not await self._ask(f"Try {figures.things(dead, 'dead item')} again?", cost):
             return
         for job in jobs:
             if not job.counters.dead:
@@ -132,7 +134,7 @@ class JobVerbs:
             if not job.is_active:
                 await self._desk.controller.resume(job.id)
                 self._app.record("resume", str(job.id))
-            self._app.notify(f"#{job.id}: {figures.count(count)} items are tried again")
+            self._app.notify(f"#{job.id}: {figures.things(count, 'item')} tried again")
         self._app.bridge.hurry()
 
     async def export(self, jobs: Sequence[JobView]) -> None:
@@ -217,14 +219,16 @@ class JobVerbs:
     async def cancel(self, jobs: Sequence[JobView]) -> None:
         """Ends jobs, asked for first."""
         pending = sum(job.counters.pending for job in jobs)
-        if await self._ask(f"Cancel {_jobs(jobs)}?", f"{figures.count(pending)} pending items will not be asked."):
+        if await self._ask(f"Cancel {_jobs(jobs)}?", f"{figures.things(pending, 'pending item')} will not be asked."):
             await self._each(jobs, "cancel", self._desk.controller.cancel)
 
     async def delete(self, jobs: Sequence[JobView]) -> None:
         """Removes jobs, asked for first, and shows how far it is."""
         rows = sum(job.counters.total for job in jobs)
-        paid = sum(job.counters.cost_nano for job in jobs)
-        detail = f"{figures.count(rows)} items and their answers, which cost {figures.dollars(paid)}, are lost."
+        paid = figures.known_cost(
+            sum(job.counters.cost_nano for job in jobs), sum(job.counters.unpriced for job in jobs)
+        )
+        detail = f"What is lost: {figures.things(rows, 'item')} and the answers, which cost {paid}."
         if await self._ask(f"Delete {_jobs(jobs)}?", detail):
             self._app.manners.start_work(self._delete(tuple(jobs)))
 
@@ -252,13 +256,3 @@ class JobVerbs:
 
 def _jobs(jobs: Sequence[JobView]) -> str:
     return f"job #{jobs[0].id} {jobs[0].name}" if len(jobs) == 1 else f"{len(jobs)} jobs"
-
-
-def _costs(jobs: Sequence[JobView]) -> str:
-    """What asking again may cost, from what an item cost on average so far."""
-    answered = sum(job.counters.done + job.counters.dead for job in jobs)
-    if not answered or any(job.counters.unpriced for job in jobs):
-        return "What it costs is not known."
-    dead = sum(job.counters.dead for job in jobs)
-    spent = sum(job.counters.cost_nano for job in jobs)
-    return f"About {figures.dollars(round(spent / answered * dead))} at what an item cost so far."

@@ -57,13 +57,14 @@ def summary(view: View) -> Spans:
     if not active:
         return (("idle", Tone.MUTED), *today)
     rate = sum(job.rate for job in active)
-    spent = sum(job.counters.cost_nano for job in active)
+    spent = figures.known_cost(
+        sum(job.counters.cost_nano for job in active), sum(job.counters.unpriced for job in active)
+    )
     flight = sum(job.in_flight for job in active if job.live is not None)
     here = f"  {figures.count(flight)} in flight" if any(job.live is not None for job in active) else ""
-    word = "job" if len(active) == 1 else "jobs"
     return (
-        (f"● {len(active)} {word}", Tone.PRIMARY),
-        (f"  {figures.rate(rate)}{here}  {figures.dollars(spent)}", Tone.PLAIN),
+        (f"● {figures.things(len(active), 'job')}", Tone.PRIMARY),
+        (f"  {figures.rate(rate)}{here}  {spent}", Tone.PLAIN),
         *today,
     )
 

@@ -62,6 +62,9 @@ class ItemsPlace(Place):
         self._seen: JobView | None = None
         self._wake = asyncio.Event()
         self._trouble = ""
+        """Why rows cannot be read; empty: they can."""
+        self._refused_because = ""
+        """What is wrong with the filter that stands in its line; empty: nothing."""
         self.table = ItemTable(id="item-table")
         """The list."""
         self.line = FilterLine(id="items-filter")
@@ -177,6 +180,7 @@ class ItemsPlace(Place):
 
     def _turn(self, chosen: ItemFilter, order: ItemOrder) -> None:
         """Lists by another filter or order."""
+        self._refused_because = ""
         if self._list is None or (chosen == self._list.filter and order == self._list.order):
             return
         self.workers.cancel_group(self, "items-search")
@@ -230,8 +234,8 @@ class ItemsPlace(Place):
         items, job = self._list, self.job
         if items is None or job is None:
             self._status.say("", plain("no job", Tone.MUTED))
-        elif self._trouble:
-            self._status.say("", plain(f"✗ {self._trouble}", Tone.BAD))
+        elif trouble := self._refused_because or self._trouble:
+            self._status.say("", plain(f"✗ {trouble}", Tone.BAD))
         elif self.line.has_focus and (options := self.line.options()):
             self._status.say("tab", plain("  ".join(options), Tone.ACCENT))
         else:
@@ -278,12 +282,11 @@ class ItemsPlace(Place):
 
     @on(FilterLine.Applied)
     def _applied(self, event: FilterLine.Applied) -> None:
-        self._trouble = ""
         self._turn(event.chosen, self._list.order if self._list is not None else INPUT_ORDER)
 
     @on(FilterLine.Refused)
     def _refused(self, event: FilterLine.Refused) -> None:
-        self._trouble = f"{event.error.message} (at {event.error.position + 1}). {event.error.remedy}"
+        self._refused_because = f"{event.error.message} (at {event.error.position + 1}). {event.error.remedy}"
         self._say()
 
     @on(FilterLine.Left)

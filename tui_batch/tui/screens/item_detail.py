@@ -133,6 +133,8 @@ class ItemDetailScreen(Screen[None]):
 
     def _look_again(self) -> None:
         """A pending item may be answered, a dead one be tried again, at any moment."""
+        if any(worker.group == "item-read" and not worker.is_finished for worker in self.workers):
+            return  # else a look would end the way to another item that a key began
         if self.is_current and self.detail is not None and self.detail.row.state is not ItemState.DONE:
             self.run_worker(self._guarded(self._read()), group="item-read", exclusive=True)
 
