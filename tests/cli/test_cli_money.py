@@ -100,6 +100,11 @@ def test_costs_add_up_over_jobs_by_everything(cli: Any) -> None:
     assert cli("delete", "1", "--yes").code == 0
     assert sum(line["cost_usd"] for line in told(cli("cost", "--json"))) == pytest.approx(spent)
     assert cli("cost", "--by", "moon").code == 2
+    assert told(cli("cost", "--until", "2001-01-01", "--json")) == []
+    assert len(told(cli("cost", "--since", "2001-01-01", "--until", "9000-01-01", "--json"))) == 1
+    wrong = cli("cost", "--since", "yesterday")
+    assert wrong.code == 2
+    assert "--since yesterday: is not a day" in wrong.err
 
 
 def test_the_days_budget_of_the_settings_stops_a_job(cli: Any) -> None:

@@ -275,10 +275,10 @@ def test_foreign_text_cannot_draw_on_the_screen(cli: Cli) -> None:
     path = cli.folder / "in.jsonl"
     path.write_text(json.dumps({"prompt": "x", "custom_id": "[bold]\x1b[2J\u202e"}) + "\n")
     cli("run", path, "--simulate", "--name", "evil\x1b]0;t\x07[red]")
-    for words in (("items", "1"), ("show", "1"), ("ls",)):
+    for words in (("items", "1"), ("show", "1"), ("ls",), ("set", "1", "tags=of=\x1b[2J\u202e"), ("delete", "1")):
         shown = cli(*words)
         assert "\x1b" not in shown.out + shown.err
-        assert "\u202e" not in shown.out
+        assert "\u202e" not in shown.out + shown.err
     assert "[bold]" in cli("items", "1").out
 
 

@@ -158,6 +158,14 @@ def test_paths_and_endpoints_and_doctor_never_show_a_key(cli: Cli, monkeypatch: 
     assert cli("paths", "--json").json["database"] == str(cli.db)
 
 
+def test_doctor_finds_a_database_in_a_folder_of_any_name(cli: Cli) -> None:
+    db = cli.folder / "a#b %41 c" / "jobs.db"
+    assert cli("run", cli.rows(1), "--simulate", "--db", db).code == 0
+    found = cli("doctor", "--db", db)
+    assert found.code == 0, found.out
+    assert ", 1 job, " in found.out
+
+
 def test_models_without_a_key_says_which(cli: Cli) -> None:
     result = cli("models", "--endpoint", "openai")
     assert result.code == 2

@@ -68,13 +68,13 @@ def _database(db: Path) -> Check:
         writable = os.access(parent, os.W_OK)
         return Check("database", f"{db} (not there yet{'' if writable else ', and cannot be made'})", writable)
     try:
-        with closing(sqlite3.connect(f"file:{db}?mode=ro", uri=True)) as conn:
+        with closing(sqlite3.connect(f"{db.absolute().as_uri()}?mode=ro", uri=True)) as conn:
             version = conn.execute("SELECT count(*) FROM migration").fetchone()[0]
             jobs = conn.execute("SELECT count(*) FROM job").fetchone()[0]
     except sqlite3.Error as error:
         return Check("database", f"{db}: {error}", ok=False)
     writable = os.access(db, os.W_OK) and os.access(db.parent, os.W_OK)
-    words = f"{db}, schema {version}, {jobs} jobs, {figures.size(db.stat().st_size)}"
+    words = f"{db}, schema {version}, {figures.things(jobs, 'job')}, {figures.size(db.stat().st_size)}"
     return Check("database", words + ("" if writable else ", cannot be written"), writable)
 
 
@@ -92,7 +92,7 @@ def _settings(named: Path | None) -> Check:
         settings = load_settings(path)
     except UserError as error:
         return Check("settings", safe_text(str(error)), ok=False)
-    return Check("settings", f"{path}, {len(settings.endpoints)} endpoints")
+    return Check("settings", f"{path}, {figures.things(len(settings.endpoints), 'endpoint')}")
 
 
 def _keys() -> Check:
@@ -124,7 +124,10 @@ async def _servers(settings_file: Path | None) -> Check:
         ca_file = None
     async with aclosing(make_transport(ca_file, "")) as transport:
         found = await find_local_servers(transport)
-    words = [f"{safe_text(one.endpoint.name)} at {one.endpoint.base_url} ({len(one.models)} models)" for one in found]
+    words = [
+        f"{safe_text(one.endpoint.name)} at {one.endpoint.base_url} ({figures.things(len(one.models), 'model')})"
+        for one in found
+    ]
     return Check("servers", ", ".join(words) if words else "none found on this machine")
 
 

@@ -23,16 +23,15 @@ WIDE = 4_000
 
 
 def say(text: str) -> None:
-    """Words for a person, on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    """Words for a person, on standard error. Nothing in them acts on the terminal: names and words of servers may."""
+    print("\n".join(map(safe_text, text.split("\n"))), file=sys.stderr, flush=True)
 
 
 def show_error(error: UserError) -> None:
     """An error and its remedy, on standard error. Its text may hold words of files and servers."""
-    lines = [safe_text(line) for line in error.message.splitlines() or [""]]
-    say("error: " + "\n  ".join(lines))
+    say("error: " + "\n  ".join(error.message.splitlines() or [""]))
     if error.remedy:
-        say("\n".join(safe_text(line) for line in error.remedy.splitlines()))
+        say(error.remedy)
 
 
 def put(text: str) -> None:
@@ -117,6 +116,6 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UserError(question.rstrip("?") + ": this needs a yes", remedy="Add --yes to the command.")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    print(f"{safe_text(question)} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UserError("nothing was changed")

@@ -189,7 +189,7 @@ def discard(
     ref = str(found.id)
     if not count:
         raise UserError(f"job {ref} has no such dead item", remedy=f"See them: {place.command('errors', ref)}")
-    confirm(f"Discard {figures.things(count, 'dead item')} of job {ref} {safe_text(found.spec.name, 60)}?", yes=yes)
+    confirm(f"Discard {figures.things(count, 'dead item')} of job {ref} {found.spec.name}?", yes=yes)
     gone = run(_discard(place, found.id, chosen))
     say(f"job {ref}: {figures.things(gone, 'dead item')} discarded")
 

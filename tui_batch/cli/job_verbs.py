@@ -301,7 +301,7 @@ def delete(ctx: typer.Context, job: JobArgument, yes: YesOption = False, db: DbO
     """Delete a job with everything it holds. Answers in the response cache stay."""
     place = where(ctx, db, None)
     found = run(find(place, job))
-    count = figures.count(found.counters.total)
-    confirm(f"Delete job {found.id} {found.spec.name} with {count} items and their answers?", yes=yes)
+    items = figures.things(found.counters.total, "item")
+    confirm(f"Delete job {found.id} {found.spec.name} with {items} and their answers?", yes=yes)
     run(_order(place, lambda at: at.controller.delete(found.id)))
     say(f"job {found.id} is deleted.")

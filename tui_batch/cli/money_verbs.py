@@ -12,7 +12,9 @@ from tui_batch.cli.arguments import JsonOption
 from tui_batch.cli.console import RIGHT, put_json, put_pairs, put_table, say
 from tui_batch.cli.flags import JobFlags, taking
 from tui_batch.cli.opening import desk, need_database, run
+from tui_batch.cli.parsing import parse_day
 from tui_batch.cli.where import DbOption, SettingsOption, Where, where
+from tui_batch.domain.job import NANO
 
 if TYPE_CHECKING:
     from tui_batch.domain.request import Json
@@ -21,14 +23,12 @@ if TYPE_CHECKING:
     from tui_batch.work.estimating import Estimate, TokenRange
     from tui_batch.work.spending import CostLine
 
-NANO = 1_000_000_000
-
 
 def cost(
     ctx: typer.Context,
     by: Annotated[str, typer.Option("--by", metavar="WHAT", help="model, endpoint, day, job or tag.NAME.")] = "model",
     since: Annotated[str, typer.Option("--since", metavar="DAY", help="From this day on, such as 2026-11-01.")] = "",
-    until: Annotated[str, typer.Option("--until", metavar="DAY", help="Up to this day.")] = "9",
+    until: Annotated[str, typer.Option("--until", metavar="DAY", help="Up to this day.")] = "",
     as_json: JsonOption = False,
     db: DbOption = None,
 ) -> None:
@@ -50,8 +50,9 @@ def cost(
 
 
 async def _cost(place: Where, by: str, since: str, until: str) -> list[CostLine]:
-    from tui_batch.work.spending import cost_by
+    from tui_batch.work.spending import LAST_DAY, cost_by
 
+    since, until = parse_day("--since", since), parse_day("--until", until) or LAST_DAY
     need_database(place)
     async with desk(place) as at:
         return await cost_by(at.store, by, since, until)

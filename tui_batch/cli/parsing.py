@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -53,6 +54,16 @@ def parse_dollars(option: str, text: str | None) -> int | None:
     except ValueError:
         words = f"{option} {text}: is not an amount in US dollars"
         raise UserError(words, remedy=f"For example: {option} 2.50") from None
+
+
+def parse_day(option: str, text: str) -> str:
+    """A day such as 2026-11-21, as the ledger has it; empty: none was named."""
+    if not text.strip():
+        return ""
+    try:
+        return date.fromisoformat(text.strip()).isoformat()
+    except ValueError:
+        raise UserError(f"{option} {text}: is not a day", remedy=f"For example: {option} 2026-11-21") from None
 
 
 def parse_concurrency(text: str | None) -> int | str | None:

@@ -18,6 +18,7 @@ from tui_batch.store.store import Store
 COLUMNS = {"model": "model", "endpoint": "endpoint", "day": "day", "job": "job_id"}
 """What a sum can be split by, besides `tag.NAME`, and its column in the ledger."""
 TAG = "tag."
+LAST_DAY = "9999-12-31"
 UNTAGGED = "(no tag)"
 DELETED = "(deleted jobs)"
 UNPLACED = "(ended by a crash)"
@@ -32,7 +33,7 @@ class CostLine:
     spent: Spent
 
 
-async def cost_by(store: Store, by: str, since: str = "", until: str = "9") -> list[CostLine]:
+async def cost_by(store: Store, by: str, since: str = "", until: str = LAST_DAY) -> list[CostLine]:
     """Sums over all jobs by model, endpoint, day, job or tag.NAME; days by date, all else dearest first.
 
     `since` and `until` are days in UTC (2026-11-21), both included. Raises UserError for another word.
