@@ -107,6 +107,9 @@ async def test_a_list_shows_how_answers_and_errors_begin(store: Store, make) -> 
 async def test_a_missing_item_is_answered_in_words(store: Store) -> None:
     with pytest.raises(UserError, match="no item 7"):
         await store.items.detail(7)
+    for call in (store.items.detail(2**70), store.jobs.edit_row(2**70, b"{}")):
+        with pytest.raises(UserError, match=f"no item {2**70}"):
+            await call
 
 
 async def test_errors_are_grouped_with_an_example(store: Store, make) -> None:

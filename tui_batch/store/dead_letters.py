@@ -8,6 +8,7 @@ from tui_batch.errors import UserError
 from tui_batch.store.bulk import Step, Which, which_sql
 from tui_batch.store.connection import transaction
 from tui_batch.store.events import insert_event
+from tui_batch.store.scopes import LARGEST_ID, missing_item
 
 
 def discard_chunk(
@@ -36,9 +37,9 @@ def edit_row(conn: sqlite3.Connection, item_id: int, data: bytes, now: float) ->
     sql = """SELECT item.state, job_id, payload_id, seq, owner_token FROM item JOIN job ON job.id = job_id
         WHERE item.id = ?"""
     with transaction(conn):
-        found = conn.execute(sql, (item_id,)).fetchone()
+        found = None if item_id > LARGEST_ID else conn.execute(sql, (item_id,)).fetchone()
         if found is None:
-            raise UserError(f"There is no item {item_id}.")
+            raise missing_item(item_id)
         state, job_id, payload_id, seq, owner = found
         _check_editable(item_id, state, job_id, owner)
         new = conn.execute("INSERT INTO payload(data) VALUES (?)", (data.decode(),)).lastrowid

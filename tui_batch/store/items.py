@@ -20,13 +20,12 @@ from tui_batch.domain.stored import (
     ItemRow,
     RecentRequests,
 )
-from tui_batch.errors import UserError
 from tui_batch.quality.answers import LONGEST_PARSED, parsed_answer
 from tui_batch.store.connection import Connection, snapshot
 from tui_batch.store.failing import failing_of
 from tui_batch.store.likeness import normalise
 from tui_batch.store.recent import SECOND, recent_requests
-from tui_batch.store.scopes import SEARCH, like_pattern, marks
+from tui_batch.store.scopes import LARGEST_ID, SEARCH, like_pattern, marks, missing_item
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -155,14 +154,11 @@ class Items:
 
     async def errors(self, job_id: int) -> list[ErrorGroup]:
         """The dead items by class and message, most frequent first."""
-        return await self._search.read(partial(_errors, job_id=job_id))
+        return await self._search.read(partial(error_groups, job_id=job_id))
 
     async def flagged(self, job_id: int) -> dict[ItemFlag, int]:
         """How many items have a remark, by remark; those that none has are left out."""
-        sql = "SELECT flags, count(*) FROM item WHERE job_id = ? AND flags != 0 GROUP BY flags"
-        found = await self._search.read(lambda conn: conn.execute(sql, (job_id,)).fetchall())
-        counts = {flag: sum(number for value, number in found if flag in ItemFlag(value)) for flag in ItemFlag}
-        return {flag: number for flag, number in counts.items() if number}
+        return await self._search.read(partial(flag_counts, job_id=job_id))
 
     async def export(
         self, job_id: int, ids: Collection[int] | None = None, *, batch: int = 1000
@@ -308,10 +304,10 @@ def _detail(conn: sqlite3.Connection, item_id: int) -> ItemDetail:
     failed = """SELECT number, at, endpoint, model, class, status, message, latency_ms, tokens_in, tokens_out,
         cost_nano, checks FROM attempt WHERE item_id = ? ORDER BY id"""
     with snapshot(conn):
-        row = conn.execute(item, (item_id,)).fetchone()
-        tries = conn.execute(failed, (item_id,)).fetchall()
+        row = None if item_id > LARGEST_ID else conn.execute(item, (item_id,)).fetchone()
+        tries = [] if row is None else conn.execute(failed, (item_id,)).fetchall()
     if row is None:
-        raise UserError(f"There is no item {item_id}.", remedy="See a job's items: llmbatch-tui items JOB")
+        raise missing_item(item_id)
     job_id, data, text, message, finish_reason, request_id, raw, reason, checks = row[22:]
     attempts = tuple(_attempt(item_id, one) for one in tries)
     kept = (text, message, finish_reason, request_id, raw)
@@ -333,10 +329,20 @@ def _attempt(item_id: int, row: Row) -> Attempt:
     )
 
 
+def flag_counts(conn: sqlite3.Connection, job_id: int) -> dict[ItemFlag, int]:
+    """As Items.flagged. Blocks."""
+    sql = "SELECT flags, count(*) FROM item WHERE job_id = ? AND flags != 0 GROUP BY flags"
+    found = [(ItemFlag(value), number) for value, number in conn.execute(sql, (job_id,))]
+    counts = {flag: sum(number for flags, number in found if flag in flags) for flag in ItemFlag}
+    return {flag: number for flag, number in counts.items() if number}
+
+
 OTHERS = "other messages"
+"""What the messages beyond GROUPS are counted under."""
 
 
-def _errors(conn: sqlite3.Connection, job_id: int) -> list[ErrorGroup]:
+def error_groups(conn: sqlite3.Connection, job_id: int) -> list[ErrorGroup]:
+    """As Items.errors. Blocks."""
     sql = """SELECT outcome, coalesce(result.message, ''), item.id FROM item
         LEFT JOIN result ON result.item_id = item.id
         WHERE job_id = ? AND state = 'dead' ORDER BY seq, variant"""

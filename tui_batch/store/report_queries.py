@@ -14,7 +14,7 @@ from tui_batch.quality.alerts import ToldAlert
 from tui_batch.store.alerts import read_alerts
 from tui_batch.store.connection import snapshot
 from tui_batch.store.failing_queries import FailingCheck, FailingItem, failing_checks, failing_items
-from tui_batch.store.items import group_errors
+from tui_batch.store.items import error_groups, flag_counts
 
 SLICES = 60
 """Parts that the time of a job is divided into."""
@@ -169,7 +169,7 @@ def gather(
         failed = _counts(conn, _FAILED, job_id)
         failing = failing_checks(conn, job_id)
         dead_by_class = _counts(conn, _DEAD_CLASSES, job_id)
-        groups = tuple(group_errors(conn.execute(_MESSAGES, (job_id,)))) if dead_by_class else ()
+        groups = tuple(error_groups(conn, job_id)) if dead_by_class else ()
         tell(0.8)
         figures = JobFigures(
             models=models,
@@ -179,7 +179,7 @@ def gather(
             failed_requests=failed,
             groups=groups,
             dead=_dead(conn, job_id),
-            flags=_flags(conn, job_id),
+            flags=flag_counts(conn, job_id),
             events=_events(conn, job_id),
             alerts=read_alerts(conn, job_id),
             score_bins=_score_bins(conn, job_id) if any(one.scores for one in models) else (),
@@ -242,8 +242,6 @@ _DEAD_CLASSES = "SELECT outcome, count(*) FROM item WHERE job_id = ? AND state =
 # Only these can have a failed request: a million items that went well at once need not be looked up.
 _FAILED = """SELECT class, count(*) FROM item JOIN attempt ON attempt.item_id = item.id
   WHERE job_id = ? AND (requests > 1 OR state != 'done' OR cached) GROUP BY class"""
-_MESSAGES = """SELECT outcome, coalesce(result.message, ''), item.id FROM item
-  LEFT JOIN result ON result.item_id = item.id WHERE job_id = ? AND state = 'dead' ORDER BY seq, variant"""
 
 
 def _counts(conn: sqlite3.Connection, sql: str, job_id: int) -> dict[OutcomeClass, int]:
@@ -265,13 +263,6 @@ def _dead_item(row: Sequence[Any]) -> DeadItem:
     values = list(row)
     values[3] = None if values[3] is None else OutcomeClass(values[3])
     return DeadItem(*values)
-
-
-def _flags(conn: sqlite3.Connection, job_id: int) -> dict[ItemFlag, int]:
-    sql = "SELECT flags, count(*) FROM item WHERE job_id = ? AND flags != 0 GROUP BY flags"
-    found = [(ItemFlag(value), number) for value, number in conn.execute(sql, (job_id,))]
-    counts = {flag: sum(number for flags, number in found if flag in flags) for flag in ItemFlag}
-    return {flag: number for flag, number in counts.items() if number}
 
 
 def _events(conn: sqlite3.Connection, job_id: int) -> tuple[Event, ...]:

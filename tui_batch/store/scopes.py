@@ -5,14 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tui_batch.errors import UserError
+
 SEARCH = r"""AND (custom_id LIKE ? ESCAPE '\' OR payload.data LIKE ? ESCAPE '\'
   OR result.text LIKE ? ESCAPE '\' OR result.message LIKE ? ESCAPE '\')"""
 """Takes like_pattern four times."""
 
 
+LARGEST_ID = 2**63 - 1
+"""No row has a larger number, and SQLite takes none: it is to be asked about such a one neither."""
+
+
 def like_pattern(text: str) -> str:
     """The pattern that finds a text anywhere; none of its characters is a wildcard."""
     return "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%"
+
+
+def missing_item(item_id: int) -> UserError:
+    """Nobody has it: it was deleted with its job, or never there."""
+    return UserError(f"There is no item {item_id}.", remedy="See a job's items: llmbatch-tui items JOB")
 
 
 def marks(values: Sequence[object]) -> str:
