@@ -13,7 +13,7 @@ from tui_batch.errors import UserError
 from tui_batch.store.connection import Connection, transaction
 
 _KEPT_S = 7 * 86_400.0
-"""Answered commands are forgotten after a week."""
+"""Commands are forgotten after a week, answered or not: who left them has long gone."""
 
 _POLL_S = 0.01
 """How often a waiting process looks for its answer. Processes that share a file have nothing to wake one another."""
@@ -33,10 +33,7 @@ class Commands:
 
         def insert(conn: sqlite3.Connection) -> int:
             with transaction(conn):
-                conn.execute(
-                    "DELETE FROM command WHERE finished_at < ? OR (job_id IS NULL AND created_at < ?)",
-                    (now - _KEPT_S, now - _KEPT_S),
-                )
+                conn.execute("DELETE FROM command WHERE created_at < ?", (now - _KEPT_S,))
                 sql = "INSERT INTO command(job_id, verb, args, created_at) VALUES (?, ?, ?, ?)"
                 return conn.execute(sql, (job_id, verb, text, now)).lastrowid or 0
 
