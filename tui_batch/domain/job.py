@@ -15,6 +15,10 @@ NANO = 1_000_000_000
 """Nano-dollars in a dollar. Money is always an integer of these."""
 
 
+DEFAULT_PROMPT = "{{ prompt }}"
+"""The template of a job that names none."""
+
+
 class JobState(StrEnum):
     """Where a job stands."""
 
@@ -177,7 +181,7 @@ class JobSpec:
     """Resolved and complete (but for secrets), so that any process can resume the job exactly."""
     mode: Mode = Mode.SINGLE
     operation: Operation = Operation.CHAT
-    prompt: str = "{{ prompt }}"
+    prompt: str = DEFAULT_PROMPT
     """Jinja template over the row's columns."""
     system: str = ""
     """Jinja template; empty: no system message."""

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tui_batch.domain.endpoint import Endpoint, KeyKind, Operation
-from tui_batch.domain.job import CacheMode, Cap, Job, JobSpec, Knobs, Mode, ModelRef, OnTruncated, RouteRule
+from tui_batch.domain.job import (
+    DEFAULT_PROMPT,
+    CacheMode,
+    Cap,
+    Job,
+    JobSpec,
+    Knobs,
+    Mode,
+    ModelRef,
+    OnTruncated,
+    RouteRule,
+)
 from tui_batch.domain.quality import Check, DriftRule, OnInvalid
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import AUTO, Auto, JobDraft, ModelChoice
@@ -55,7 +66,7 @@ async def compose(draft: JobDraft, settings: Settings, transport: Transport) -> 
         endpoints=tuple({one.name: one for one in (*placed.endpoints, *bench.endpoints, *placed.endpoints)}.values()),
         mode=mode,
         operation=draft.operation or Operation.CHAT,
-        prompt="{{ prompt }}" if draft.prompt is None else draft.prompt,
+        prompt=DEFAULT_PROMPT if draft.prompt is None else draft.prompt,
         system=draft.system or "",
         params=draft.params,
         schema=draft.schema,

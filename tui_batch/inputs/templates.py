@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 import orjson
 
 from tui_batch.domain.endpoint import Operation
-from tui_batch.domain.job import InputSource, JobSpec
+from tui_batch.domain.job import DEFAULT_PROMPT, InputSource, JobSpec
 from tui_batch.domain.request import Json, Message, PromptRequest
 from tui_batch.domain.values import immutable
 from tui_batch.errors import UserError
@@ -19,8 +19,6 @@ from tui_batch.inputs.request_rows import batch_operation, body_operation
 if TYPE_CHECKING:
     from tui_batch.inputs.sandbox import CompiledTemplate
 
-DEFAULT_PROMPT = "{{ prompt }}"
-"""The template of a job that names none."""
 ROW = "row"
 """In a template: all columns by name, for names that are no identifiers: `{{ row["First name"] }}`."""
 

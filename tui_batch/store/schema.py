@@ -62,7 +62,7 @@ CREATE TABLE item (
   available_at  REAL NOT NULL DEFAULT 0,            -- not to be sent before
   outcome       TEXT,                               -- class of the last outcome: ok, timeout, ...
   cached        INTEGER NOT NULL DEFAULT 0,         -- 1: answered by the response cache
-  flags         INTEGER NOT NULL DEFAULT 0,         -- 1: answer truncated, 2: prompt cut by the server
+  flags         INTEGER NOT NULL DEFAULT 0,         -- a sum of 1, 2, 4, 8: see ItemFlag
   endpoint      TEXT,                               -- where the last request went
   model         TEXT,
   tokens_in     INTEGER,                            -- of all its requests, failed ones included

@@ -15,7 +15,7 @@ import orjson
 
 from tui_batch.domain.endpoint import Endpoint, Operation
 from tui_batch.domain.item import ItemState
-from tui_batch.domain.job import InputSource, Job, JobSpec, Mode
+from tui_batch.domain.job import DEFAULT_PROMPT, InputSource, Job, JobSpec, Mode
 from tui_batch.domain.stored import ItemDetail
 from tui_batch.engine.chaining import FORMAT, ChainedRows, chained_source, open_source
 from tui_batch.engine.compose import Composed, compose, draft_of
@@ -25,7 +25,7 @@ from tui_batch.errors import UserError
 from tui_batch.inputs.draft import JobDraft, ModelChoice
 from tui_batch.inputs.importing import rejects_path
 from tui_batch.inputs.reading import Preview, Rows, preview, preview_of
-from tui_batch.inputs.templates import DEFAULT_PROMPT, Renderer, RowError, compile_prompt
+from tui_batch.inputs.templates import Renderer, RowError, compile_prompt
 from tui_batch.money.tokens import OVERHEAD, estimate
 from tui_batch.providers.base import Transport
 from tui_batch.settings import Settings
