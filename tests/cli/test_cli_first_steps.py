@@ -71,9 +71,10 @@ def test_a_column_that_only_some_rows_have_costs_those_without_it(cli: Cli) -> N
     assert "1 of 2 done, 1 dead" in result.err
 
 
-def test_nothing_listening_is_told_at_once_with_the_address(cli: Cli, closed_port: int) -> None:
+@pytest.mark.parametrize("more", [(), ("--detach",)])
+def test_nothing_listening_is_told_at_once_with_the_address(cli: Cli, closed_port: int, more: tuple[str, ...]) -> None:
     url = f"http://127.0.0.1:{closed_port}/v1"
-    result = cli("run", cli.rows(2), "-m", "x", "--base-url", url)
+    result = cli("run", cli.rows(2), "-m", "x", "--base-url", url, *more)
     assert result.code == 2
     assert f"({url}): nothing listens on port {closed_port}" in result.err
     assert "Start the server" in result.err

@@ -121,6 +121,10 @@ def test_resuming_a_finished_job_writes_its_results_again(cli: Cli) -> None:
     cli("run", cli.rows(2), "--simulate")
     assert cli("resume", "1", "-o", cli.folder / "out.jsonl").code == 0
     assert len(cli.lines("out.jsonl")) == 2
+    told = cli("resume", "1", "-o", cli.folder / "out.jsonl", "--json")
+    (event,) = [json.loads(line) for line in told.out.splitlines()]
+    assert (event["event"], event["done"], event["exit_code"]) == ("end", 2, 0)
+    assert event["results"] == str(cli.folder / "out.jsonl")
 
 
 def test_a_run_killed_after_its_last_answer_is_complete_when_resumed(cli: Cli) -> None:

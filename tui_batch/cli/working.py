@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from tui_batch.engine.control import check_startable
 from tui_batch.engine.importing import Imported, ImportPlan, ImportProgress, create_job
 from tui_batch.engine.workplace import Workplace, open_workplace
 from tui_batch.errors import UserError
-from tui_batch.headless import Display
+from tui_batch.headless import Display, Ending
 from tui_batch.inputs.draft import JobDraft
 from tui_batch.inputs.importing import rejects_path
 from tui_batch.inputs.templates import compile_prompt
@@ -98,8 +98,7 @@ async def create_and_run(order: Order, display: Display) -> Exit:
                 composed = await _composed(order, transport)
             async with _workplace(order.place, order.settings, transport) as workplace:
                 with cancelling(interrupts):
-                    absent = await check_reachable(composed.spec.endpoints)
-                    composed = replace(composed, notes=(*composed.notes, *absent))
+                    composed = await _reachable(composed)
                     imported = await _imported(workplace.store, order, composed)
                 plan = RunPlan(
                     imported.job_id,
@@ -128,15 +127,26 @@ async def estimate(order: Order) -> Estimate:
 
 async def create_only(order: Order) -> int:
     """Makes the job and leaves it; returns its number."""
-    job_id = await _create(order)
+    job_id = await _create(order, _as_it_is)
     say(f"job {job_id} is ready. Start it: {order.place.command('resume', str(job_id))}")
     return job_id
 
 
-async def _create(order: Order) -> int:
+async def _reachable(composed: Composed) -> Composed:
+    """The job, with a note for each server that does not answer. Raises UserError where none does or a key is missing."""
+    absent = await check_reachable(composed.spec.endpoints)
+    return replace(composed, notes=(*composed.notes, *absent))
+
+
+async def _as_it_is(composed: Composed) -> Composed:
+    """A job that is not run now: its servers may be started later."""
+    return composed
+
+
+async def _create(order: Order, looked_at: Callable[[Composed], Awaitable[Composed]]) -> int:
     with listening() as interrupts, cancelling(interrupts):
         async with _transport(order.settings, order.faults) as transport:
-            composed = await _composed(order, transport)
+            composed = await looked_at(await _composed(order, transport))
         async with desk(order.place) as at:
             imported = await _imported(at.store, order, composed)
         for note in (*_notes(order, composed, imported), *_reject_note(imported)):
@@ -145,12 +155,12 @@ async def _create(order: Order) -> int:
 
 
 async def create_detached(order: Order) -> None:
-    """Makes the job here and runs it in a process of its own."""
+    """Makes the job here and runs it in a process of its own. What would stop that is told here, where it is read."""
     if order.trial is not None:
         raise UserError("--sample shows answers and asks: not in the background", remedy="Leave out --detach.")
     if order.target is not None and order.target.is_stdout:
         raise UserError("a run in the background has no standard output", remedy="Give -o a file.")
-    job_id = await _create(order)
+    job_id = await _create(order, _reachable)
     _detach(job_id, order.place, _words(order.target, order.faults))
 
 
@@ -181,10 +191,11 @@ async def resume(order: Resumption, display: Display) -> Exit:
             job = await workplace.store.jobs.find(order.ref)
             if await workplace.controller.owned_elsewhere(job):
                 await workplace.controller.resume(job.id)
-                _say_resumed(job, order)
+                for line in _resumed(job, order):
+                    display.note(line)
                 return Exit.OK
             if job.counters.pending == 0 and job.imported and (job.state not in TERMINAL or order.target is not None):
-                return await _settle(workplace.store, job, order.target)
+                return await _settle(workplace.store, job, order.target, display)
             note = f"Resuming job {job.id} {safe_text(job.spec.name)}: {_what(job.spec, job.knobs)}"
             return await _run(workplace, RunPlan(job.id, order.target, (note,)), display, interrupts, order.place)
 
@@ -198,31 +209,36 @@ async def resume_detached(order: Resumption) -> None:
         job = await at.store.jobs.find(order.ref)
         if await at.controller.owned_elsewhere(job):
             await at.controller.resume(job.id)
-            _say_resumed(job, order)
+            for line in _resumed(job, order):
+                say(line)
             return
     if order.target is None:
         check_startable(job)
     _detach(job.id, order.place, _words(order.target, order.faults))
 
 
-def _say_resumed(job: Job, order: Resumption) -> None:
+def _resumed(job: Job, order: Resumption) -> list[str]:
+    """Said where another process goes on with the job."""
     pid = job.owner.pid if job.owner is not None else "?"
-    say(f"job {job.id} goes on in process {pid}, which runs it.")
+    lines = [f"job {job.id} goes on in process {pid}, which runs it."]
     if order.target is not None:
         export = order.place.command("export", str(job.id), "-o", str(order.target))
-        say(f"Its results are not written from here. At any time: {export}")
+        lines.append(f"Its results are not written from here. At any time: {export}")
+    return lines
 
 
-async def _settle(store: Store, job: Job, target: Target | None) -> Exit:
+async def _settle(store: Store, job: Job, target: Target | None, display: Display) -> Exit:
     """Nothing is left to be asked: a run was ended just before it said so, or before it wrote the results."""
     if job.state not in TERMINAL:
         await store.jobs.set_state(job.id, JobState.COMPLETED, now=time.time())
         job = await store.jobs.get(job.id)
-    say(f"job {job.id} has nothing left to do: it is {job.state.value}.")
+    lines = [f"job {job.id} has nothing left to do: it is {job.state.value}."]
     if target is not None:
         exported = await export_results(store, job, target)
-        say(f"Results: {target} ({figures.things(exported.rows, 'row')})")
-    return exit_of(job, interrupted=False)
+        lines.append(f"Results: {target} ({figures.things(exported.rows, 'row')})")
+    code = exit_of(job, interrupted=False)
+    display.end(Ending(job, code, 0.0, 0, lines, None if target is None else str(target)))
+    return code
 
 
 def _transport(settings: Settings, faults: str) -> AbstractAsyncContextManager[RoutingTransport]:
