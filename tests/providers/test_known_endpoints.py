@@ -70,6 +70,12 @@ def test_a_password_in_a_url_is_refused_without_being_repeated() -> None:
     assert "hunter22" not in str(raised.value)
 
 
+def test_a_query_in_a_url_is_refused_without_being_repeated() -> None:
+    with pytest.raises(UserError, match="query") as raised:
+        from_url("https://gw.example/v1?key=hunter22", environment=NONE)
+    assert "hunter22" not in str(raised.value)
+
+
 KEYS = [
     ("https://api.openai.com/v1", {}, "env:OPENAI_API_KEY"),
     ("https://api.groq.com/openai/v1", {"OPENAI_API_KEY": "x"}, "env:GROQ_API_KEY"),

@@ -217,6 +217,11 @@ def _split(base_url: str, scheme: str) -> SplitResult:
         port_is_fine, parts = False, SplitResult("", "", "", "", "")
     if not parts.hostname or not port_is_fine or parts.scheme not in ("http", "https") or parts.netloc.endswith(":"):
         raise UserError(f"{base_url!r} is not a base URL", remedy="Give it like this: http://localhost:8000/v1")
+    if parts.query or parts.fragment:
+        raise UserError(
+            "a base URL must not hold a query: requests would go out without it",
+            remedy="Leave out what begins with ? or #. A key goes into an environment variable (key: env:NAME).",
+        )
     if parts.username or parts.password:
         raise UserError(
             "a base URL must not hold a user name or password: it is stored and shown",
