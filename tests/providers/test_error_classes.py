@@ -302,6 +302,13 @@ def test_decoding_never_raises(
     outcome.message.encode()
 
 
+def test_a_limit_on_input_tokens_alone_is_heeded() -> None:
+    said = {"anthropic-ratelimit-input-tokens-limit": "50000", "anthropic-ratelimit-input-tokens-remaining": "12"}
+    limits = decoded(Api.ANTHROPIC, 429, {}, said).limits
+    assert limits is not None
+    assert (limits.tokens.limit, limits.tokens.remaining, limits.requests.limit) == (50_000, 12, None)
+
+
 @pytest.mark.parametrize("opening", [b"[", b'{"choices":[{"message":{"tool_calls":['])
 def test_absurd_nesting_is_no_crash(opening: bytes) -> None:
     depth = 100_000 if opening == b"[" else 600

@@ -61,6 +61,9 @@ def request_id(headers: Mapping[str, str]) -> str | None:
     return None
 
 
+_ANTHROPIC_LIMITS = frozenset(f"anthropic-ratelimit-{what}-limit" for what in ("requests", "tokens", "input-tokens"))
+
+
 def openai_limits(headers: Mapping[str, str]) -> RateHeaders | None:
     """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}`; resets are Go durations (OpenAI, rate limits guide)."""
     if "x-ratelimit-limit-requests" not in headers and "x-ratelimit-limit-tokens" not in headers:
@@ -73,7 +76,7 @@ def anthropic_limits(headers: Mapping[str, str], now: datetime | None = None) ->
 
     `tokens` is the tightest token limit in force; input tokens stand in where only they are given.
     """
-    if "anthropic-ratelimit-requests-limit" not in headers and "anthropic-ratelimit-tokens-limit" not in headers:
+    if headers.keys().isdisjoint(_ANTHROPIC_LIMITS):
         return None
     now = now or server_time(headers)
     requests = _anthropic_window(headers, "requests", now)
