@@ -135,6 +135,17 @@ async def test_another_row_needs_another_answer(waiting: Any, make: Any) -> None
     await true_counters(store, make, job_id)
 
 
+async def test_a_stored_answer_to_another_row_has_saved_nothing(db: Path, make: Any) -> None:
+    async with open_store(db) as store:
+        job_id = await make.job(store, 1)
+        (item,) = await make.pending(store, job_id)
+        hit = replace(make.hit(job_id, item.id, b"k" * 16), state=ItemState.PENDING, judging=1, saved_nano=70)
+        await make.settle(store, hit)
+        assert (await true_counters(store, make, job_id)).saved_nano == 70
+        await store.jobs.edit_row(item.id, b'{"prompt": "other"}')
+        assert (await true_counters(store, make, job_id)).saved_nano == 0
+
+
 async def test_a_later_process_knows_that_the_judge_was_asked(db: Path, make: Any) -> None:
     async with open_store(db, clock=make.clock()) as store:
         spec = replace(make.spec(), judge=ModelRef("wise", ("court",)))

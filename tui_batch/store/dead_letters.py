@@ -53,12 +53,12 @@ def edit_row(conn: sqlite3.Connection, item_id: int, data: bytes, now: float) ->
 
 
 def _drop_answer(conn: sqlite3.Connection, item_id: int, job_id: int) -> None:
-    """An answer that waits for its judge is one to the row as it was; what it cost stays counted."""
-    waits = conn.execute("SELECT cached FROM item WHERE id = ? AND judging > 0", (item_id,)).fetchone()
+    """An answer that waits for its judge is one to the row as it was; what it cost stays counted, not what it saved."""
+    waits = conn.execute("SELECT cached, saved_nano FROM item WHERE id = ? AND judging > 0", (item_id,)).fetchone()
     if waits is None:
         return
-    conn.execute("UPDATE job SET cached = cached - ? WHERE id = ?", (waits[0], job_id))
-    conn.execute("UPDATE item SET judging = 0, cached = 0, flags = 0 WHERE id = ?", (item_id,))
+    conn.execute("UPDATE job SET cached = cached - ?, saved_nano = saved_nano - ? WHERE id = ?", (*waits, job_id))
+    conn.execute("UPDATE item SET judging = 0, cached = 0, saved_nano = 0, flags = 0 WHERE id = ?", (item_id,))
     conn.execute("DELETE FROM result WHERE item_id = ?", (item_id,))
 
 
