@@ -120,7 +120,7 @@ def trouble_line(engine: EngineSnapshot, job: JobSnapshot) -> str:
         ranked = sorted(job.failures.items(), key=lambda pair: (-pair[1], pair[0]))
         parts.append("errors: " + ", ".join(f"{cls.value} {figures.count(number)}" for cls, number in ranked))
     if job.waiting:
-        parts.append(f"{figures.count(job.waiting)} wait to be retried")
+        parts.append(f"to be retried {figures.count(job.waiting)}")
     parts += _limits(engine, job)
     return "  ".join(parts)
 

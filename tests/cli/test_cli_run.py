@@ -312,5 +312,5 @@ def test_answers_that_stall_are_asked_for_again_long_before_their_time_is_over(c
 def test_answers_that_a_length_limit_cut_are_told_at_the_end_and_in_the_results(cli: Cli) -> None:
     result = cli("run", cli.rows(6), "--simulate", "--param", "max_tokens=3", "-o", cli.folder / "out.jsonl")
     assert result.code == 0, result.err
-    assert "6 answers were cut by a length limit (flags: truncated)" in result.err
+    assert "6 answers cut by a length limit (flags: truncated)" in result.err
     assert {line["flags"] for line in cli.lines("out.jsonl")} == {"truncated"}

@@ -36,7 +36,7 @@ def test_a_line_says_where_the_job_is_and_what_limits_it() -> None:
     assert job_line(JOB) == "120/1,000 (12 %)  24.1/s  ETA 36 s"
     assert money_line(JOB) == "tokens 12.3k in, 999 out  cost $0.0123  in flight 8"
     assert trouble_line(IDLE, JOB) == (
-        "dead 5  errors: rate_limited 3, timeout 1  2 wait to be retried  waiting for RPM, 12 s"
+        "dead 5  errors: rate_limited 3, timeout 1  to be retried 2  waiting for RPM, 12 s"
     )
 
 

@@ -201,7 +201,8 @@ def _figures(outcome: _Outcome) -> list[str]:
     for number, word in ((counters.dead, "dead"), (counters.pending, "pending"), (counters.cancelled, "cancelled")):
         parts += [f"{figures.count(number)} {word}"] if number else []
     parts += [f"{figures.count(counters.cached)} from the cache"] if counters.cached else []
-    pace = outcome.finished_here / outcome.elapsed_s if outcome.elapsed_s > 0 else 0.0
+    finished = max(0, outcome.finished_here)  # another process may have made dead items pending meanwhile
+    pace = finished / outcome.elapsed_s if outcome.elapsed_s > 0 else 0.0
     saved = f", saved by the cache {figures.dollars(counters.saved_nano)}" if counters.saved_nano else ""
     return [
         f"  items   {', '.join(parts)}; in {figures.duration(outcome.elapsed_s)}, {figures.rate(pace)}",
@@ -232,12 +233,12 @@ def _errors(outcome: _Outcome) -> list[str]:
 def _remarks(outcome: _Outcome) -> list[str]:
     """Answers that are there but not what they should be."""
     words = {
-        ItemFlag.TRUNCATED: "answers were cut by a length limit (flags: truncated)",
-        ItemFlag.CHECK_FAILED: "answers fail a check and were kept (flags: check_failed)",
-        ItemFlag.PROMPT_CUT: "prompts were cut by the server, which read only a part (flags: prompt_cut)",
-        ItemFlag.UNJUDGED: "answers were kept without their judge's score (flags: unjudged)",
+        ItemFlag.TRUNCATED: ("answer", "cut by a length limit (flags: truncated)"),
+        ItemFlag.CHECK_FAILED: ("answer", "kept although a check fails (flags: check_failed)"),
+        ItemFlag.PROMPT_CUT: ("prompt", "cut by the server, which read only a part (flags: prompt_cut)"),
+        ItemFlag.UNJUDGED: ("answer", "kept without their judge's score (flags: unjudged)"),
     }
-    return [f"  {figures.count(number)} {words[flag]}" for flag, number in outcome.flagged.items()]
+    return [f"  {figures.things(number, words[flag][0])} {words[flag][1]}" for flag, number in outcome.flagged.items()]
 
 
 def _files(plan: RunPlan, outcome: _Outcome) -> list[str]:

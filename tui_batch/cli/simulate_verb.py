@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tui_batch import figures
 from tui_batch.cli.console import put, say
 from tui_batch.cli.opening import run
 from tui_batch.cli.where import PROGRAM
@@ -73,13 +74,13 @@ async def _serve(config: SimulatorConfig, host: str, port: int) -> None:
             _announce(server, config)
             await stop.wait()
         score = server.simulator.score
-        say(f"{score.accepted} requests answered, {score.refused} refused")
+        say(f"{figures.things(score.accepted, 'request')} answered, {score.refused} refused")
 
 
 def _announce(server: Server, config: SimulatorConfig) -> None:
     """Base URLs are data: a script may read the first line."""
     put(server.openai_url)
-    say(f"OpenAI:           {server.openai_url}")
+    say(f"OpenAI:            {server.openai_url}")
     say(f"Anthropic, Ollama: {server.base_url}")
     key = f" (export OPENAI_API_KEY={config.api_key})" if config.api_key else ""
     say(f"Try it:{key} {PROGRAM} run prompts.txt --base-url {server.openai_url} -m gpt-4o-mini -o out.jsonl")

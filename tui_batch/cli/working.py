@@ -133,7 +133,7 @@ async def create_only(order: Order) -> int:
 
 
 async def _reachable(composed: Composed) -> Composed:
-    """The job, with a note for each server that does not answer. Raises UserError where none does or a key is missing."""
+    """The job, with a note for each server that does not answer. Raises UserError: none does, or a key is missing."""
     absent = await check_reachable(composed.spec.endpoints)
     return replace(composed, notes=(*composed.notes, *absent))
 

@@ -8,7 +8,7 @@ from tui_batch import figures
 from tui_batch.report.comparing import Agreement, Comparison, Example, Standing, Verdict
 from tui_batch.report.intervals import Interval
 from tui_batch.report.shapes import Block, Column, Note, Section, Table, Text
-from tui_batch.report.shown import block, milliseconds, one_line, share
+from tui_batch.report.shown import block, milliseconds, one_line, place, share
 
 STANDING_COLUMNS = (
     Column("Model"),
@@ -42,8 +42,8 @@ def comparison_section(comparison: Comparison) -> Section:
 
 def rows_words(comparison: Comparison) -> str:
     """How many rows were compared."""
-    left = f"; {figures.count(comparison.unmatched)} more are not in all of them" if comparison.unmatched else ""
-    return f"{figures.count(comparison.rows)} rows compared{left}."
+    left = f"; not in all of them: {figures.count(comparison.unmatched)} more" if comparison.unmatched else ""
+    return f"{figures.things(comparison.rows, 'row')} compared{left}."
 
 
 def standing_row(one: Standing) -> tuple[str, ...]:
@@ -86,8 +86,7 @@ def _reach(interval: Interval | None) -> str:
 
 def example_title(one: Example) -> str:
     """Where the row is found."""
-    name = f" ({one_line(one.custom_id, 60)})" if one.custom_id else ""
-    return f"line {one.line}{name}" if one.line is not None else f"row{name}"
+    return place(one.line, one.custom_id)
 
 
 def example_words(one: Example, labels: Sequence[str]) -> str:

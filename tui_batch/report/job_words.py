@@ -12,7 +12,7 @@ SECONDS = "{:g} s"
 
 
 def settings_of(job: Job) -> tuple[tuple[str, str], ...]:
-    """Names and values, those without a value left out. What looks like a key is removed."""
+    """Names and values, those without a value left out; each of bounded length, and what looks like a key removed."""
     pairs = (*_asked(job.spec), *_where(job.spec), *_held(job.spec), *_limits(job.knobs))
     return tuple((name, clean_message(value)) for name, value in pairs if value)
 

@@ -49,7 +49,7 @@ def throughput_chart(line: Timeline) -> str:
 
 def latency_chart(spread: Spread) -> str:
     """How many answers took how long; the bins grow with the latency."""
-    bars = [Bar(f"< {_edge(one.high_ms)}", one.count, f"{figures.count(one.count)} answers") for one in spread.bins]
+    bars = [Bar(f"< {_edge(one.high_ms)}", one.count, figures.things(one.count, "answer")) for one in spread.bins]
     names = (("p50", spread.p50), ("p95", spread.p95), ("p99", spread.p99))
     marks = [(_place(spread, value), f"{name} {milliseconds(value)}") for name, value in names]
     return histogram(Axes("Answers by latency", 0.0, _clock, _short, y_step=1), bars, marks)
@@ -92,7 +92,7 @@ def score_line(line: Timeline, marks: Sequence[tuple[float, str]] = ()) -> str:
 def score_chart(bins: Sequence[int]) -> str:
     """How many answers have which score."""
     bars = [
-        Bar(f"{place / 10:.1f}–{(place + 1) / 10:.1f}", number, f"{figures.count(number)} answers")
+        Bar(f"{place / 10:.1f}–{(place + 1) / 10:.1f}", number, figures.things(number, "answer"))
         for place, number in enumerate(bins)
     ]
     return histogram(Axes("Answers by score", 0.0, _clock, _short, y_step=1), bars)

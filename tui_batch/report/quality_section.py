@@ -26,7 +26,7 @@ def _scores(report: Report) -> tuple[Block, ...]:
     reach = f", 95 % between {score.interval.low:.3f} and {score.interval.high:.3f}" if score.interval else ""
     line = report.figures.timeline
     return (
-        Note(f"Mean score {score.mean:.3f} over {figures.count(score.count)} answers{reach}."),
+        Note(f"Mean score {score.mean:.3f} over {figures.things(score.count, 'answer')}{reach}."),
         *(() if line is None else (Chart(_over_time(report), score_line(line, _marks(report, line))),)),
         Chart("Answers by score", score_chart(report.figures.score_bins)),
     )

@@ -38,12 +38,12 @@ def result_line(row: ExportRow, operation: Operation) -> dict[str, Json]:
     """One line of a result file.
 
     `response` is the answer's text; for embeddings a list of numbers. `status` is done, dead, pending or cancelled.
-    `error` is `class: message` of a dead item, else null. `usage` is `{input_tokens, output_tokens}`, null where the
-    server did not say. `cost_usd` is null when unknown, never 0 for unknown. `flags` is a remark on the answer, null
-    for most: truncated (a length limit cut it) or prompt_cut (the server read only a part of the prompt)
-    or check_failed. `score` is what the job's checks gave the answer, 0 to 1; null where none gives one. `checks` are
-    those that the answer fails, each with `check`, `field` and `message`; null where it fails none. `reason` is in the
-    judge's words; null where none spoke.
+    `error` is `class: message` of a dead item, else null. `usage` is `{input_tokens, output_tokens}`, null where
+    the server did not say. `cost_usd` is null when unknown, never 0 for unknown. `flags` is a remark on the answer,
+    null for most: truncated (a length limit cut it), prompt_cut (the server read only a part of the prompt),
+    check_failed or unjudged; several with a space between them. `score` is what the job's checks gave the answer, 0
+    to 1; null where none gives one. `checks` are those that the answer fails, each with `check`, `field` and
+    `message`; null where it fails none. `reason` is in the judge's words; null where none spoke.
 
     An own column that has the name of one of RESULT_FIELDS is kept as `input_<name>`, but for a `custom_id` that says
     the same.

@@ -54,7 +54,7 @@ def headline(report: Report) -> str:
     reason = f" ({job.reason.value})" if job.reason is not None else ""
     why = f": {one_line(job.message, 300)}" if job.message else ""
     number = job.counters.dead
-    dead = f"; {figures.count(number)} item{'s' if number > 1 else ''} failed" if number else ""
+    dead = f"; {figures.things(number, 'item')} failed" if number else ""
     return f"{job.state.value}{reason}{why}{dead}"
 
 
@@ -161,7 +161,9 @@ def _errors(report: Report) -> Optional:
     found = report.figures
     if not found.dead_by_class and not found.failed_requests and not found.flags:
         return Section("Errors", (Note("No request failed."),))
-    flags = [Note(f"{figures.count(number)} {_FLAGS[flag]}") for flag, number in found.flags.items()]
+    flags = [
+        Note(f"{figures.things(number, _FLAGS[flag][0])} {_FLAGS[flag][1]}") for flag, number in found.flags.items()
+    ]
     return Section("Errors", (*_classes(found), *_groups(found), *flags))
 
 
@@ -188,14 +190,14 @@ def _groups(found: JobFigures) -> tuple[Block, ...]:
     rows = tuple(
         (figures.count(one.count), one.cls.value, str(one.example_id), one_line(one.example, 500)) for one in groups
     )
-    return (Table(_GROUP_COLUMNS, rows), *_more(len(found.groups) - len(groups), "more kinds of message"))
+    return (Table(_GROUP_COLUMNS, rows), *_more(len(found.groups) - len(groups), "more, with other messages"))
 
 
 _FLAGS = {
-    ItemFlag.TRUNCATED: "answers were cut by a length limit.",
-    ItemFlag.PROMPT_CUT: "prompts were cut by the server, which read only a part.",
-    ItemFlag.CHECK_FAILED: "answers fail a check and were taken all the same.",
-    ItemFlag.UNJUDGED: "answers have no score of the judge, which could not be had.",
+    ItemFlag.TRUNCATED: ("answer", "cut by a length limit."),
+    ItemFlag.PROMPT_CUT: ("prompt", "cut by the server, which read only a part."),
+    ItemFlag.CHECK_FAILED: ("answer", "taken though a check fails."),
+    ItemFlag.UNJUDGED: ("answer", "without a score of the judge, which could not be had."),
 }
 
 
@@ -218,7 +220,7 @@ def _dead_letters(report: Report) -> Optional:
         Column("Message"),
     )
     rows = tuple(map(_dead_row, dead))
-    note = f"{figures.count(total)} items are dead: their error is permanent, or their attempts are spent."
+    note = f"{figures.things(total, 'dead item')}: the error is permanent, or the attempts are spent."
     return Section(
         "Dead letters",
         (

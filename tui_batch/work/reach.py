@@ -9,10 +9,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
+from tui_batch import figures
 from tui_batch.domain.endpoint import Endpoint
+from tui_batch.engine.compose import named_endpoint
 from tui_batch.errors import UserError
 from tui_batch.providers.base import ModelInfo, Transport
-from tui_batch.providers.catalog import CATALOG, from_url, in_environment, known, names
+from tui_batch.providers.catalog import CATALOG, from_url, in_environment, known
 from tui_batch.providers.discovery import find_local_servers, list_models
 from tui_batch.providers.keys import is_available, resolve_key
 from tui_batch.settings import Settings, load_settings
@@ -41,26 +43,13 @@ class Reachable:
 
 async def list_everything(settings_file: Path | None, name: str | None, base_url: str | None) -> list[Listing]:
     """The models of the one endpoint named, or else of all that have a key or run on this machine."""
-    settings = load_settings(settings_file)
+    settings = await asyncio.to_thread(load_settings, settings_file)
     async with aclosing(make_transport(settings.ca_file, "")) as transport:
         if base_url is not None:
-            chosen = [from_url(base_url)]
-        elif name is not None:
-            chosen = [named(name, settings)]
-        else:
-            return await _everywhere(settings, transport)
-        return [await listing(endpoint, transport) for endpoint in chosen]
-
-
-def named(name: str, settings: Settings) -> Endpoint:
-    """The endpoint of that name. Raises UserError with the names there are."""
-    for endpoint in settings.endpoints:
-        if endpoint.name == name:
-            return endpoint
-    if (found := known(name)) is None:
-        every = (*(one.name for one in settings.endpoints), *names())
-        raise UserError(f"there is no endpoint {name}", remedy=f"The endpoints: {', '.join(every)}")
-    return found
+            return [await listing(from_url(base_url), transport)]
+        if name is not None:
+            return [await listing(named_endpoint(name, settings), transport)]
+        return await _everywhere(settings, transport)
 
 
 async def _everywhere(settings: Settings, transport: Transport) -> list[Listing]:
@@ -95,8 +84,7 @@ class Trial:
         """In words."""
         if self.trouble:
             return self.trouble
-        count = len(self.models)
-        served = f"serves {count} model{'' if count == 1 else 's'}" if count else "names no models"
+        served = f"serves {figures.things(len(self.models), 'model')}" if self.models else "names no models"
         return f"answered in {self.seconds:.2f} s, {served}"
 
 

@@ -123,21 +123,25 @@ def _concurrent(pace: Pace, cost: CostRange | None, knobs: Knobs, limits: Limits
     work = math.ceil(pace.requests / in_flight) * pace.latency_s
     floor, what = limits.floor_s(pace)
     if floor > work:
-        reason = f"{what} decide; {math.ceil(pace.requests * pace.latency_s / max(floor, 1.0))} in flight are enough"
+        reason = (
+            f"{what} hold it back; {math.ceil(pace.requests * pace.latency_s / max(floor, 1.0))} in flight are enough"
+        )
     else:
         auto = f" (auto, {'reckoned' if pace.in_flight is None else 'as before'})" if limits.in_flight is None else ""
-        reason = f"{in_flight} in flight{auto} at {pace.each} decide"
+        reason = f"{in_flight} in flight{auto}, {pace.each}"
     if limits.are_known:
         return Strategy(CONCURRENT, cost, max(work, floor + pace.latency_s), 0, reason)
     # The limit is found by its first refusals; the server's headers often say it before that.
-    return Strategy(CONCURRENT, cost, work, None, f"{reason}; no limit is known, headers or a 429 will say it")
+    return Strategy(CONCURRENT, cost, work, None, f"{reason}; no limit is known yet, answers will tell")
 
 
 def _batch(cost: CostRange | None, endpoints: Sequence[Endpoint], prices: Sequence[UnitPrices | None]) -> Strategy:
     hosts = [urlsplit(endpoint.base_url).hostname or "" for endpoint in endpoints]
     without = [endpoint.name for endpoint, host in zip(endpoints, hosts, strict=True) if host not in BATCH_HOSTS]
     if without:
-        return Strategy("provider batch", None, None, None, f"{', '.join(without)} offers no batches at a lower price")
+        offers = "offers" if len(without) == 1 else "offer"
+        reason = f"{', '.join(without)} {offers} no batches at a lower price"
+        return Strategy("provider batch", None, None, None, reason)
     share = max((one.batch for one in prices if one is not None), default=None)
     lower = None
     if cost is not None and share is not None:
