@@ -121,6 +121,7 @@ def first_paint(db: Path, rounds: int) -> None:
 def keys(db: Path, place: str) -> None:
     """From the arrival of a key to the end of the repaint it caused, while the engine runs flat out."""
     result = db.with_suffix(f".keys-{place}.json")
+    result.unlink(missing_ok=True)
     with Terminal(python("-m", "bench.screen_child", "keys", str(db), str(result))) as terminal:
         terminal.wait_for("million")
         terminal.press(place)

@@ -26,6 +26,8 @@ from tui_batch.simulator.transport import SimulatorTransport
 from tui_batch.store.store import open_store
 from tui_batch.tui.app import BatchApp
 from tui_batch.tui.desk import Desk
+from tui_batch.tui.widgets.item_table import ItemTable
+from tui_batch.tui.widgets.table import Table
 from tui_batch.work.place import Where
 from tui_batch.work.transports import REMEMBERED, RoutingTransport
 
@@ -78,10 +80,18 @@ class Timed(BatchApp):
         self.paint_ms: list[float] = []
 
     async def on_event(self, event: events.Event) -> None:
-        """From the moment the driver read the key to the end of the repaint after it."""
+        """From the moment the driver read the key to the end of the repaint after what it did."""
+        cursor = self._cursor()
         await super().on_event(event)
-        if isinstance(event, events.Key) and event.key in ("j", "k"):
+        if isinstance(event, events.Key) and event.key in ("j", "k") and self._cursor() != cursor:
             self.call_after_refresh(self._painted, event.time)
+
+    def _cursor(self) -> object:
+        """Where the cursor of the focused list is: a key that is on its way to the list has not moved it yet."""
+        focused = self.focused
+        if isinstance(focused, ItemTable):
+            return focused.cursor
+        return focused.cursor_row.id if isinstance(focused, Table) and focused.cursor_row is not None else None
 
     def _painted(self, since: float) -> None:
         self.paint_ms.append((time.monotonic() - since) * 1000)

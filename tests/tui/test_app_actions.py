@@ -95,7 +95,7 @@ async def test_the_mouse_sorts_chooses_opens_and_goes_everywhere(tmp_path: Path)
             assert app.view.job.name == "pear"
 
             items = app.query_one(ItemsPlace).table
-            await until(pilot, lambda: items.cursor_row is not None, "read")
+            await until(pilot, lambda: items.cursor_row is not None and "cost" in header(items), "read and laid out")
             await pilot.click(items, (column(header(items), "cost"), 0))
             await until(pilot, lambda: app.query_one(ItemsPlace).items.order.key == "cost", "sorted")  # type: ignore[union-attr]
             await until(pilot, lambda: items.cursor_row is not None, "read again")
