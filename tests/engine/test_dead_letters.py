@@ -52,6 +52,30 @@ def test_discarding_while_a_job_runs_keeps_its_figures_true(tmp_path: Path, virt
     virtually(main())
 
 
+def test_a_row_that_can_no_longer_be_sent_is_no_first_attempt(tmp_path: Path, virtually: Any) -> None:
+    def refused(prompt: str, _: int) -> tuple[float, Outcome]:
+        return 1.0, failed(OutcomeClass.RATE_LIMITED, "later", 429, retry_after_s=60.0)
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", refused) as bench:
+            job_id = await bench.add(["row"])
+            end = await bench.controller.start(job_id)
+            await until(bench, 1)
+            await asyncio.sleep(2.0)
+            await bench.controller.pause(job_id)
+            await end
+            (item,) = await bench.store.items.page(job_id, limit=9)
+            await bench.controller.edit(item.id, {"other": "no prompt"})
+            assert (await bench.run(job_id)).counters.dead == 1
+            attempts = (await bench.store.items.detail(item.id)).attempts
+            assert [(one.number, one.cls) for one in attempts] == [
+                (1, OutcomeClass.RATE_LIMITED),
+                (2, OutcomeClass.BAD_REQUEST),
+            ]
+
+    virtually(main())
+
+
 def test_an_edited_dead_item_is_sent_as_edited(tmp_path: Path, virtually: Any) -> None:
     async def main() -> None:
         async with open_bench(tmp_path / "jobs.db", odd_ones_fail) as bench:

@@ -162,7 +162,7 @@ class Landing:
         at = self._clock()
         attempt = Attempt(
             item_id=item.id,
-            number=item.attempts + 1,
+            number=item.requests + 1,
             at=at,
             deployment=DeploymentKey("", ""),
             cls=dead.outcome.cls,
