@@ -78,7 +78,10 @@ class RejectsFile:
                 self._file = self.path.open("wb")
             self._file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
         except OSError as error:
-            raise UserError(f"{self.path}: rejected rows cannot be written: {error.strerror}") from None
+            raise UserError(
+                f"{self.path}: rejected rows cannot be written: {error.strerror}",
+                remedy="They go beside the results: make room there, or name another place with -o.",
+            ) from None
         self.count += 1
 
     def close(self) -> None:

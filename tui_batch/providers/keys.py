@@ -56,7 +56,10 @@ def _from_keyring(name: str) -> str:
     try:
         value: str | None = keyring.get_password(KEYRING_SERVICE, name)
     except KeyringError as error:
-        raise UserError(f"the OS keyring cannot be used: {type(error).__name__}") from None
+        raise UserError(
+            f"the OS keyring cannot be used: {type(error).__name__}",
+            remedy="Unlock it, or keep the key in an environment variable (key: env:NAME in the settings).",
+        ) from None
     if not value:
         raise UserError(
             f"no key: the OS keyring has no entry {name!r} for {KEYRING_SERVICE}",
