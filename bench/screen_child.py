@@ -81,9 +81,12 @@ class Timed(BatchApp):
 
     async def on_event(self, event: events.Event) -> None:
         """From the moment the driver read the key to the end of the repaint after what it did."""
+        if not isinstance(event, events.Key):
+            await super().on_event(event)
+            return
         cursor = self._cursor()
         await super().on_event(event)
-        if isinstance(event, events.Key) and event.key in ("j", "k") and self._cursor() != cursor:
+        if self._cursor() != cursor:
             self.call_after_refresh(self._painted, event.time)
 
     def _cursor(self) -> object:
