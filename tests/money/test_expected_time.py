@@ -22,8 +22,8 @@ def test_a_job_on_auto_goes_as_many_at_once_as_its_servers_took_before() -> None
 
     assert ways(known, Knobs())[1].seconds == pytest.approx(13 * 2.0)
     assert ways(unknown, Knobs())[1].seconds == pytest.approx(32 * 2.0), f"{AUTO_IN_FLIGHT} at once"
-    assert "80 in flight (auto, as before) at 2.0 s a request as before" in ways(known, Knobs())[1].reason
-    assert "(auto, reckoned) at 2.0 s a request decide" in ways(unknown, Knobs())[1].reason
+    assert "80 in flight (auto, as before), 2.0 s a request as before" in ways(known, Knobs())[1].reason
+    assert "(auto, reckoned), 2.0 s a request" in ways(unknown, Knobs())[1].reason
 
 
 def test_concurrency_and_limits_bound_it_whatever_was_measured() -> None:

@@ -77,13 +77,13 @@ def test_the_ways_to_run_are_compared_in_three_lines() -> None:
     cost, half = CostRange(0, 0, 0), CostRange(NANO // 2, NANO // 2, NANO // 2)
     ways = (
         Strategy("one by one", cost, 7_200.0, 0, "1.0 s a request"),
-        Strategy(CONCURRENT, cost, 120.0, 0, "500 RPM decide"),
+        Strategy(CONCURRENT, cost, 120.0, 0, "500 RPM hold it back"),
         Strategy("provider batch", half, 86_400.0, 0, "half the price"),
     )
     lines = strategies_text(Estimate(1, True, 1, 0, "", (), ways)).plain.split("\n")
     assert len(lines) == 3
     assert lines[1].startswith("✓ concurrent")
-    assert "~2:00  500 RPM decide" in lines[1]  # it costs what the whole is said to cost: no figure twice
+    assert "~2:00  500 RPM hold it back" in lines[1]  # it costs what the whole is said to cost: no figure twice
     assert "~$0.5000  half the price" in lines[2]
 
 

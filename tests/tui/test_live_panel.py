@@ -155,6 +155,14 @@ def test_an_ended_job_says_how_long_it_took_and_a_draft_how_to_begin() -> None:
     assert any("p starts it" in line for line in text(view(draft, None)))
 
 
+def test_a_pace_that_refusals_taught_is_told_at_80_columns_and_kinds_of_failures_leave_charts_their_room() -> None:
+    slowed = replace(LIVE, hold=Hold("pace", 0.4))
+    lines = text(view(JOB, slowed, 30, replace(LANE, pace_per_s=1.25)), 78, 17)
+    assert any("slowed to 1.2/s by refusals" in line for line in lines)
+    assert any("30 rate limited, 2 timeout" in line for line in lines)
+    assert any("└" in line for line in lines), "a chart"
+
+
 def test_time_left_is_a_guess_and_before_the_first_answer_it_is_told_when_it_will_be_known() -> None:
     fresh = view(live=replace(LIVE, counters=Counters(total=9, pending=9), eta_s=None))
     fresh = replace(fresh, jobs=(replace(fresh.jobs[0], eta_s=None),))

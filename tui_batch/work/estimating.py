@@ -298,7 +298,7 @@ def _basis(how: str, answers: int) -> str:
         "learned": "prompts by rule of thumb, corrected by what the server counted",
         "rule": "prompts by rule of thumb",
     }[how]
-    seen = f"answers as {answers:,} before" if answers else "no answer of this model was seen yet"
+    seen = f"answers as {answers:,} before" if answers else "answer lengths guessed, as this model gave none yet"
     return f"{prompts}; {seen}"
 
 

@@ -328,7 +328,7 @@ def _measured(lane: LaneSnapshot, width: int, glyphs: Glyphs) -> list[Content]:
     if lane.tokens_per_s:
         pieces.append(Content(f"{figures.short_count(round(lane.tokens_per_s))} tokens/s"))
     if lane.pace_per_s is not None:
-        pieces.append(Content.styled(f"spread to {figures.rate(lane.pace_per_s)}, as it refuses bursts", MUTED))
+        pieces.insert(0, Content.styled(f"slowed to {figures.rate(lane.pace_per_s)} by refusals", "$warning"))
     lines.append(joined(pieces, width))
     if lane.closed:
         lines.append(Content.styled(f"✗ not used: {safe_text(lane.closed, width - 12)}", "$error"))

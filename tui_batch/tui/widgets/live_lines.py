@@ -22,7 +22,7 @@ from tui_batch.tui.widgets.gauges import Gauge, gauge_line, lane_line
 GAP = "  ·  "
 BARS_WIDE = 72
 """Cells that the bars of a histogram take at most."""
-USUAL_HOLDS = frozenset({"concurrency", "length bucket", "a faster server", "the first answer", str(What.PACE)})
+USUAL_HOLDS = frozenset({"concurrency", "length bucket", "a faster server", "the first answer"})
 """What a job waits for while all is well."""
 REASONS = {
     PauseReason.USER: "paused",
@@ -125,7 +125,7 @@ def pace(subject: Subject, width: int) -> Content:
         return standing(job, width)
     pieces = [*_speed(job)]
     if job.live is not None:
-        pieces += _flight(job.live, subject.now)
+        pieces += _flight(job.live, subject)
     elif (owner := job.job.owner) is not None:
         pieces.append(Content.styled(f"runs in process {owner.pid} on {safe_text(owner.host, 40)}", MUTED))
     if subject.tokens_per_s:
@@ -143,18 +143,22 @@ def _speed(job: JobView) -> Iterator[Content]:
     yield Content(f"~{figures.duration(job.eta_s)} left" if job.eta_s is not None else "time left unknown for now")
 
 
-def _flight(live: JobSnapshot, now: float) -> Iterator[Content]:
+def _flight(live: JobSnapshot, subject: Subject) -> Iterator[Content]:
     """What holds the job back stands first: it is what a person wants to know."""
-    if live.hold is not None and live.hold.what not in USUAL_HOLDS:
-        yield Content.styled(safe_text(live.hold.words(datetime.fromtimestamp(now))), "bold $warning")
+    hold = live.hold
+    waits = "" if hold is None else safe_text(hold.words(datetime.fromtimestamp(subject.now)))
+    is_usual = hold is None or hold.what in USUAL_HOLDS
+    if hold is not None and hold.what == What.PACE:
+        paces = [lane.pace_per_s for lane in subject.lanes if lane.pace_per_s is not None]
+        yield Content.styled(f"slowed{f' to {figures.rate(sum(paces))}' if paces else ''} by refusals", "$warning")
+    elif not is_usual:
+        yield Content.styled(waits, "bold $warning")
     bound = "auto" if live.knobs.concurrency is None else f"of {live.knobs.concurrency}"
     yield Content(f"{figures.count(live.in_flight)} in flight ({bound})")
     if live.waiting:
         yield Content(f"{figures.count(live.waiting)} to be retried")
-    if live.hold is not None and live.hold.what == What.PACE:
-        yield Content.styled("spread evenly, as the server refuses bursts", MUTED)
-    elif live.hold is not None and live.hold.what in USUAL_HOLDS:
-        yield Content.styled(safe_text(live.hold.words(datetime.fromtimestamp(now))), MUTED)
+    if hold is not None and is_usual:
+        yield Content.styled(waits, MUTED)
 
 
 def standing(job: JobView, width: int) -> Content:

@@ -36,6 +36,8 @@ LOWEST = 6
 """Lines that a chart needs, its title included."""
 NARROWEST = 38
 GUTTER = 3
+ROOMY = 20
+"""From so many lines on kinds of failures have a line each; with fewer the charts need them."""
 BEST_SHAPE = 2.2
 """Width to height of a chart, as the eye sees it."""
 PERCENTILES = ("$success", "$warning", "$error")
@@ -104,7 +106,8 @@ def words(subject: Subject, width: int, height: int) -> list[Content]:
         live_lines.traffic(subject, width),
     ]
     told = [line for line in first if line is not None]
-    last = [*live_lines.failures(subject, width, height // 4), *live_lines.quality(subject, width)]
+    bars = height // 4 if height >= ROOMY else 1
+    last = [*live_lines.failures(subject, width, bars), *live_lines.quality(subject, width)]
     room = height - len(told) - len(last)
     return [*told, *live_lines.limits(subject, width, min(room, max(2, height // 4))), *last]
 

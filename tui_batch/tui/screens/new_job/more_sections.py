@@ -77,7 +77,7 @@ class ModelsSection(Section):
             yield Field(
                 "models",
                 "Models",
-                "MODEL @ ENDPOINT, MODEL … typing narrows the list, ↓ enter picks",
+                "MODEL @ ENDPOINT, MODEL … typing narrows the list, enter picks",
                 classes="-wide",
             )
             words = (("automatic", ""), *((mode.value, mode.value) for mode in Mode))
@@ -263,7 +263,7 @@ def strategies_text(expected: Estimate) -> Text:
     lines = []
     for way in expected.strategies:
         mark = "✓" if way.name == CONCURRENT else "·"
-        took = "cannot be" if way.seconds is None else f"~{figures.duration(way.seconds)}"
+        took = "–" if way.seconds is None else f"~{figures.duration(way.seconds)}"
         other = None if way.cost == expected.cost else way.cost
         paid = "" if other is None else figures.cost_range(other.low, other.likely, other.high)
         said = "  ".join(filter(None, (took, paid)))

@@ -97,7 +97,7 @@ class FileSection(Section):
                 "Data file",
                 frozenset(Kind),
                 self._recent,
-                "type a path, → completes, ↓ goes to the list; job:3 takes answers",
+                "type a path, tab completes, ↓ goes to the list; job:3 takes answers",
             )
             words = (("found from the file", ""), *((format_.value, format_.value) for format_ in InputFormat))
             yield ChoiceField("format", "Format", words)
