@@ -95,9 +95,10 @@ def test_signals_need_no_score(signal: Signal, bad: dict[str, object], words: st
     assert alerts[0].concerns_answers is (signal is not Signal.LATENCY)
 
 
-def test_labels_repeat_and_that_is_no_news() -> None:
+@pytest.mark.parametrize("kinds", [3, 15, 30, 60])
+def test_labels_repeat_and_that_is_no_news(kinds: int) -> None:
     rng, watch = random.Random(7), DriftWatch(DriftRule())
-    assert told(watch, (replace(reading(n), digest=rng.randrange(3)) for n in range(3000))) == []
+    assert told(watch, (replace(reading(n), digest=rng.randrange(kinds)) for n in range(3000))) == []
 
 
 @pytest.mark.parametrize("mean", [0.95, 0.75])
@@ -149,7 +150,17 @@ def test_a_watch_that_is_stored_and_taken_up_again_says_what_one_that_went_on_sa
     assert len({alert.signal for alert in expected}) > 2
 
 
-@pytest.mark.parametrize("state", [None, {}, {"version": 9}, {"version": 1, "tracks": 5}, []])
+@pytest.mark.parametrize(
+    "state",
+    [
+        None,
+        {},
+        {"version": 9},
+        {"version": 1, "tracks": 5},
+        [],
+        {**DriftWatch(DriftRule()).state(), "told_at": [["score", 7, 1]]},
+    ],
+)
 def test_a_state_that_cannot_be_read_is_refused(state: object) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         DriftWatch(DriftRule()).restore(state)

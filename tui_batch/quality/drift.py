@@ -189,7 +189,10 @@ class DriftWatch:
         self._count, self._told = state["count"], state["told"]
 
     def _way(self, signal: str, sign: int) -> _Way:
-        return next(way for way in self._ways[Signal(signal)] if way.sign == sign)
+        for way in self._ways[Signal(signal)]:
+            if way.sign == sign:
+                return way
+        raise ValueError(f"{signal} does not get worse in the direction {sign}")
 
     def add(self, reading: Reading) -> tuple[Alert, ...]:
         """Takes one answer; returns alerts that are new."""
@@ -206,10 +209,12 @@ class DriftWatch:
         values = [
             (Signal.FAILURES, float(reading.failed)),
             (Signal.REFUSALS, float(reading.refused)),
-            (Signal.REPEATS, float(self._digests[reading.digest] > 0)),
             (Signal.LENGTH, math.log1p(reading.chars)),
             (Signal.LATENCY, math.log(max(reading.latency_s, 1e-3))),
         ]
+        if len(self._recent) == self._recent.maxlen:
+            # Not among fewer: of few labels the first answers are each new, and later ones never are.
+            values.append((Signal.REPEATS, float(self._digests[reading.digest] > 0)))
         return values if reading.score is None else [(Signal.SCORE, reading.score), *values]
 
     def _remember(self, reading: Reading) -> None:
