@@ -21,9 +21,9 @@ def things(number: int, one: str) -> str:
 def short_count(number: int) -> str:
     """A number in at most five characters: 950, 12.3k, 4.5M, 1.2G."""
     for size, unit in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
-        if number >= size:
-            value = number / size
-            return f"{value:.0f}{unit}" if value >= 100 else f"{value:.1f}{unit}"
+        value = number / size
+        if number >= 1_000 and value >= 0.9995:  # what would be rounded to 1000 of a unit is 1.0 of the next
+            return f"{value:.0f}{unit}" if value >= 99.95 else f"{value:.1f}{unit}"
     return str(number)
 
 
@@ -31,7 +31,7 @@ def duration(seconds: float | None) -> str:
     """Seconds as `9.4 s`, `42 s`, `3:07`, `2:05:00` or `3 d 4 h`; None: `?`."""
     if seconds is None:
         return "?"
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:

@@ -10,7 +10,7 @@ from tui_batch.domain.job import Counters
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(None, "?"), (0, "0.0 s"), (9.94, "9.9 s"), (59, "59 s"), (187, "3:07"), (7500, "2:05:00"), (273_600, "3 d 4 h")],
+    [(None, "?"), (0, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59, "59 s"), (187, "3:07"), (7500, "2:05:00"), (273_600, "3 d 4 h")],
 )
 def test_durations(seconds: float | None, shown: str) -> None:
     assert figures.duration(seconds) == shown
@@ -48,10 +48,15 @@ def test_percent_is_rounded_down_so_that_a_hundred_means_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "shown"), [(0, "0"), (950, "950"), (12_345, "12.3k"), (123_456, "123k"), (4_500_000, "4.5M")]
+    ("number", "shown"),
+    [
+        *((0, "0"), (950, "950"), (12_345, "12.3k"), (123_456, "123k"), (4_500_000, "4.5M")),
+        *((99_949, "99.9k"), (99_950, "100k"), (999_499, "999k"), (999_500, "1.0M"), (999_999_999, "1.0G")),
+    ],
 )
-def test_short_counts(number: int, shown: str) -> None:
+def test_short_counts_take_five_characters_at_most(number: int, shown: str) -> None:
     assert figures.short_count(number) == shown
+    assert len(shown) <= 5
 
 
 def test_times_are_utc_to_the_millisecond() -> None:
