@@ -87,6 +87,7 @@ PASS_FAIL = [
     (MOOD, '{"moods": "bad"}', "the answer has no field mood"),
     (MOOD, "bad", "the answer is not JSON"),
     (Check("labels", ["2"], field="list.1.n"), '{"list": [0, {"n": 2}]}', ""),
+    (Check("labels", ["2"], field="a.b"), '{"a.b": 2}', ""),
     (Check("labels", ["2"], field="list.7"), '{"list": [0]}', "no field list.7"),
     (Check("regex", r"^\d{4}-\d\d$"), "2024-05", ""),
     (Check("regex", r"^\d{4}-\d\d$"), "May 2024", "does not match"),

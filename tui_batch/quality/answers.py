@@ -46,14 +46,21 @@ def field_at(fields: Mapping[str, Json], path: str) -> Json:
     """The value of a field, or of the one that a path such as `people.0.name` leads to; None where there is none."""
     if path in fields:
         return fields[path]
-    value: Json = fields
+    try:
+        return _walked(fields, path)
+    except LookupError:
+        return None
+
+
+def _walked(value: Json, path: str) -> Json:
+    """What a path leads to. Raises LookupError where it leads nowhere."""
     for step in path.split("."):
-        if isinstance(value, Mapping) and step in value:
+        if isinstance(value, Mapping):
             value = value[step]
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+        elif isinstance(value, list) and step.isdecimal():
             value = value[int(step)]
         else:
-            return None
+            raise LookupError(path)
     return value
 
 
@@ -111,14 +118,12 @@ class Answer:
         if not field:
             return self.text
         value = self.value
-        for step in field.split("."):
-            if isinstance(value, dict) and step in value:
-                value = value[step]
-            elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-                value = value[int(step)]
-            else:
-                raise Unreadable(f"the answer has no field {field}")
-        return value
+        if isinstance(value, Mapping) and field in value:  # a name may have dots of its own
+            return value[field]
+        try:
+            return _walked(value, field)
+        except LookupError:
+            raise Unreadable(f"the answer has no field {field}") from None
 
     def text_at(self, field: str) -> str:
         """That value as text. Raises Unreadable."""

@@ -1,4 +1,7 @@
-"""JSON Schema's regular expressions without backtracking: a schema of a stranger and an answer cannot hang a job."""
+"""JSON Schema's regular expressions without backtracking, so that no answer hangs a job.
+
+Only a pattern with look-around or back-references is left to Python's engine: SECURITY.md says so.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def schema_validator(schema: Json, registry: Registry[Any]) -> Validator:
-    """A validator of draft 2020-12 whose `pattern` and `patternProperties` cannot run for ever."""
+    """A validator of draft 2020-12 whose `pattern` and `patternProperties` are tested by `_found`."""
     from jsonschema import Draft202012Validator, validators
 
     keywords = {"pattern": _pattern, "patternProperties": _pattern_properties}
