@@ -20,6 +20,8 @@ from tui_batch.tui.tones import Spans, Styles, Tone, styled, styles_of
 T = TypeVar("T")
 GAP = 1
 """Cells between two columns."""
+MOST_LINES = 500
+"""Lines that are kept as they were drawn; more than a screen has, with what was scrolled past lately."""
 NARROWEST = 4
 """Cells of the stretching column at least."""
 
@@ -128,6 +130,9 @@ class Table(ScrollView, Generic[T], can_focus=True):
         """Keys of the marked rows."""
         self.sorted_by: str = ""
         """Id of the column whose title shows an arrow; a leading `-`: falling."""
+        self._styles: Styles = {}
+        self._lines: dict[tuple[object, int, bool, bool], tuple[T, Strip]] = {}
+        """Lines as drawn, with their rows, by key, width, mark and cursor: when a job runs one row changes."""
 
     # What it shows
 
@@ -224,11 +229,17 @@ class Table(ScrollView, Generic[T], can_focus=True):
             at += width + GAP
         return None
 
+    def notify_style_update(self) -> None:
+        """A theme was chosen, or the focus came or went."""
+        super().notify_style_update()
+        self._styles = {}
+        self._lines.clear()
+
     # Drawing
 
     def render_line(self, y: int) -> Strip:
         """Line 0 is the header, whatever is scrolled."""
-        styles = styles_of(self.app.theme_variables)
+        styles = self._styles = self._styles or styles_of(self.app.theme_variables)
         base = self.rich_style
         if y == 0:
             return self._strip(self._header(), base + self.get_component_rich_style("table--header"))
@@ -236,13 +247,24 @@ class Table(ScrollView, Generic[T], can_focus=True):
         if position >= len(self._rows):
             empty = self.empty if not self._rows and y == 2 else ""
             return self._strip(Text(f"  {empty}"), base + styles[Tone.MUTED])
-        row = self._rows[position]
-        style = base
-        if self._key(row) in self.marks:
+        return self._drawn(self._rows[position], position == self._cursor, styles)
+
+    def _drawn(self, row: T, under_cursor: bool, styles: Styles) -> Strip:
+        """A row's line, as it was drawn before where the row is the very same."""
+        marked = self._key(row) in self.marks
+        known = (self._key(row), self.size.width, marked, under_cursor)
+        if (kept := self._lines.get(known)) is not None and kept[0] is row:
+            return kept[1]
+        style = self.rich_style
+        if marked:
             style += self.get_component_rich_style("table--marked")
-        if position == self._cursor:
+        if under_cursor:
             style += self.get_component_rich_style("table--cursor")
-        return self._strip(self._line(row, styles), style)
+        if len(self._lines) >= MOST_LINES:
+            self._lines.clear()
+        strip = self._strip(self._line(row, styles), style)
+        self._lines[known] = (row, strip)
+        return strip
 
     def _header(self) -> Text:
         line = Text(no_wrap=True, end="")
