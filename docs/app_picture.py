@@ -29,6 +29,7 @@ async def drawn(folder: Path) -> str:
     settings = Settings(prices=(OwnPrice(demo.MODEL, demo.PRICES, demo.NAME),))
     opening = Opening(Where(folder / "demo.db"), settings, demo.DEMO_FAULTS, is_demo=True)
     async with open_desk(opening) as desk:
+        await desk.get_to_work()
         await desk.controller.start(await demo.sample_job(desk))
         app = BatchApp(desk)
         async with app.run_test(size=SIZE) as pilot:

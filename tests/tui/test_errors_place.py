@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from app_bench import add_job, open_app, open_test_desk
 from item_yard import Yard, open_yard
 from rich.cells import cell_len
 
@@ -53,6 +54,17 @@ async def test_errors_are_grouped_and_lead_to_their_items(tmp_path: Path) -> Non
         items = yard.app.query_one(ItemsPlace)
         await yard.until(lambda: items.items is not None and len(items.items) == 3 and items.items.row(2) is not None)
         assert "3 of 12 match" in yard.text()
+
+
+async def test_an_empty_list_never_says_what_was_true_before(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk, open_app(desk) as (app, pilot):
+        yard = Yard(app, desk, pilot)
+        await yard.press("3")
+        await yard.until(lambda: "No job yet. n makes one" in yard.text())
+        await add_job(desk, ["a"])
+        await yard.until(lambda: "No dead items. All is well." in yard.text())
+        await yard.press("6")
+        await yard.until(lambda: "Nothing has happened yet." in yard.text() or "#1" in yard.text())
 
 
 async def test_dead_letters_are_discarded_and_tried_again_by_group(tmp_path: Path) -> None:

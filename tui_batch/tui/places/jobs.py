@@ -134,7 +134,7 @@ class JobsPlace(Place):
     def compose(self) -> ComposeResult:
         """Filter, list, panel."""
         yield Entry(placeholder="words: name, state, model, tag", id="jobs-filter", compact=True)
-        yield Table[JobView](COLUMNS, lambda job: job.id, empty="No job matches.", id="job-table")
+        yield Table[JobView](COLUMNS, lambda job: job.id, id="job-table")
         yield LivePanel()
         yield Welcome(self.desk)
 
@@ -162,6 +162,7 @@ class JobsPlace(Place):
         column, falling = self._sort.removeprefix("-"), self._sort.startswith("-")
         rows = [job for job in view.jobs if not self._words or matching(job, self._words)]
         self.table.sorted_by = self._sort
+        self.table.empty = "No job matches." if view.jobs else "The sample job is being made …"
         self.table.set_rows(sorted(rows, key=SORTS[column], reverse=falling))
         self._fit()
 

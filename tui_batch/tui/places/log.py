@@ -77,7 +77,7 @@ class LogPlace(Place):
     def compose(self) -> ComposeResult:
         """Filter, list, status."""
         yield Entry(placeholder="words, level:warning, level:you, job:3", id="log-filter", compact=True)
-        yield Table[LogLine](COLUMNS, lambda line: line.id, empty="No line matches.", id="log-table")
+        yield Table[LogLine](COLUMNS, lambda line: line.id, id="log-table")
         yield Static("", id="log-status", markup=False)
 
     @property
@@ -129,6 +129,7 @@ class LogPlace(Place):
             return
         self._changed = False
         follows = self.follows
+        self.table.empty = "No line matches." if self._filter != LogFilter() else "Nothing has happened yet."
         self.table.set_rows(self._lines.matching(self._filter))
         if follows:
             self.table.action_end(1)

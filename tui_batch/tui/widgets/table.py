@@ -121,8 +121,7 @@ class Table(ScrollView, Generic[T], can_focus=True):
         super().__init__(id=id)
         self.columns = tuple(columns)
         self._key = key
-        self.empty = empty
-        """What is said where there are no rows."""
+        self._empty = empty
         self._rows: tuple[T, ...] = ()
         self._index: dict[object, int] = {}
         self._cursor = 0
@@ -135,6 +134,17 @@ class Table(ScrollView, Generic[T], can_focus=True):
         """Lines as drawn, with their rows, by key, width, mark and cursor: when a job runs one row changes."""
 
     # What it shows
+
+    @property
+    def empty(self) -> str:
+        """What is said where there are no rows."""
+        return self._empty
+
+    @empty.setter
+    def empty(self, words: str) -> None:
+        if words != self._empty:
+            self._empty = words
+            self.refresh()
 
     @property
     def rows(self) -> tuple[T, ...]:
@@ -245,7 +255,7 @@ class Table(ScrollView, Generic[T], can_focus=True):
             return self._strip(self._header(), base + self.get_component_rich_style("table--header"))
         position = y - 1 + round(self.scroll_offset.y)
         if position >= len(self._rows):
-            empty = self.empty if not self._rows and y == 2 else ""
+            empty = self._empty if not self._rows and y == 2 else ""
             return self._strip(Text(f"  {empty}"), base + styles[Tone.MUTED])
         return self._drawn(self._rows[position], position == self._cursor, styles)
 
