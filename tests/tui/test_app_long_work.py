@@ -35,6 +35,8 @@ def test_works_that_overlap_leave_the_title_as_it_was() -> None:
     assert said[-1] == "second 1,200"
     second.__exit__(None, None, None)
     assert said[-1] == ""
+    two(1_300)  # another thread told it, and it is heard after the end
+    assert said[-1] == ""
 
 
 @pytest.mark.parametrize(("key", "verb"), [("D", "delete"), ("c", "clone_rows")])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,24 +101,35 @@ def checked_report(text: str) -> tuple[Path, bool]:
     return path, path.is_file()
 
 
-async def write_results(app: BatchApp, plan: ExportPlan) -> None:
-    """Writes the file with progress in the title line, and says where it is. Cancelling leaves nothing behind."""
-    shown = str(plan.target)
-    with app.long_work(f"exporting #{plan.job.id}", PARTS) as progress:
+@contextmanager
+def _told(app: BatchApp, what: str, file: str) -> Iterator[Callable[[float], None]]:
+    """Shows in the title line which part of it is done, whichever thread says so, and tells when it was stopped."""
+    loop = asyncio.get_running_loop()
+    with app.long_work(what, PARTS) as progress:
 
-        def tell(at: ExportProgress) -> None:
-            progress(int(at.part * PARTS))
+        def tell(part: float) -> None:
+            loop.call_soon_threadsafe(progress, int(part * PARTS))
 
         try:
-            job = await app.desk.store.jobs.get(plan.job.id)
-            made = await export_results(
-                app.desk.store, job, plan.target, scope=plan.scope.scope, shape=plan.shape, progress=tell
-            )
+            yield tell
         except asyncio.CancelledError:
-            app.say(f"export stopped: {shown} was not written")
+            app.say(f"stopped: {file} was not written")
             raise
+
+
+async def write_results(app: BatchApp, plan: ExportPlan) -> None:
+    """Writes the file with progress in the title line, and says where it is. Cancelling leaves nothing behind."""
+    shown, store = str(plan.target), app.desk.store
+    with _told(app, f"exporting #{plan.job.id}", shown) as tell:
+
+        def reached(at: ExportProgress) -> None:
+            tell(at.part)
+
+        job = await store.jobs.get(plan.job.id)
+        scope, shape = plan.scope.scope, plan.shape
+        made = await export_results(store, job, plan.target, scope=scope, shape=shape, progress=reached)
     pending = f", {figures.count(made.pending)} of them pending" if made.pending else ""
-    app.say(f"{figures.count(made.rows)} rows{pending} are in {shown}")
+    app.say(f"{figures.things(made.rows, 'row')}{pending} in {shown}")
     if plan.scope.options is not None:
         flat = ("--flatten",) if plan.shape is Shape.FLAT else ()
         app.record("export", str(plan.job.id), "-o", shown, *plan.scope.options, *flat)
@@ -125,19 +137,8 @@ async def write_results(app: BatchApp, plan: ExportPlan) -> None:
 
 async def write_job_report(app: BatchApp, job: Job, path: Path) -> None:
     """Writes the report with progress in the title line, and says where it is."""
-    with app.long_work(f"report of #{job.id}", PARTS) as progress:
-        loop = asyncio.get_running_loop()
-
-        def tell(part: float) -> None:
-            loop.call_soon_threadsafe(progress, int(part * PARTS))
-
-        try:
-            await write_report(app.desk.store, job.id, path, progress=tell)
-        except asyncio.CancelledError:
-            app.say(f"report stopped: {path} was not written")
-            raise
-        finally:
-            await asyncio.sleep(0)  # what other threads told is drawn before the line is given back
+    with _told(app, f"report of #{job.id}", str(path)) as tell:
+        await write_report(app.desk.store, job.id, path, progress=tell)
     app.say(f"the report is in {path}")
     app.record("report", str(job.id), "-o", str(path))
 
@@ -145,20 +146,9 @@ async def write_job_report(app: BatchApp, job: Job, path: Path) -> None:
 async def write_comparison(app: BatchApp, jobs: Sequence[Job], target: Target) -> None:
     """Writes a line a row with everybody's answers, with progress in the title line, and says where it is."""
     named = [str(job.id) for job in jobs]
-    with app.long_work(f"comparing #{' and #'.join(named)}", PARTS) as progress:
-        loop = asyncio.get_running_loop()
-
-        def tell(part: float) -> None:
-            loop.call_soon_threadsafe(progress, int(part * PARTS))
-
-        try:
-            made = await compare_jobs(app.desk.store, jobs, target, progress=tell)
-        except asyncio.CancelledError:
-            app.say(f"export stopped: {target} was not written")
-            raise
-        finally:
-            await asyncio.sleep(0)  # what other threads told is drawn before the line is given back
-    app.say(f"{figures.count(made.rows)} rows side by side are in {target}")
+    with _told(app, f"comparing #{' and #'.join(named)}", str(target)) as tell:
+        made = await compare_jobs(app.desk.store, jobs, target, progress=tell)
+    app.say(f"{figures.things(made.rows, 'row')} side by side in {target}")
     app.record("compare", *named, "-o", str(target))
 
 

@@ -25,10 +25,13 @@ class LongWork:
         number = next(self._numbers)
 
         def progress(done: int) -> None:
+            if number not in self._lines:
+                return  # told by another thread, and heard after the end
             part = f" {100 * done // total} %" if total else f" {done:,}"
             self._lines[number] = f"{what}{part}"
             self._say()
 
+        self._lines[number] = what
         try:
             progress(0)
             yield progress

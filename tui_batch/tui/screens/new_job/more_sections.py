@@ -181,7 +181,7 @@ def _told(chosen: tuple[ModelChoice, ...], offers: Offers | None, endpoint: str)
     if offers is None:
         return text.append("Asking the endpoints which models they serve …", "dim")
     endpoints = {name for offer in offers.models for name in offer.choice.endpoints}
-    text.append(f"{len(offers.models)} models served by {safe_text(', '.join(sorted(endpoints)))}")
+    text.append(f"{figures.things(len(offers.models), 'model')} served by {safe_text(', '.join(sorted(endpoints)))}")
     for trouble in offers.troubles[:TOLD_TROUBLES]:
         text.append(f"\n! {safe_text(trouble, 200)}", "dim")
     return text
@@ -242,15 +242,15 @@ class ExpectedView(Static):
 def expected_text(expected: Estimate) -> Text:
     """What a job will take, in a few lines."""
     about = "" if expected.counted else "~"
-    text = Text().append(f"{about}{figures.count(expected.rows)} rows", "bold")
-    text.append(f", {about}{figures.count(expected.requests)} requests\n")
+    text = Text().append(f"{about}{figures.things(expected.rows, 'row')}", "bold")
+    text.append(f", {about}{figures.things(expected.requests, 'request')}\n")
     read, made = (sum(getattr(share, part).likely for share in expected.shares) for part in ("tokens_in", "tokens_out"))
     text.append(f"~{figures.short_count(read)} tokens in, ~{figures.short_count(made)} out\n")
     text.append("cost ").append(cost_words(expected), "bold").append("\n")
     if (way := _way(expected)) is not None and way.seconds is not None:
         text.append("time ").append(f"~{figures.duration(way.seconds)}", "bold").append(f"  {safe_text(way.reason)}\n")
     if expected.unsendable:
-        words = f"! ~{figures.count(expected.unsendable)} rows cannot be sent: {safe_text(expected.problem, 200)}\n"
+        words = f"! ~{figures.things(expected.unsendable, 'row')} cannot be sent: {safe_text(expected.problem, 200)}\n"
         text.append(words, "bold")
     for basis in dict.fromkeys(share.basis for share in expected.shares):
         text.append(f"{safe_text(basis)}\n", "dim")

@@ -146,7 +146,7 @@ class NewJobScreen(FormScreen):
 
     async def _run_all(self) -> None:
         made = await self._composed()
-        if not await self._may_run():
+        if not await self._may_run(made):
             self.say("Nothing was made.")
             return
         imported = await make(self.workshop, made, progress=self._progress)
@@ -181,7 +181,7 @@ class NewJobScreen(FormScreen):
             return True
         return await self._ask(f"Try {TRY_ROWS} rows?", f"They may cost up to {figures.dollars(dear)}.", "Try")
 
-    async def _may_run(self) -> bool:
+    async def _may_run(self, made: Composed) -> bool:
         """Asked wherever it costs money, or may."""
         expected = self.expected
         if expected is None:
@@ -190,7 +190,8 @@ class NewJobScreen(FormScreen):
             return True
         about = "" if expected.counted else "about "
         question = f"Run {about}{figures.count(expected.requests)} requests?"
-        budget = f" The budget is ${self.form.budget}." if self.form.budget else " There is no budget."
+        capped = made.knobs.budget_nano is not None
+        budget = f" The budget is {figures.budget(made.knobs)}." if capped else " There is no budget."
         return await self._ask(question, f"Cost: {cost_words(expected)}.{budget}", "Run")
 
     async def _ask(self, question: str, detail: str, yes: str) -> bool:
@@ -199,11 +200,11 @@ class NewJobScreen(FormScreen):
 
     def _progress(self, at: ImportProgress) -> None:
         part = "" if at.part is None else f"  {at.part:.0%}"
-        self.say(f"Reading: {figures.count(at.rows)} rows{part}")
+        self.say(f"Reading: {figures.things(at.rows, 'row')}{part}")
 
     def _say_rejects(self, imported: Imported) -> None:
         if imported.rejected:
-            words = f"{figures.count(imported.rejected)} rows were rejected, see {imported.rejects_path}"
+            words = f"{figures.things(imported.rejected, 'row')} rejected, see {imported.rejects_path}"
             self.app.notify(f"{words} (first: {imported.first_reject[:200]})", severity="warning", markup=False)
 
     async def _record(self, sample: int | None = None) -> None:

@@ -125,10 +125,9 @@ def _facts_text(facts: FileFacts) -> Text:
     if facts.preview is None:
         return Text(safe_text(facts.note or "Choose a file: its columns and first rows are shown here."), "dim")
     seen, counted = facts.preview, facts.drawn
-    rows = (
-        "counting rows …" if counted is None else f"{'' if counted.counted else '~'}{figures.count(counted.total)} rows"
-    )
-    text = Text().append(f"{seen.format}  {rows}  {len(seen.columns)} columns: ", "bold")
+    about = "" if counted is None or counted.counted else "~"
+    rows = "counting rows …" if counted is None else f"{about}{figures.things(counted.total, 'row')}"
+    text = Text().append(f"{seen.format}  {rows}  {figures.things(len(seen.columns), 'column')}: ", "bold")
     text.append(safe_text(", ".join(seen.columns), 300))
     for note in seen.notes:
         text.append(f"\n! {safe_text(note, 200)}", "bold")
