@@ -77,3 +77,13 @@ def test_what_is_newest_is_always_there() -> None:
     newest: Point = history.points[-1]
     assert newest.at == pytest.approx(1003.1)
     assert newest.finished == 62
+
+
+def test_a_clock_that_is_set_back_stops_no_chart() -> None:
+    history = History()
+    for second in range(30):
+        history.add_counters(10_000.0 + second, Counters(total=1_000, done=2 * second))
+    for second in range(30, 60):
+        history.add_counters(6_400.0 + second, Counters(total=1_000, done=2 * second))
+    assert history.rate() == pytest.approx(2.0, rel=0.15)
+    assert history.age_s == pytest.approx(58.0, abs=1.0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tui_batch.domain.job import Counters
 from tui_batch.engine.snapshot import JobSnapshot, Latency
@@ -72,9 +72,11 @@ class History:
         self._fine: deque[Point] = deque()
         self._coarse: deque[Point] = deque(maxlen=COARSE)
         self._now: Point | None = None
+        self._shift_s = 0.0
+        """Added to every time: a clock that was set back must not stop the charts until it has caught up."""
 
     def add(self, t: float, job: JobSnapshot) -> None:
-        """Takes in what the engine says of a job at a time that does not go backwards."""
+        """Takes in what the engine says of a job at a time on the wall clock."""
         self._take(Point(t, job.counters, job.in_flight, job.recent))
 
     def add_counters(self, t: float, counters: Counters) -> None:
@@ -82,6 +84,9 @@ class History:
         self._take(Point(t, counters))
 
     def _take(self, point: Point) -> None:
+        if self._now is not None and point.at + self._shift_s < self._now.at:
+            self._shift_s = self._now.at - point.at
+        point = replace(point, at=point.at + self._shift_s)
         self._now = point
         if self._fine and point.at - self._fine[-1].at < FINE_S:
             return

@@ -108,7 +108,7 @@ class ErrorsPlace(Place):
         super().__init__(desk)
         self._groups: tuple[Group, ...] = ()
         self._of: tuple[int, int, int] | None = None
-        """Job, dead items and done ones that the groups were made of."""
+        """Job, its dead items and its requests when the groups were made."""
         self._reading = False
         self._read_at = float("-inf")
         self._took = 0.0
