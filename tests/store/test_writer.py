@@ -195,6 +195,53 @@ async def test_what_cannot_be_stored_at_all_is_logged_and_its_item_stays_pending
     assert "could not be stored" in (await store.events.tail())[0].text
 
 
+async def test_a_record_with_a_defect_is_logged_and_its_neighbours_are_stored(store: Store, make, db: Path) -> None:
+    job_id = await make.job(store, 3)
+    broken = replace(make.ok(job_id, 2), flags=None)
+    await asyncio.wait_for(make.settle(store, make.ok(job_id, 1), broken, make.ok(job_id, 3)), SOON)
+    assert make.query(db, "SELECT state FROM item ORDER BY id") == [("done",), ("pending",), ("done",)]
+    assert "item 2: its outcome (ok) could not be stored: attributeerror" in (await store.events.tail())[0].text.lower()
+    assert await store.jobs.counters(job_id) == make.counted(db, job_id)
+
+
+async def test_an_unforeseen_failure_is_trouble_that_heals(store: Store, make, monkeypatch) -> None:
+    job_id = await make.job(store, 2)
+    committed = Committed(store)
+
+    def no_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as short:
+        short.setattr("tui_batch.store.outcomes.ledger.enter", no_memory)
+        store.writer.record(make.ok(job_id, 1))
+        await committed.news()
+        assert (store.writer.trouble, store.writer.backlog) == ("outcomes cannot be stored (MemoryError)", 1)
+        store.writer.record(make.ok(job_id, 2))
+    await asyncio.wait_for(store.writer.drain(), SOON)
+    assert (committed.ids, store.writer.trouble) == ([1, 2], None)
+
+
+async def test_a_hook_that_fails_keeps_back_no_outcome(store: Store, make, db: Path, impatient) -> None:
+    job_id = await make.job(store, 2)
+    asked: list[str | None] = []
+
+    def hook(words: str | None) -> None:
+        asked.append(words)
+        raise RuntimeError("a defect in a hook")
+
+    store.writer.on_trouble = hook
+    with closing(sqlite3.connect(db, isolation_level=None)) as rival:
+        rival.execute("BEGIN IMMEDIATE")
+        store.writer.record(make.ok(job_id, 1))
+        with pytest.raises(RuntimeError):
+            await asyncio.wait_for(store.writer.drain(), SOON)
+        store.writer.on_trouble = None
+        store.writer.record(make.ok(job_id, 2))
+        rival.execute("ROLLBACK")
+    await asyncio.wait_for(store.writer.drain(), SOON)
+    assert (asked, (await store.jobs.counters(job_id)).done) == (["another program holds the database"], 2)
+
+
 async def test_a_locked_database_is_trouble_that_heals_with_nothing_lost_or_reordered(
     store, make, db, impatient
 ) -> None:

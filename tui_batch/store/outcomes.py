@@ -123,18 +123,25 @@ class _Delta:
         return (*counts, states[ItemState.CANCELLED], self.cached, *spent, job_id)
 
 
+_PASSING = (sqlite3.OperationalError, MemoryError)
+"""Failures that are not the record's: the same statements may go through later."""
+
+
 class _Unusual(Exception):
     """Some record of the batch is not for a pending item."""
 
 
 def commit_batch(conn: sqlite3.Connection, records: Sequence[ItemRecord], now: float) -> None:
-    """Writes all records in one transaction, in order. Raises sqlite3.OperationalError: full disk, lock."""
+    """Writes all records in one transaction, in order. Raises what another time may cure: full disk, lock, memory.
+
+    A record that no second try can store, for whatever reason, is told in the log and keeps back no other.
+    """
     try:
         with transaction(conn):
             _commit_usual(conn, records, now)
-    except sqlite3.OperationalError:
+    except _PASSING:
         raise
-    except (_Unusual, sqlite3.Error, ValueError, OverflowError):
+    except Exception:  # the records one by one show whose fault it is
         with transaction(conn):
             _commit_one_by_one(conn, records, now)
 
@@ -191,9 +198,9 @@ def _commit_one_by_one(conn: sqlite3.Connection, records: Sequence[ItemRecord], 
         try:
             with _savepoint(conn):
                 _commit_one(conn, r, now)
-        except sqlite3.OperationalError:
+        except _PASSING:
             raise
-        except (sqlite3.Error, ValueError, OverflowError) as error:
+        except Exception as error:  # a defect in one record must not stop all others
             _commit_cleaned(conn, r, now, error)
 
 
@@ -202,9 +209,9 @@ def _commit_cleaned(conn: sqlite3.Connection, r: ItemRecord, now: float, error: 
     try:
         with _savepoint(conn):
             _commit_one(conn, _cleaned(r), now)
-    except sqlite3.OperationalError:
+    except _PASSING:
         raise
-    except (sqlite3.Error, ValueError, OverflowError):
+    except Exception:
         text = f"Item {r.item_id}: its outcome ({r.outcome.cls}) could not be stored: {type(error).__name__}"
         insert_event(conn, None, now, "error", text)
 

@@ -110,10 +110,11 @@ class Writer:
         batch, self._waiting = self._waiting[: self._policy.batch], self._waiting[self._policy.batch :]
         self._committing = len(batch)
         self._first_at = asyncio.get_running_loop().time()
-        wait = self._policy.backoff_s
-        while not await self._try(batch):
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, self._policy.backoff_max_s)
+        try:
+            await self._repeat(batch)
+        except BaseException as error:
+            self._put_back(batch, go_on=isinstance(error, Exception))
+            raise
         self._committing = 0
         # Before the hooks: at no moment may a finished commit pass for one that goes on, or drain() would spin.
         self._flush = None
@@ -121,6 +122,24 @@ class Writer:
         self._say(None)
         if self.on_commit is not None:
             self.on_commit(batch)
+
+    async def _repeat(self, batch: Sequence[ItemRecord]) -> None:
+        """Tries to commit the batch until it is on the disk."""
+        wait = self._policy.backoff_s
+        while not await self._try(batch):
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, self._policy.backoff_max_s)
+
+    def _put_back(self, batch: list[ItemRecord], *, go_on: bool) -> None:
+        """The commit's task ends with its batch unstored: given up (`close`), or a hook failed (`go_on`).
+
+        A task that is gone may not pass for one that works, or the outcomes to come would wait for it for ever.
+        """
+        self._waiting = batch + self._waiting
+        self._committing = 0
+        self._flush = None
+        if go_on:
+            self._arm()
 
     async def _try(self, batch: Sequence[ItemRecord]) -> bool:
         words = self._trouble or "the disk is slow, or another program holds the database"
@@ -132,6 +151,9 @@ class Writer:
             return False
         except sqlite3.Error as error:
             self._say(trouble_words(error))
+            return False
+        except Exception as error:  # whatever it is, the outcomes are kept, a person is told, and it is tried again
+            self._say(f"outcomes cannot be stored ({type(error).__name__})")
             return False
         finally:
             patience.cancel()
