@@ -95,6 +95,7 @@ class BatchApp(QuickKeys[Wish]):
         """All that need not be there when the first view is drawn."""
         try:
             await self.desk.get_to_work()
+            await self._tick()  # a job that began with the engine is drawn while the rest is loaded
             await self.manners.settle(self.query_one("#places", ContentSwitcher))
             self._pulse.start()
         finally:
