@@ -130,15 +130,15 @@ async def keys(db: Path, result: Path) -> None:
 
 
 async def paced(db: Path, result: Path, seconds: float, *, shown: bool) -> None:
-    """The rate over so many seconds, after two to warm up."""
+    """The rate and the CPU an item over so many seconds, after two to warm up."""
     async with desk_of(db) as desk:
         app = asyncio.create_task(BatchApp(desk).run_async()) if shown else None
         await desk.controller.start(await large(desk))
         await asyncio.sleep(2)
-        before, start = finished(desk), time.monotonic()
+        before, start, used = finished(desk), time.monotonic(), time.process_time()
         await asyncio.sleep(seconds)
-        rate = (finished(desk) - before) / (time.monotonic() - start)
-        write(result, {"rate": rate})
+        count, used = finished(desk) - before, time.process_time() - used
+        write(result, {"rate": count / (time.monotonic() - start), "cpu_us": used / max(1, count) * 1e6})
         if app is not None:
             app.cancel()
 
