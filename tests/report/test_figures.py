@@ -10,7 +10,16 @@ from tui_batch.domain.job import Counters
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(None, "?"), (0, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59, "59 s"), (187, "3:07"), (7500, "2:05:00"), (273_600, "3 d 4 h")],
+    [
+        (None, "?"),
+        (0, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59, "59 s"),
+        (187, "3:07"),
+        (7500, "2:05:00"),
+        (273_600, "3 d 4 h"),
+    ],
 )
 def test_durations(seconds: float | None, shown: str) -> None:
     assert figures.duration(seconds) == shown
