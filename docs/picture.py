@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 COLUMNS = 96
-WORDS = ("run", "sample:support_tickets", "--simulate", "-c", "40", "--simulate-faults", "429=0.02,500=0.01")
+WORDS = ("run", "sample:support_tickets", "--simulate", "-c", "40", "--simulate-faults", "500=0.03")
 REDRAWN = re.compile(r"\r(?:\x1b\[1A|\x1b\[2K)+")
 """What the live display writes before it draws itself anew."""
 HIDDEN = re.compile(r"\x1b\[\?25[lh]")

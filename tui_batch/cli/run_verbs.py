@@ -25,7 +25,7 @@ _NOT_FOR_ADD = frozenset({"as_json", "detach", "yes", "output", "sample"})
 def run(ctx: typer.Context, flags: JobFlags) -> None:
     """Run a file of prompts, or a job file, to its end.
 
-    Exit codes: 0 all done, 3 some items are dead, 4 paused, 2 bad usage or input, 130 interrupted.
+    Exit codes: 0 all done, 3 some items are dead, 4 paused or cancelled, 2 bad usage or input, 130 interrupted.
     """
     from tui_batch.cli import working
 
