@@ -91,6 +91,34 @@ async def test_a_gateway_that_echoes_the_key_does_not_bring_it_into_the_database
     assert KEY not in repr(echoed)
 
 
+def refused(said: str) -> HttpResponse:
+    return HttpResponse(401, {}, json.dumps({"error": {"message": said, "code": said}}).encode())
+
+
+BEGINNING = KEY[:10]
+
+
+@pytest.mark.parametrize("before", [190, 1_985, 3_985])
+async def test_no_part_of_a_key_is_left_where_its_message_is_cut(before: int) -> None:
+    said = "bad token " + "x" * (before - 10)
+    for answer in (refused(said + KEY), HttpResponse(200, {}, (said + KEY).encode())):
+        outcome = await sent(Answering(answer), KEY)
+        assert BEGINNING not in f"{outcome.message} {outcome.code}"
+    outcome = await sent(Answering(TransportFailure(FailureKind.READ, said + KEY)), KEY)
+    assert BEGINNING not in outcome.message
+
+
+async def test_what_masks_shorten_does_not_bring_the_beginning_of_a_key_back() -> None:
+    said = f"{'sk-' + 'a' * 1_000} " * 3
+    outcome = await sent(Answering(refused(said + "x" * (3_980 - len(said)) + KEY)), KEY)
+    assert BEGINNING not in f"{outcome.message} {outcome.code}"
+
+
+async def test_a_word_that_only_begins_like_a_key_stays() -> None:
+    outcome = await sent(Answering(refused("a-very-bad request for a-ver")), KEY)
+    assert outcome.message == "a-very-bad request for a-ver"
+
+
 @pytest.mark.parametrize("dummy", ["ollama", "test", "EMPTY", "lm-studio"])
 async def test_made_up_keys_of_local_servers_do_not_eat_words_out_of_answers(dummy: str) -> None:
     text = f"Use {dummy} for this."

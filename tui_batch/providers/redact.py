@@ -19,6 +19,12 @@ _SHORTEST_IN_ANSWERS = 16
 _WORDS = ("text", "message", "code", "finish_reason", "request_id", "model")
 """Fields of an outcome in which a server's words may stand."""
 
+_CUT = ("message", "code")
+"""Those of them that may have been cut before the key was looked for, and so may end with its beginning."""
+
+_BEGINNING = 6
+"""From so many characters on, or from half a short key on, its beginning at the end of a text is taken for it."""
+
 _LOOKS_SECRET = re.compile(
     r"""(?ix)
       \b(?:bearer|basic)\s+[a-z0-9._~+/=*-]{6,}                     # an Authorization header
@@ -32,11 +38,20 @@ _LOOKS_SECRET = re.compile(
 
 def clean_message(text: str, secret: str | None = None) -> str:
     """A provider's words without keys and without halves of surrogate pairs, at most MESSAGE_LIMIT characters."""
-    text = storable(text[: 2 * MESSAGE_LIMIT])
     if secret and len(secret) >= _SHORTEST_IN_ERRORS:
-        text = text.replace(secret, _MASK)
+        text = _masked_end(text.replace(secret, _MASK), secret)  # before the cut, which might leave a part of it
+    text = storable(text[: 2 * MESSAGE_LIMIT])
     text = _LOOKS_SECRET.sub(_MASK, text).strip()
     return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
+
+
+def _masked_end(text: str, secret: str) -> str:
+    """The text without the beginning of the key at its end, where a cut through the key leaves it."""
+    kept = text.removesuffix("…")
+    for length in range(min(len(secret), len(kept)), min(_BEGINNING, len(secret) // 2) - 1, -1):
+        if kept.endswith(secret[:length]):
+            return kept[:-length] + _MASK + text[len(kept) :]
+    return text
 
 
 def storable(text: str) -> str:
@@ -55,10 +70,12 @@ def without_secret(outcome: Outcome, secret: str | None) -> Outcome:
     shortest = _SHORTEST_IN_ERRORS if outcome.message else _SHORTEST_IN_ANSWERS
     if not secret or len(secret) < shortest:
         return outcome
-    words = {name: getattr(outcome, name) for name in _WORDS}
-    changes: dict[str, Any] = {
-        name: said.replace(secret, _MASK) for name, said in words.items() if said is not None and secret in said
-    }
+    words = {name: said for name in _WORDS if (said := getattr(outcome, name)) is not None}
+    changes: dict[str, Any] = {name: said.replace(secret, _MASK) for name, said in words.items() if secret in said}
+    for name in words.keys() & _CUT:
+        said = changes.get(name, words[name])
+        if said and (ending := _masked_end(said, secret)) != said:
+            changes[name] = ending
     if outcome.raw is not None and secret.encode() in outcome.raw:
         changes["raw"] = outcome.raw.replace(secret.encode(), _MASK.encode())
     return replace(outcome, **changes) if changes else outcome
