@@ -106,6 +106,17 @@ def test_a_hosted_providers_key_is_never_sent_in_the_clear(url: str) -> None:
     assert (endpoint.base_url.lower(), endpoint.name) == ("https://api.openai.com/v1", "openai")
 
 
+@pytest.mark.parametrize("name", ["openai", "anthropic"])
+@pytest.mark.parametrize("url", ["http://api.openai.com", "http://API.anthropic.com:80/", "api.openai.com"])
+def test_nor_where_a_variable_says_so(name: str, url: str) -> None:
+    environment = {f"{name.upper()}_BASE_URL": url, f"{name.upper()}_API_KEY": "x"}
+    moved = known(name, environment)
+    assert moved is not None
+    for one in (moved, from_url(url, environment=environment)):
+        host = one.base_url.lower().removesuffix("/v1")
+        assert host in ("https://api.openai.com", "https://api.anthropic.com")
+
+
 OLLAMA_HOSTS = [
     ("", "http://localhost:11434"),
     ("0.0.0.0", "http://127.0.0.1:11434"),

@@ -82,6 +82,8 @@ CATALOG: tuple[KnownProvider, ...] = (
 )
 """Base URLs and key variables as the providers' own documentation gives them."""
 
+_HOSTED = frozenset(urlsplit(entry.base_url).hostname for entry in CATALOG if entry.base_url.startswith("https://"))
+
 _BY_NAME = {entry.name: entry for entry in CATALOG}
 
 
@@ -97,7 +99,7 @@ def known(name: str, environment: Mapping[str, str] | None = None) -> Endpoint |
         return None
     environment = os.environ if environment is None else environment
     moved = environment.get(entry.url_variable, "").strip() if entry.url_variable else ""
-    base_url = normal_url(moved, entry.api) if moved else entry.base_url
+    base_url = over_tls(normal_url(moved, entry.api)) if moved else entry.base_url
     key = _key(entry, environment)
     if moved and is_loopback(base_url) and not environment.get(key.name):
         key = KeySource()  # a server on this machine needs none
@@ -121,11 +123,9 @@ def from_url(
     """
     environment = os.environ if environment is None else environment
     api = api or guess_api(base_url)
-    url = normal_url(base_url, api)
+    url = over_tls(normal_url(base_url, api))
     host = urlsplit(url)
     entry = next((entry for entry in CATALOG if urlsplit(entry.base_url).netloc == host.netloc.lower()), None)
-    if entry is not None and entry.base_url.startswith("https://"):
-        url = url.replace("http://", "https://", 1)  # its key is never sent in the clear
     if key is None:
         key = _key_elsewhere(url, api, environment) if entry is None else _key(entry, environment)
     in_flight = _ollama_in_flight(environment) if api is Api.OLLAMA else None
@@ -163,6 +163,15 @@ def normal_url(base_url: str, api: Api) -> str:
     return f"{parts.scheme}://{parts.netloc}{path}"
 
 
+def over_tls(url: str) -> str:
+    """The URL with https where its host is a hosted provider's: a key for it is never sent in the clear."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname not in _HOSTED:
+        return url
+    netloc = parts.netloc.removesuffix(":80") if parts.port == 80 else parts.netloc
+    return parts._replace(scheme="https", netloc=netloc).geturl()
+
+
 def owner_of(model: str) -> KnownProvider | None:
     """The provider whose model names begin like this one; None when several might serve it."""
     return next((entry for entry in CATALOG if model.startswith(entry.models)), None) if model else None
@@ -197,7 +206,7 @@ def _key_elsewhere(url: str, api: Api, environment: Mapping[str, str]) -> KeySou
     if vendor is None or not any(environment.get(name) for name in vendor.keys):
         return KeySource()
     moved = environment.get(vendor.url_variable, "").strip()
-    is_named = bool(moved) and urlsplit(normal_url(moved, api)).netloc == urlsplit(url).netloc
+    is_named = bool(moved) and urlsplit(over_tls(normal_url(moved, api))).netloc == urlsplit(url).netloc
     return _key(vendor, environment) if is_named or is_loopback(url) else KeySource()
 
 
