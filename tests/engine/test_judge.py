@@ -16,7 +16,7 @@ from recount import counters_by_items
 
 from tui_batch.domain.endpoint import Api, Endpoint
 from tui_batch.domain.item import ItemFlag, ItemState
-from tui_batch.domain.job import CacheMode, Job, JobState, Knobs, ModelRef, PauseReason
+from tui_batch.domain.job import CacheMode, Counters, Job, JobState, Knobs, ModelRef, PauseReason
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.domain.quality import Check, FailedCheck, OnInvalid
 from tui_batch.money.prices import UnitPrices
@@ -228,10 +228,20 @@ def test_a_cached_answer_that_the_judge_turns_down_is_asked_for_anew(tmp_path: P
         return 0.1, ok(f"answer {before}")
 
     async def main() -> None:
-        async with open_bench(tmp_path / "jobs.db", script) as bench:
+        path = tmp_path / "jobs.db"
+        async with open_bench(path, script, prices=PRICES) as bench:
             await bench.run(await bench.add(["a"], ONE))
-            job = await bench.run(await bench.add(["a", "a"], ONE, **judged()))
+            job_id = await bench.add(["a", "a"], ONE, **judged())
+            end = await bench.controller.start(job_id)
+            run = bench.engine.find(job_id)
+            assert run is not None
+            job = await end
             assert (job.state, job.counters.done) == (JobState.COMPLETED, 2)
+            with closing(sqlite3.connect(path)) as conn:
+                assert run.stats.counters == job.counters == Counters(**counters_by_items(conn, job_id))
+                sums = "SELECT sum(cached), sum(saved_nano) FROM spending WHERE job_id = ?"
+                assert conn.execute(sums, (job_id,)).fetchone() == (0, job.counters.saved_nano)
+            assert job.counters.saved_nano == 100 * 100 + 20 * 1_000  # one verdict came from the cache
             assert await bench.texts(job.id) == ["answer 1", "answer 2"]
             assert (job.counters.cached, {row.cached for row in await rows_of(bench, job)}) == (0, {False})
 
@@ -332,13 +342,14 @@ def test_with_troubles_of_every_kind_the_books_balance(tmp_path: Path, virtually
             assert run.stats.counters == job.counters
             with closing(sqlite3.connect(path)) as conn:
                 assert counters_by_items(conn, job_id) == asdict(job.counters)
-                spent = conn.execute("SELECT sum(cost_nano) FROM spending WHERE job_id = ?", (job_id,)).fetchone()
+                sums = "SELECT sum(cost_nano), sum(cached), sum(saved_nano) FROM spending WHERE job_id = ?"
+                spent = conn.execute(sums, (job_id,)).fetchone()
                 assert conn.execute("SELECT count(*) FROM item WHERE judging > 0").fetchone() == (0,)
                 kept = (
                     "SELECT count(*) FROM item JOIN result ON item_id = item.id WHERE job_id = ? AND text IS NOT NULL"
                 )
                 assert conn.execute(f"{kept} AND state = 'done'", (job_id,)).fetchone() == (job.counters.done,)
-            assert spent == (job.counters.cost_nano,)
+            assert spent == (job.counters.cost_nano, job.counters.cached, job.counters.saved_nano)
             assert (run.budget.reserved, job.counters.cached > 0, job.counters.dead > 0) == (0, True, True)
             flags = {row.flags for row in await rows_of(bench, job)}
             assert flags == {ItemFlag.NONE, ItemFlag.UNJUDGED}

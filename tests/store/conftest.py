@@ -109,6 +109,12 @@ class Make:
         with closing(sqlite3.connect(path)) as conn:
             return Counters(**counters_by_items(conn, job_id))
 
+    def booked(self, path: Path, job_id: int) -> tuple[int, int]:
+        """Cache hits and what they saved, as the ledger says."""
+        sums = "SELECT coalesce(sum(cached), 0), coalesce(sum(saved_nano), 0) FROM spending WHERE job_id = ?"
+        ((cached, saved_nano),) = self.query(path, sums, job_id)
+        return cached, saved_nano
+
     def query(self, path: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """What any SQLite tool would see."""
         with closing(sqlite3.connect(path)) as conn:

@@ -18,6 +18,7 @@ from tui_batch.store import Store, open_store
 from tui_batch.store.migrations import MIGRATIONS, migrate
 
 COURT = DeploymentKey("court", "wise")
+PLACE = DeploymentKey("local", "tiny")
 
 
 def verdict(job_id: int, item_id: int, state: ItemState = ItemState.DONE, **changes: Any) -> ItemRecord:
@@ -97,16 +98,22 @@ async def test_an_answer_turned_down_is_forgotten_even_if_the_next_is_in_the_sam
     await true_counters(store, make, job_id)
 
 
-async def test_a_hit_that_the_judge_turns_down_is_no_hit(db: Path, make: Any) -> None:
-    async with open_store(db) as store:
+async def test_a_hit_that_the_judge_turns_down_is_no_hit(db: Path, make: Any, clock: Any) -> None:
+    async with open_store(db, clock=clock) as store:
         job_id = await make.job(store, 1)
         (item,) = await make.pending(store, job_id)
-        hit = replace(make.hit(job_id, item.id, b"k" * 16), state=ItemState.PENDING, judging=1)
-        await make.settle(store, hit)
+        hit = replace(make.hit(job_id, item.id, b"k" * 16, saved=70), state=ItemState.PENDING, judging=1)
+        await make.settle(store, replace(hit, deployment=PLACE))
         assert (await true_counters(store, make, job_id)).cached == 1
-        down = verdict(job_id, item.id, ItemState.PENDING, cls=OutcomeClass.INVALID, recanted=True)
+        (item,) = await make.pending(store, job_id)
+        assert item.answered is not None
+        assert (item.answered.saved_nano, make.booked(db, job_id)) == (70, (1, 70))
+        clock.now += 86_400.0
+        down = verdict(job_id, item.id, ItemState.PENDING, cls=OutcomeClass.INVALID, recanted=True, unsaved_nano=70)
         await make.settle(store, down)
-        assert (await true_counters(store, make, job_id)).cached == 0
+        counters = await true_counters(store, make, job_id)
+        assert (counters.cached, counters.saved_nano, make.booked(db, job_id)) == (0, 0, (0, 0))
+        assert all(row[0] >= 0 for row in make.query(db, "SELECT min(cached, saved_nano) FROM spending"))
 
 
 async def test_a_cached_verdict_saves_but_is_no_cached_item(waiting: Any, make: Any) -> None:
@@ -140,10 +147,12 @@ async def test_a_stored_answer_to_another_row_has_saved_nothing(db: Path, make: 
         job_id = await make.job(store, 1)
         (item,) = await make.pending(store, job_id)
         hit = replace(make.hit(job_id, item.id, b"k" * 16), state=ItemState.PENDING, judging=1, saved_nano=70)
-        await make.settle(store, hit)
+        await make.settle(store, replace(hit, deployment=PLACE))
         assert (await true_counters(store, make, job_id)).saved_nano == 70
+        assert make.booked(db, job_id) == (1, 70)
         await store.jobs.edit_row(item.id, b'{"prompt": "other"}')
         assert (await true_counters(store, make, job_id)).saved_nano == 0
+        assert make.booked(db, job_id) == (0, 0)
 
 
 async def test_a_later_process_knows_that_the_judge_was_asked(db: Path, make: Any) -> None:

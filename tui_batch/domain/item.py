@@ -56,6 +56,8 @@ class Answered:
     latency_s: float
     tries: int
     """Requests to the judge that failed and counted, so far."""
+    saved_nano: int = 0
+    """Nano-dollars that the item is counted to have saved; where the cache gave the answer, this is the answer's."""
 
 
 @immutable(frozen=True, slots=True)
@@ -177,6 +179,8 @@ class ItemRecord:
     """With PENDING: the answer is kept and waits for its judge; 1, and 1 more for each request to it that failed."""
     recanted: bool = False
     """The response cache gave the answer, and the judge turned it down: it was no hit after all."""
+    unsaved_nano: int = 0
+    """With recanted: what that hit was counted to have saved, in nano-dollars."""
     reason: str = ""
     """The judge's own words."""
     failing: tuple[FailedCheck, ...] = ()
@@ -191,6 +195,11 @@ class ItemRecord:
     def is_hit(self) -> bool:
         """Answered by the cache for good; an item that is to be asked again is no hit, whatever it was offered."""
         return self.cached and self.keeps_answer
+
+    @property
+    def saves(self) -> bool:
+        """Whether a stored response took the place of a request: an answer for good, or whatever a judge said."""
+        return self.cached and (self.leg is Leg.JUDGE or self.keeps_answer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,9 @@ def ruled(found: Heard, check: Check, policy: RetryPolicy, rng: random.Random) -
         case RetryAt(at_unix=at, attempts=attempts, invalid=failed):
             again = replace(asked, attempts=attempts, invalid=failed, requests=found.item.requests)
             record = _record(found, ItemState.PENDING, attempts=attempts)
-            record = replace(record, invalid=failed, available_at=at, score=None, recanted=judging.answer.cached)
+            record = replace(record, invalid=failed, available_at=at, score=None)
+            if judging.answer.cached:
+                record = replace(record, recanted=True, unsaved_nano=judging.answer.saved_nano)
             return Settled(_with_attempt(record, found), again)
         case _:
             dead = _record(found, ItemState.DEAD, attempts=asked.attempts + 1)

@@ -34,7 +34,7 @@ def counted(counters: Counters, record: ItemRecord) -> Counters:
         tokens_out=counters.tokens_out + (usage.output_tokens or 0) * asked,
         cost_nano=counters.cost_nano + (record.cost_nano or 0),
         unpriced=counters.unpriced + (asked and record.cost_nano is None),
-        saved_nano=counters.saved_nano + (record.saved_nano or 0) * record.cached,
+        saved_nano=counters.saved_nano + (record.saved_nano or 0) * record.saves - record.unsaved_nano,
     )
 
 

@@ -17,6 +17,7 @@ from tui_batch.domain.job import TERMINAL, JobState, PauseReason
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.store.connection import transaction
 from tui_batch.store.leases import CLEARED, Alive, is_held
+from tui_batch.store.ledger import take_back
 
 CHUNK = 5_000
 """Items a transaction: a few tens of milliseconds."""
@@ -102,6 +103,7 @@ def retry_chunk(conn: sqlite3.Connection, job_id: int, which: Which, after: tupl
         if undone.cached or undone.saved_nano:
             hits = "UPDATE job SET cached = cached - ?, saved_nano = saved_nano - ? WHERE id = ?"
             conn.execute(hits, (undone.cached, undone.saved_nano, job_id))
+            _correct_ledger(conn, job_id, ids)
         conn.executemany(_RETRY, [(item_id,) for item_id in ids])
         conn.executemany("DELETE FROM result WHERE item_id = ?", [(item_id,) for item_id in ids])
         sql = "UPDATE job SET dead = dead - ?, pending = pending + ? WHERE id = ?"
@@ -139,6 +141,14 @@ def _undone(conn: sqlite3.Connection, ids: Sequence[int]) -> Undone:
             count(score), coalesce(sum(score), 0.0) FROM item WHERE id IN ({marks})"""
         undone += Undone(*conn.execute(sql, chunk).fetchone())
     return undone
+
+
+def _correct_ledger(conn: sqlite3.Connection, job_id: int, ids: Sequence[int]) -> None:
+    """Takes back there what stored responses are counted to have saved these items."""
+    sql = """SELECT endpoint, model, sum(cached), sum(saved_nano) FROM item
+        WHERE id IN (SELECT value FROM json_each(?)) AND (cached OR saved_nano) GROUP BY endpoint, model"""
+    for endpoint, model, cached, saved_nano in conn.execute(sql, (json.dumps(list(ids)),)).fetchall():
+        take_back(conn, job_id, (endpoint, model), cached=cached, saved_nano=saved_nano)
 
 
 def _reopen(conn: sqlite3.Connection, job_id: int) -> None:

@@ -8,6 +8,7 @@ from tui_batch.errors import UserError
 from tui_batch.store.bulk import Step, Which, which_sql
 from tui_batch.store.connection import transaction
 from tui_batch.store.events import insert_event
+from tui_batch.store.ledger import take_back
 from tui_batch.store.scopes import LARGEST_ID, missing_item
 
 
@@ -54,10 +55,14 @@ def edit_row(conn: sqlite3.Connection, item_id: int, data: bytes, now: float) ->
 
 def _drop_answer(conn: sqlite3.Connection, item_id: int, job_id: int) -> None:
     """An answer that waits for its judge is one to the row as it was; what it cost stays counted, not what it saved."""
-    waits = conn.execute("SELECT cached, saved_nano FROM item WHERE id = ? AND judging > 0", (item_id,)).fetchone()
+    sql = "SELECT cached, saved_nano, endpoint, model FROM item WHERE id = ? AND judging > 0"
+    waits = conn.execute(sql, (item_id,)).fetchone()
     if waits is None:
         return
-    conn.execute("UPDATE job SET cached = cached - ?, saved_nano = saved_nano - ? WHERE id = ?", (*waits, job_id))
+    cached, saved_nano, *place = waits
+    take_back(conn, job_id, tuple(place), cached=cached, saved_nano=saved_nano)
+    sql = "UPDATE job SET cached = cached - ?, saved_nano = saved_nano - ? WHERE id = ?"
+    conn.execute(sql, (cached, saved_nano, job_id))
     conn.execute("UPDATE item SET judging = 0, cached = 0, saved_nano = 0, flags = 0 WHERE id = ?", (item_id,))
     conn.execute("DELETE FROM result WHERE item_id = ?", (item_id,))
 

@@ -47,7 +47,7 @@ _PENDING = """id, seq, variant, custom_id, priority, attempts, malformed, availa
   (SELECT CAST(data AS BLOB) FROM payload WHERE payload.id = item.payload_id), requests, invalid,
   coalesce(started_at, 0),
   judging, CASE WHEN judging THEN (SELECT text FROM result WHERE item_id = item.id) END, outcome, flags, cached,
-  latency_ms"""
+  latency_ms, saved_nano"""
 
 _EXPORT = f"""item.id, seq, variant, line, custom_id, state, outcome, CAST(payload.data AS BLOB), result.text,
   coalesce(result.message, ''), result.finish_reason, endpoint, model, tokens_in, tokens_out, {_COST}, latency_ms,
@@ -229,11 +229,11 @@ def _unjudged(conn: sqlite3.Connection, job_id: int, ids: Sequence[int]) -> list
 
 
 def _pending_item(row: Row) -> PendingItem:
-    *values, judging, text, cls, flags, cached, latency_ms = row
+    *values, judging, text, cls, flags, cached, latency_ms, saved_nano = row
     if not judging:
         return PendingItem(*values)
     seconds = (latency_ms or 0) / 1000
-    answer = Answered(text or "", OutcomeClass(cls), ItemFlag(flags), bool(cached), seconds, judging - 1)
+    answer = Answered(text or "", OutcomeClass(cls), ItemFlag(flags), bool(cached), seconds, judging - 1, saved_nano)
     return replace(PendingItem(*values), answered=answer)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from tui_batch.domain.item import ItemRecord, ItemState, Leg
+from tui_batch.domain.item import ItemRecord
 from tui_batch.domain.spending import Secured, Spent, day_of
 from tui_batch.store.connection import Connection, transaction
 
@@ -102,16 +102,39 @@ def enter(conn: sqlite3.Connection, records: Sequence[ItemRecord], now: float) -
             row[position] += amount
         charges[record.job_id] = charges.get(record.job_id, 0) + charged(record)
     _add(conn, day_of(now), sums)
+    for record in records:
+        if record.recanted:
+            place = conn.execute("SELECT endpoint, model FROM item WHERE id = ?", (record.item_id,)).fetchone()
+            take_back(conn, record.job_id, place, cached=1, saved_nano=record.unsaved_nano)
     used = [(nano, job_id) for job_id, nano in charges.items() if nano]
     if used:
         conn.executemany("UPDATE hold SET nano = max(0, nano - ?) WHERE job_id = ?", used)
 
 
+def take_back(
+    conn: sqlite3.Connection, job_id: int, place: tuple[str | None, str | None], *, cached: int, saved_nano: int
+) -> None:
+    """Hits that were none after all: so many fewer, and so much less saved, in the transaction that says so.
+
+    First from the place (endpoint and model) that answered and the days nearest, then from the job's other places: a
+    judge's savings stand at its own. No row of the ledger falls below nothing.
+    """
+    sql = """SELECT day, endpoint, model, cached, saved_nano FROM spending
+        WHERE job_id = ? AND (cached > 0 OR saved_nano > 0) ORDER BY endpoint IS ? AND model IS ? DESC, day DESC"""
+    for day, endpoint, model, hits, saved in conn.execute(sql, (job_id, *place)).fetchall():
+        fewer, less = min(cached, hits), min(saved_nano, saved)
+        change = """UPDATE spending SET cached = cached - ?, saved_nano = saved_nano - ?
+            WHERE day = ? AND job_id = ? AND endpoint = ? AND model = ?"""
+        conn.execute(change, (fewer, less, day, job_id, endpoint, model))
+        cached, saved_nano = cached - fewer, saved_nano - less
+        if not (cached or saved_nano):
+            return
+
+
 def _amounts(record: ItemRecord) -> tuple[int, ...]:
     """What a record adds, in the order of _FIELDS."""
     if record.cached:
-        settled = record.state is not ItemState.PENDING or record.judging > 0
-        return (0, int(settled and record.leg is Leg.ANSWER), 0, 0, 0, 0, 0, (record.saved_nano or 0) * settled)
+        return (0, int(record.is_hit), 0, 0, 0, 0, 0, (record.saved_nano or 0) * record.saves)
     usage, cost = record.outcome.usage, record.cost_nano
     tokens = (usage.input_tokens or 0, usage.output_tokens or 0)
     return (1, 0, *tokens, cost or 0, int(cost is None), record.presumed_nano if cost is None else 0, 0)

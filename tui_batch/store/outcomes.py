@@ -113,8 +113,7 @@ class _Delta:
         self.states[before] -= 1
         self.states[r.state] += 1
         self.cached += r.is_hit - r.recanted
-        if _saves(r):
-            self.saved_nano += r.saved_nano or 0
+        self.saved_nano += _saved(r)
 
     def row(self, job_id: int) -> tuple[int, ...]:
         states = self.states
@@ -217,10 +216,10 @@ def _commit_cleaned(conn: sqlite3.Connection, r: ItemRecord, now: float, error: 
 
 
 def _commit_one(conn: sqlite3.Connection, r: ItemRecord, now: float) -> None:
-    ledger.enter(conn, [r], now)
     recent.enter(conn, [r], now)
     found = conn.execute("SELECT state FROM item WHERE id = ? AND job_id = ?", (r.item_id, r.job_id)).fetchone()
     if found is None:
+        _enter_paid(conn, r, now)
         insert_event(conn, None, now, "warning", f"An outcome came for item {r.item_id}, which was deleted.")
         return
     before = ItemState(found[0])
@@ -234,9 +233,17 @@ def _commit_one(conn: sqlite3.Connection, r: ItemRecord, now: float) -> None:
             conn.execute(_VERDICT, _verdict_row(r, before))
         delta.settle(r, before)
         _write_beside(conn, [r], now)
+        ledger.enter(conn, [r], now)
     else:
+        _enter_paid(conn, r, now)
         _keep_late(conn, r, before, now)
     _write_deltas(conn, {r.job_id: delta})
+
+
+def _enter_paid(conn: sqlite3.Connection, r: ItemRecord, now: float) -> None:
+    """The ledger's share of an outcome that changes no item: money that was spent, but no cache hit."""
+    if not r.cached:
+        ledger.enter(conn, [replace(r, recanted=False)], now)
 
 
 def _keep_late(conn: sqlite3.Connection, r: ItemRecord, before: ItemState, now: float) -> None:
@@ -249,9 +256,9 @@ def _keep_late(conn: sqlite3.Connection, r: ItemRecord, before: ItemState, now: 
     insert_event(conn, r.job_id, now, "warning", text)
 
 
-def _saves(r: ItemRecord) -> bool:
-    """Whether a stored response took the place of a request: an answer for good, or whatever a judge said."""
-    return r.cached and (r.leg is Leg.JUDGE or r.keeps_answer)
+def _saved(r: ItemRecord) -> int:
+    """Nano-dollars that a stored response saved, less what a hit was counted to have saved that a judge turns down."""
+    return (r.saved_nano or 0) * r.saves - r.unsaved_nano
 
 
 def _settle_row(r: ItemRecord, before: ItemState) -> tuple[object, ...]:
@@ -283,10 +290,10 @@ def _spent(r: ItemRecord) -> tuple[int | None, ...]:
     A cache hit made no request: its answer's tokens were paid for elsewhere.
     """
     if r.cached or r.deployment is None:
-        return (0, 0, (r.saved_nano or 0) if _saves(r) else 0, None, None, None, None, None, None)
+        return (0, 0, _saved(r), None, None, None, None, None, None)
     tokens_in, tokens_out = r.outcome.usage.input_tokens, r.outcome.usage.output_tokens
     tokens = (tokens_in, tokens_in, tokens_out, tokens_out)
-    return (1, int(r.cost_nano is None), 0, *tokens, r.cost_nano, r.cost_nano)
+    return (1, int(r.cost_nano is None), _saved(r), *tokens, r.cost_nano, r.cost_nano)
 
 
 def _result_row(r: ItemRecord) -> tuple[object, ...]:
