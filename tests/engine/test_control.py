@@ -13,7 +13,7 @@ import pytest
 from engine_bench import ENDPOINT, failed, ok, open_bench, rows, until
 from virtual_time import START
 
-from tui_batch.domain.job import Job, JobState, Knobs, Owner, PauseReason
+from tui_batch.domain.job import Job, JobState, Knobs, Mode, ModelRef, Owner, PauseReason
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.engine.control import Controller, Selection
 from tui_batch.errors import UserError
@@ -214,6 +214,23 @@ def test_a_clone_has_the_same_rows_and_none_of_the_answers(tmp_path: Path, virtu
             copy = await bench.store.jobs.get(await bench.controller.clone(job.id, spec, job.knobs))
             assert (copy.state, copy.spec) == (JobState.DRAFT, spec)
             assert (copy.counters.pending, copy.counters.done, copy.counters.cost_nano) == (5, 0, 0)
+
+    virtually(main())
+
+
+def test_a_clone_keeps_a_row_that_was_edited_for_one_model(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            models = (ModelRef("m", ("one",)), ModelRef("other", ("one",)))
+            job_id = await bench.add(rows(2), FOUR, models=models, mode=Mode.EACH)
+            items = await bench.store.items.pending_page(job_id, limit=9)
+            edited = next(item for item in items if (item.seq, item.variant) == (1, 1))
+            await bench.controller.edit(edited.id, {"prompt": "better"})
+            job = await bench.store.jobs.get(job_id)
+            copy = await bench.controller.clone(job_id, job.spec, job.knobs)
+            texts = {(i.seq, i.variant): i.data for i in await bench.store.items.pending_page(copy, limit=9)}
+            assert texts[1, 1] == b'{"prompt": "better"}'
+            assert b"better" not in texts[1, 0] + texts[0, 1]
 
     virtually(main())
 

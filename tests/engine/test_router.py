@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tui_batch.domain.endpoint import Api, DeploymentKey, Endpoint
 from tui_batch.domain.job import InputSource, JobSpec, Mode, ModelRef
-from tui_batch.engine.router import LaneLoad, preference, route, variants
+from tui_batch.engine.router import LaneLoad, origins, preference, route, variants
 
 ENDPOINTS = tuple(Endpoint(name, Api.OLLAMA, f"http://{name}:11434") for name in ("one", "two", "three"))
 
@@ -37,6 +37,17 @@ def test_route(mode: Mode, variant: int, row_model: str | None, expected: list[t
 def test_only_mode_each_makes_several_items_of_a_row() -> None:
     assert variants(spec(Mode.EACH, SMALL, LARGE)) == 2
     assert variants(spec(Mode.SPREAD, SMALL, LARGE)) == 1
+
+
+def test_a_copy_takes_for_each_model_the_rows_that_were_asked_of_it() -> None:
+    other = ModelRef("other", ("one",))
+    both = spec(Mode.EACH, SMALL, LARGE)
+    assert origins(both, both) == (0, 1)
+    assert origins(both, spec(Mode.EACH, LARGE, other, SMALL)) == (1, 0, 0)
+    assert origins(both, spec(Mode.SINGLE, LARGE)) == (1,)
+    assert origins(spec(Mode.SPREAD, SMALL, LARGE), both) == (0, 0)
+    twice = spec(Mode.EACH, SMALL, ModelRef("small", ("two",)))
+    assert origins(twice, twice) == (0, 1)
 
 
 def test_the_least_loaded_server_of_a_pool_comes_first() -> None:

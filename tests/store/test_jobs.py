@@ -238,12 +238,22 @@ async def test_ids_of_deleted_jobs_are_not_given_again(store: Store, make) -> No
 async def test_a_clone_has_the_rows_and_not_the_past(store: Store, make, db: Path) -> None:
     source = await dead_job(store, make)
     target = await store.jobs.create(make.spec("copy"), Knobs(), now=0.0)
-    assert await store.jobs.clone_rows(source, target, variants=2, chunk=4) == 12
+    assert await store.jobs.clone_rows(source, target, origins=(0, 0), chunk=4) == 12
     items = await make.pending(store, target)
     assert [(item.seq, item.variant) for item in items] == [(seq, n) for seq in range(6) for n in (0, 1)]
     assert {(item.attempts, item.requests) for item in items} == {(0, 0)}
     assert [item.custom_id for item in items[::2]] == [f"r{n}" for n in range(6)]
     assert (await store.jobs.counters(target)) == make.counted(db, target) == Counters(total=12, pending=12)
+
+
+async def test_a_clone_takes_each_variants_own_rows(store: Store, make) -> None:
+    source = await make.job(store, 3, variants=2)
+    await store.jobs.edit_row(next(item.id for item in await make.pending(store, source) if item.variant), b'{"a": 1}')
+    target = await store.jobs.create(make.spec("copy"), Knobs(), now=0.0)
+    await store.jobs.clone_rows(source, target, origins=(1, 0, 1), chunk=1)
+    rows = {(item.seq, item.variant): item.data for item in await make.pending(store, target)}
+    assert [rows[0, n] for n in range(3)] == [b'{"a": 1}', make.rows(1)[0].data, b'{"a": 1}']
+    assert len(rows) == 9
 
 
 async def test_a_clone_outlives_its_source(store: Store, make, db: Path) -> None:

@@ -19,7 +19,7 @@ from tui_batch.domain.request import Json
 from tui_batch.engine.engine import Engine
 from tui_batch.engine.lane import Halt
 from tui_batch.engine.lease import LEASE_S
-from tui_batch.engine.router import variants
+from tui_batch.engine.router import origins
 from tui_batch.engine.snapshot import LaneLimits
 from tui_batch.errors import UserError
 from tui_batch.store.store import Store
@@ -175,10 +175,14 @@ class Controller:
         await self._store.jobs.delete(job_id, alive=self._alive, expiry_s=self._lease_s, progress=progress)
 
     async def clone(self, job_id: int, spec: JobSpec, knobs: Knobs) -> int:
-        """A new draft with the same rows and none of the answers; returns its id. Cancelling leaves none behind."""
+        """A new draft with the same rows and none of the answers; returns its id. Cancelling leaves none behind.
+
+        In mode each, a row that was edited for one model is the edited one for that model.
+        """
+        source = await self._store.jobs.get(job_id)
         copy = await self._store.jobs.create(spec, knobs, now=self._clock())
         try:
-            await self._store.jobs.clone_rows(job_id, copy, variants=variants(spec))
+            await self._store.jobs.clone_rows(job_id, copy, origins=origins(source.spec, spec))
             await self._store.jobs.mark_imported(copy)
         except BaseException:
             await self._store.jobs.delete(copy)

@@ -15,6 +15,19 @@ def variants(spec: JobSpec) -> int:
     return len(spec.models) if spec.mode is Mode.EACH else 1
 
 
+def origins(source: JobSpec, copy: JobSpec) -> tuple[int, ...]:
+    """For each variant of a job's copy, the variant of the job whose rows it takes.
+
+    A row may have been edited for one model only, so the same model's rows are taken; for a model that the job did not
+    ask, those of its first.
+    """
+    models = [one.model for one in source.models[: variants(source)]]
+    wanted = [one.model for one in copy.models[: variants(copy)]]
+    if models == wanted:
+        return tuple(range(len(models)))
+    return tuple(models.index(model) if model in models else 0 for model in wanted)
+
+
 def route(spec: JobSpec, variant: int, model: str | None) -> Route:
     """The deployments that may answer an item.
 

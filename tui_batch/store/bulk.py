@@ -218,20 +218,25 @@ def _delete_rows(conn: sqlite3.Connection, job_id: int, rows: Sequence[tuple[int
 
 
 def clone_chunk(
-    conn: sqlite3.Connection, source: int, target: int, variants: int, after: int, limit: int
+    conn: sqlite3.Connection, source: int, target: int, origins: Sequence[int], after: int, limit: int
 ) -> Step | None:
-    """Gives the target the source's next rows as new pending items. Payloads are shared, not copied."""
+    """Gives the target the source's next rows as new pending items. Payloads are shared, not copied.
+
+    `origins`: for each of the target's variants, the source's variant whose rows it takes.
+    """
     bound = (
         "SELECT max(seq) FROM (SELECT seq FROM item WHERE job_id = ? AND variant = 0 AND seq > ? ORDER BY seq LIMIT ?)"
     )
     copy = """INSERT INTO item(job_id, seq, variant, line, custom_id, payload_id, priority)
         SELECT ?, seq, ?, line, custom_id, payload_id, priority FROM item
-        WHERE job_id = ? AND variant = 0 AND seq > ? AND seq <= ? ORDER BY seq"""
+        WHERE job_id = ? AND variant = ? AND seq > ? AND seq <= ? ORDER BY seq"""
     with transaction(conn):
         last = conn.execute(bound, (source, after, limit)).fetchone()[0]
         if last is None:
             return None
-        count = sum(conn.execute(copy, (target, n, source, after, last)).rowcount for n in range(variants))
+        count = 0
+        for variant, origin in enumerate(origins):
+            count += conn.execute(copy, (target, variant, source, origin, after, last)).rowcount
         sql = "UPDATE job SET total = total + ?, pending = pending + ? WHERE id = ?"
         conn.execute(sql, (count, count, target))
     return Step(count, last, 0)

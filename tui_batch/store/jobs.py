@@ -309,15 +309,18 @@ class Jobs:
                 progress(gone)
             await asyncio.sleep(LOCK_GAP_S)
 
-    async def clone_rows(self, source: int, target: int, *, variants: int = 1, chunk: int = bulk.CHUNK) -> int:
+    async def clone_rows(
+        self, source: int, target: int, *, origins: Sequence[int] = (0,), chunk: int = bulk.CHUNK
+    ) -> int:
         """Gives the job `target` all rows of `source` as new pending items, and returns how many items.
 
-        `variants` is the number of models that answer every row (mode each); else 1.
+        `origins` has one entry for each of the target's variants (models that answer every row, in mode each; else
+        there is one): the source's variant whose rows it takes.
         """
         count, after = 0, -1
         while True:
             step = await self._write.run(
-                partial(bulk.clone_chunk, source=source, target=target, variants=variants, after=after, limit=chunk)
+                partial(bulk.clone_chunk, source=source, target=target, origins=origins, after=after, limit=chunk)
             )
             if step is None:
                 return count
