@@ -67,7 +67,7 @@ def test_the_same_model_elsewhere_is_another_matter() -> None:
 
 
 def test_one_odd_report_does_not_rule() -> None:
-    estimator = TokenEstimator({M: Learned(answers=10)})
+    estimator = TokenEstimator({M: Learned(1.0, answers=10)})
 
     estimator.learn_input(M, Size(100), 10**9)
 
@@ -75,6 +75,23 @@ def test_one_odd_report_does_not_rule() -> None:
     estimator.learn_input(M, Size(100), 0)
     estimator.learn_input(M, NO_SIZE, 100)
     assert estimator.ratio(M) <= RATIO_LIMIT**0.2
+
+
+def test_what_no_server_reported_is_not_taken_for_learned_after_a_restart() -> None:
+    before = TokenEstimator()
+    before.learn_input(M, Size(100), 150)
+    before.learn_answer(M, 20, 1.0)
+
+    later = TokenEstimator(before.take_fresh())
+    later.learn_input(M, Size(100, exact=True), 120)
+    assert (later.ratio(M), later.ratio(M, exact=True)) == (pytest.approx(1.5), pytest.approx(1.2))
+
+
+def test_a_model_that_gives_no_answer_tokens_keeps_its_ratio() -> None:
+    before = TokenEstimator()
+    before.learn_input(M, Size(100), 150)  # embeddings
+
+    assert TokenEstimator(before.take_fresh()).ratio(M) == pytest.approx(1.5)
 
 
 def test_what_was_learned_survives_a_restart_and_is_given_out_once() -> None:

@@ -60,8 +60,21 @@ async def test_without_a_cap_for_the_day_all_is_given(store: Store) -> None:
 async def test_what_was_learned_comes_back(store: Store) -> None:
     key, learned = DeploymentKey("e", "m"), Learned(1.5, 1.1, 7, 40.0, 3.0, 2.5, 12.0)
     await store.calibration.save({key: Learned()}, NOON)
+    assert await store.calibration.load() == {key: Learned()}
     await store.calibration.save({key: learned}, NOON)
     assert await store.calibration.load() == {key: learned}
+
+
+def test_an_older_databases_ratios_of_one_are_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    number = next(n for n, step in enumerate(MIGRATIONS) if step.name == "unknown ratios")
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        migrate(conn, path, now=0.0, migrations=MIGRATIONS[:number])
+        conn.execute("INSERT INTO calibration VALUES ('e', 'm', 1.25, 1.0, 7, 40.0, 3.0, 2.5, 9.0, 12.0)")
+        migrate(conn, path, now=0.0)
+        rows = conn.execute("SELECT * FROM calibration").fetchall()
+        tables = conn.execute("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'calibration%'").fetchone()
+    assert (rows, tables) == ([("e", "m", 1.25, None, 7, 40.0, 3.0, 2.5, 9.0, 12.0)], (1,))
 
 
 def test_an_older_databases_costs_are_in_the_ledger(tmp_path: Path) -> None:

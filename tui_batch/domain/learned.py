@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class Learned:
     """Experience with one model on one endpoint. Every mean weighs newer answers more."""
 
-    ratio: float = 1.0
-    """Prompt tokens as the server reported them, over the rule of thumb's estimate."""
-    counted_ratio: float = 1.0
+    ratio: float | None = None
+    """Prompt tokens as the server reported them, over the rule of thumb's estimate; None: none was reported so."""
+    counted_ratio: float | None = None
     """The same over what the model's own vocabulary counted."""
     answers: int = 0
     """Answers that went into this."""

@@ -67,7 +67,7 @@ class _Experience:
         known = known or Learned()
         self.answers = known.answers
         self.log_ratios: list[float | None] = [
-            math.log(_clip(ratio)) if known.answers else None for ratio in (known.ratio, known.counted_ratio)
+            None if ratio is None else math.log(_clip(ratio)) for ratio in (known.ratio, known.counted_ratio)
         ]
         """By rule of thumb, and by vocabulary; None: nothing reported yet."""
         self.mean_out = known.tokens_out
@@ -76,7 +76,7 @@ class _Experience:
         self.in_flight = known.in_flight
 
     def export(self) -> Learned:
-        ratio, counted = (math.exp(value or 0.0) for value in self.log_ratios)
+        ratio, counted = (None if value is None else math.exp(value) for value in self.log_ratios)
         spread = math.sqrt(self.square_out)
         return Learned(ratio, counted, self.answers, self.mean_out, spread, self.latency_s, self.in_flight)
 

@@ -35,6 +35,38 @@ def add_in_flight(conn: sqlite3.Connection) -> None:
     conn.execute("ALTER TABLE calibration ADD COLUMN in_flight REAL")
 
 
+_UNKNOWN = """
+ALTER TABLE calibration RENAME TO calibration_before;
+CREATE TABLE calibration (
+  endpoint       TEXT NOT NULL,
+  model          TEXT NOT NULL,
+  ratio          REAL,              -- NULL: no server reported a count of such a prompt
+  counted_ratio  REAL,              -- as ratio
+  answers        INTEGER NOT NULL,
+  tokens_out     REAL,
+  spread_out     REAL NOT NULL,
+  latency_s      REAL,
+  updated_at     REAL NOT NULL,
+  in_flight      REAL,
+  PRIMARY KEY (endpoint, model)
+) WITHOUT ROWID;
+INSERT INTO calibration
+SELECT endpoint, model, nullif(ratio, 1.0), nullif(counted_ratio, 1.0), answers, tokens_out, spread_out, latency_s,
+  updated_at, in_flight FROM calibration_before;
+DROP TABLE calibration_before
+"""
+"""Before, a ratio of exactly 1 stood for one that nothing was known of."""
+
+
+def tell_unknown_ratios(conn: sqlite3.Connection) -> None:
+    """The migration that tells a ratio that nothing was reported of from one of 1.
+
+    No copy of the file is kept for it: what is learned is learned again within a few answers.
+    """
+    for statement in _UNKNOWN.split(";"):
+        conn.execute(statement)
+
+
 _FIELDS = ("ratio", "counted_ratio", "answers", "tokens_out", "spread_out", "latency_s", "in_flight")
 """Columns, named as in domain.Learned."""
 

@@ -53,6 +53,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("failed checks", failing.create),
     Migration("requests at once", calibration.add_in_flight),
     Migration("sent lately", recent.create),
+    Migration("unknown ratios", calibration.tell_unknown_ratios),
 )
 
 
