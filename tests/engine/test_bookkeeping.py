@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -171,6 +172,24 @@ def test_the_log_says_what_happened_to_deployments_and_the_disk(tmp_path: Path, 
             ]
             assert log[2][1].startswith("m @ one asks to wait")
             assert log[-2:] == [("error", "not dispatching: the disk is full"), ("info", "the database works again")]
+
+    virtually(main())
+
+
+def test_nothing_is_kept_of_a_job_that_ended(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            for _ in range(3):
+                job_id = await bench.add([f"row {n}" for n in range(20)], FOUR)
+                end = await bench.controller.start(job_id)
+                await until(bench, 4)
+                await bench.controller.pause(job_id)
+                assert (await end).state is JobState.PAUSED
+                del end
+            await asyncio.sleep(1)
+            gc.collect()
+            over = [task for task in gc.get_objects() if isinstance(task, asyncio.Task) and task.done()]
+            assert [task for task in over if "_announce" in repr(task.get_coro())] == []
 
     virtually(main())
 

@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
+from weakref import WeakValueDictionary
 
 from tui_batch.domain.endpoint import Deployment, DeploymentKey
 from tui_batch.domain.item import ItemRecord
@@ -87,8 +88,8 @@ class Engine:
         self._ending: dict[int, asyncio.Future[Job]] = {}
         """Jobs that no longer run but whose last state is still being written."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._announcing: dict[int, asyncio.Task[None]] = {}
-        """By job, the last writing of a state that a halt brought."""
+        self._announcing: WeakValueDictionary[int, asyncio.Task[None]] = WeakValueDictionary()
+        """By job, the last writing of a state that a halt brought, while it goes on."""
         self._trouble = ""
         self._ends: set[asyncio.Task[None]] = set()
         """What writes the last states of jobs."""
