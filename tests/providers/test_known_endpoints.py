@@ -259,6 +259,24 @@ async def test_models_are_asked_for_with_the_key() -> None:
     assert machine.seen[0].body is None
 
 
+@pytest.mark.parametrize(
+    ("answer", "remedy"),
+    [
+        (HttpResponse(401, {}, b"no"), "env:OPENAI_API_KEY"),
+        (HttpResponse(404, {}, b"no"), "-m MODEL"),
+        (HttpResponse(503, {}, b"no"), "Try again"),
+        (HttpResponse(200, {}, b"{}"), "--api"),
+        (None, "the server runs"),
+    ],
+)
+async def test_who_cannot_have_the_models_is_told_what_to_do(answer: HttpResponse | None, remedy: str) -> None:
+    endpoint = from_url("https://api.openai.com/v1", environment=NONE)
+    machine = LocalPorts({} if answer is None else {"https://api.openai.com/v1/models": answer})
+    with pytest.raises(UserError) as raised:
+        await list_models(endpoint, machine, "k")
+    assert remedy in raised.value.remedy
+
+
 async def test_a_refusal_is_told_in_the_servers_words() -> None:
     endpoint = from_url("https://gw.example/v1", environment=NONE)
     refused = HttpResponse(401, {}, b'{"error": {"message": "Incorrect API key provided: sk-abcdefghij"}}')

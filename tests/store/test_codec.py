@@ -98,5 +98,6 @@ def test_what_a_newer_program_stored_is_refused_and_not_half_read(change: dict[s
 
 @pytest.mark.parametrize("damaged", ["", "[]", "{}", '{"version": 1, "name": "x"}'])
 def test_damage_is_said_in_words(damaged: str) -> None:
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="cannot be read") as raised:
         load_spec(damaged)
+    assert "--db" in raised.value.remedy

@@ -246,6 +246,14 @@ async def test_a_clone_has_the_rows_and_not_the_past(store: Store, make, db: Pat
     assert (await store.jobs.counters(target)) == make.counted(db, target) == Counters(total=12, pending=12)
 
 
+async def test_a_damaged_job_is_named_and_its_remedy_told(store: Store, make) -> None:
+    job_id = await make.job(store, 1)
+    await store._write.run(lambda conn: conn.execute("UPDATE job SET knobs = '[]'"))
+    with pytest.raises(UserError, match=f"job {job_id}: its stored knobs cannot be read") as raised:
+        await store.jobs.get(job_id)
+    assert "--db" in raised.value.remedy
+
+
 async def test_a_clone_takes_each_variants_own_rows(store: Store, make) -> None:
     source = await make.job(store, 3, variants=2)
     await store.jobs.edit_row(next(item.id for item in await make.pending(store, source) if item.variant), b'{"a": 1}')

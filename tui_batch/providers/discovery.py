@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from tui_batch.domain.endpoint import Endpoint, Operation
+from tui_batch.domain.endpoint import Endpoint, KeyKind, Operation
 from tui_batch.domain.request import Timeouts
 from tui_batch.errors import UserError
 from tui_batch.providers.base import HttpRequest, ModelInfo, Transport, TransportFailure, TransportTimeout
@@ -19,6 +19,13 @@ PROBE = Timeouts(connect_s=0.5, total_s=1.0)
 LISTING = Timeouts(connect_s=10.0, total_s=20.0)
 
 
+_UNREACHED = "See that the server runs, and that its address and the network are right."
+_UNLISTED = (
+    "See that its address and wire format (--api openai, anthropic or ollama) are right. "
+    "A server may have no list: name the model yourself, -m MODEL."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class FoundServer:
     """A server that answered, with what it serves."""
@@ -30,7 +37,7 @@ class FoundServer:
 async def list_models(
     endpoint: Endpoint, transport: Transport, secret: str | None = None, timeouts: Timeouts = LISTING
 ) -> tuple[ModelInfo, ...]:
-    """The models an endpoint says it serves. Raises UserError in the server's words when it does not say."""
+    """The models an endpoint says it serves. Raises UserError in its words, with a remedy, when it does not."""
     provider = provider_for(endpoint.api)
     request = HttpRequest(
         "GET", endpoint.base_url + provider.models_path, request_headers(provider, endpoint, secret), None, timeouts
@@ -38,14 +45,29 @@ async def list_models(
     try:
         response = await transport.send(request)
     except (TransportTimeout, TransportFailure) as error:
-        raise UserError(f"{endpoint.name} ({endpoint.base_url}): {clean_message(str(error), secret)}") from None
+        raise UserError(
+            f"{endpoint.name} ({endpoint.base_url}): {clean_message(str(error), secret)}", remedy=_UNREACHED
+        ) from None
     if not 200 <= response.status < 300:
         words = clean_message(provider.decode(Operation.CHAT, response).message, secret)
-        raise UserError(f"{endpoint.name} ({endpoint.base_url}) answered {response.status}: {words}")
+        raise UserError(
+            f"{endpoint.name} ({endpoint.base_url}) answered {response.status}: {words}",
+            remedy=_after(response.status, endpoint),
+        )
     try:
         return provider.decode_models(response)
     except ValueError as error:
-        raise UserError(f"{endpoint.name} ({endpoint.base_url}): {error}") from None
+        raise UserError(f"{endpoint.name} ({endpoint.base_url}): {error}", remedy=_UNLISTED) from None
+
+
+def _after(status: int, endpoint: Endpoint) -> str:
+    """What to do about such a refusal."""
+    if status in (401, 403):
+        given = "it is sent none" if endpoint.key.kind is KeyKind.NONE else f"it is sent {endpoint.key}"
+        return f"Give it a key that it accepts: {given} (key: in the settings)."
+    if status == 429 or status >= 500:
+        return "Try again in a while, or name the model yourself: -m MODEL."
+    return _UNLISTED
 
 
 async def find_local_servers(transport: Transport) -> tuple[FoundServer, ...]:

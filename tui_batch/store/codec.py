@@ -23,6 +23,11 @@ VERSION = 1
 """Raised when a stored field changes its meaning; adding fields with defaults does not need it."""
 
 
+_WORDS: Mapping[type, str] = {JobSpec: "spec", Knobs: "knobs"}
+_UPGRADE = "Upgrade llmbatch-tui, or choose another database with --db PATH."
+_DAMAGED = "The database is damaged: go on with a copy of it, or with another one (--db PATH)."
+
+
 def dump_spec(spec: JobSpec) -> str:
     """The spec as JSON."""
     return _dump(spec)
@@ -52,10 +57,10 @@ def _load(kind: type[T], text: str) -> T:
         plain = json.loads(text)
         version = plain.pop("version")
         if version > VERSION:
-            raise UserError(f"This job was stored by a newer llmbatch-tui (format {version}).", remedy="Upgrade it.")
+            raise UserError(f"stored by a newer llmbatch-tui (format {version})", remedy=_UPGRADE)
         return _build_dataclass(kind, plain)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"A stored {kind.__name__} cannot be read: {error}") from error
+        raise UserError(f"its stored {_WORDS[kind]} cannot be read: {error}", remedy=_DAMAGED) from error
 
 
 def _plain(value: Any) -> Any:
@@ -74,7 +79,7 @@ def _build_dataclass(kind: type[T], plain: Mapping[str, Any]) -> T:
     # A field that this program does not know would be lost without a word, and with it a setting of the job.
     known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(plain) - set(known)):
-        raise UserError(f"This job was stored by a newer llmbatch-tui ({', '.join(unknown)}).", remedy="Upgrade it.")
+        raise UserError(f"stored by a newer llmbatch-tui ({', '.join(unknown)})", remedy=_UPGRADE)
     known_type: Any = kind  # mypy takes no type for hashable while it is one of a type variable
     hints = _hints(known_type)
     return kind(**{name: _build(hints[name], plain[name]) for name, item in known.items() if _given(item, plain)})

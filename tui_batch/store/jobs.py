@@ -33,12 +33,17 @@ _COLUMNS = ", ".join(
 
 
 def _job(row: Row, known: JobSpec | None = None) -> Job:
+    """The job of a row. Raises UserError that names it when it cannot be read."""
     job_id, spec, knobs, state, reason, message, imported, *rest = row
     host, pid, token, heartbeat_at, created_at, started_at, finished_at, *counts = rest
+    try:
+        known, read_knobs = known or load_spec(spec), load_knobs(knobs)
+    except UserError as error:
+        raise UserError(f"job {job_id}: {error.message}", remedy=error.remedy) from error
     return Job(
         id=job_id,
-        spec=load_spec(spec) if known is None else known,
-        knobs=load_knobs(knobs),
+        spec=known,
+        knobs=read_knobs,
         state=JobState(state),
         reason=None if reason is None else PauseReason(reason),
         message=message,
