@@ -59,7 +59,8 @@ def test_a_process_that_slept_past_its_lease_sends_nothing_more(yard: Yard) -> N
     requests = yard.requests()
     assert [prompt for pid, at, prompt in requests if pid == first.pid and at > woken] == []
     twice = [prompt for prompt, count in Counter(prompt for _, _, prompt in requests).items() if count > 1]
-    assert len(twice) <= 4
+    # Four in flight, and before them four whose answers had come but were not on the disk yet.
+    assert len(twice) <= 8
     assert set(twice) <= before
     assert yard.states() == {"done": 240, "results": 240}
     assert (yard.row()["state"], yard.row()["done"]) == ("completed", 240)
