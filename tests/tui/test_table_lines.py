@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from app_bench import until
 from textual.app import App, ComposeResult
 
 from tui_batch.tui.tones import Spans, plain
@@ -66,6 +67,6 @@ async def test_a_line_follows_marks_the_cursor_the_width_and_the_theme() -> None
         looks.add(str(app.table.render_line(1)))
         assert app.table.render_line(1).cell_length == app.table.size.width
         app.theme = "textual-light"
-        await pilot.pause()
+        await until(pilot, lambda: str(app.table.render_line(1)) not in looks, "the colours are the new theme's")
         looks.add(str(app.table.render_line(1)))
         assert len(looks) == 5
