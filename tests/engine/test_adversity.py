@@ -16,7 +16,9 @@ from virtual_time import START
 from tui_batch.domain.job import JobState, Knobs, Owner, PauseReason
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.engine.control import Controller, Verb
-from tui_batch.engine.engine import LOST, PATIENCE_S, Halt, gravity
+from tui_batch.engine.endings import LOST, gravity
+from tui_batch.engine.engine import PATIENCE_S
+from tui_batch.engine.lane import Halt
 from tui_batch.engine.lease import LEASE_S
 from tui_batch.errors import UserError
 from tui_batch.store.store import open_store

@@ -13,7 +13,7 @@ from virtual_time import VirtualLoop
 from tui_batch.domain.endpoint import Endpoint
 from tui_batch.domain.job import Job, JobState, Knobs, PauseReason
 from tui_batch.domain.outcome import Outcome, OutcomeClass
-from tui_batch.engine.engine import Surroundings
+from tui_batch.engine.surroundings import Surroundings
 from tui_batch.money.prices import UnitPrices
 
 PRICES = UnitPrices.per_mtok("10", "40")

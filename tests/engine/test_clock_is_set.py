@@ -14,6 +14,9 @@ from virtual_time import START, VirtualLoop
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.job import CacheMode, JobState, Knobs
 from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.engine.lane import Lane
+from tui_batch.engine.lease import LEASE_S
+from tui_batch.money.prices import UnitPrices
 
 HOUR = 3_600.0
 
@@ -97,5 +100,36 @@ def test_a_beat_that_waited_long_for_the_disk_does_not_end_its_own_lease(
             assert (job.state, job.counters.done) == (JobState.COMPLETED, 40)
             states = [row.state async for page in bench.store.items.export(job_id) for row in page]
             assert states == [ItemState.DONE] * 40
+
+    virtually(scenario())
+
+
+def test_a_request_admitted_before_the_machine_slept_is_not_sent_when_it_wakes(
+    virtually: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the admission and the sending lies a turn of the loop: enough to lose the lease in."""
+
+    async def scenario() -> None:
+        clock = WallClock()
+        sent_when_it_woke = []
+        launched = Lane.launched
+        async with open_bench(tmp_path / "jobs.db", prices=UnitPrices(input=100, output=400)) as bench:
+
+            def asleep(lane: Lane, now: float) -> None:
+                launched(lane, now)
+                if len(bench.executor.sent) == 10 and not sent_when_it_woke:
+                    clock.ahead += 2 * LEASE_S
+                    sent_when_it_woke.append(0)
+                    loop = asyncio.get_running_loop()
+                    loop.call_soon(loop.call_soon, lambda: sent_when_it_woke.append(len(bench.executor.sent) - 10))
+
+            monkeypatch.setattr(Lane, "launched", asleep)
+            knobs = Knobs(concurrency=1, budget_nano=10**9)
+            job_id = await bench.add(rows(40), knobs, params={"max_tokens": 5}, cache=CacheMode.OFF)
+            job = await asyncio.wait_for(bench.run(job_id), 120)
+            assert sent_when_it_woke == [0, 0]
+            assert sorted(bench.executor.prompts) == sorted(rows(40))
+            assert (job.state, job.counters.done, job.counters.requests) == (JobState.COMPLETED, 40, 40)
+            assert job.counters.cost_nano == 40 * (10 * 100 + 5 * 400)
 
     virtually(scenario())

@@ -197,7 +197,7 @@ def test_a_row_that_cannot_be_rendered_is_dead_with_the_reason(tmp_path: Path, v
             data = [{"prompt": "fine"}, {"other": "no prompt here"}]
             job = await bench.run(await bench.add(data, FOUR))
             assert (job.counters.done, job.counters.dead, job.counters.requests) == (1, 1, 1)
-            (dead,) = await bench.store.items.page(job.id, state=ItemState.DEAD, limit=5)
+            (dead,) = [row for row in await bench.store.items.page(job.id, limit=5) if row.state is ItemState.DEAD]
             assert "prompt" in (await bench.store.items.detail(dead.id)).message
 
     virtually(main())

@@ -20,9 +20,10 @@ from tui_batch.domain.job import InputSource, Job, JobSpec, Knobs, ModelRef, Own
 from tui_batch.domain.outcome import Outcome, OutcomeClass, Usage
 from tui_batch.domain.request import WireRequest
 from tui_batch.engine.control import Controller
-from tui_batch.engine.engine import Engine, Surroundings
+from tui_batch.engine.engine import Engine
 from tui_batch.engine.keeper import Keeper
 from tui_batch.engine.router import variants
+from tui_batch.engine.surroundings import Surroundings
 from tui_batch.money.prices import UnitPrices
 from tui_batch.providers.registry import provider_for
 from tui_batch.store.store import Store, open_store

@@ -19,7 +19,8 @@ from tui_batch.domain.item import ItemFlag
 from tui_batch.domain.job import Job, JobState, Mode
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.stored import ErrorGroup
-from tui_batch.engine.engine import TRIED, Engine
+from tui_batch.engine.endings import TRIED
+from tui_batch.engine.engine import Engine
 from tui_batch.engine.stats import UNSCORED, Scored
 from tui_batch.engine.workplace import Workplace
 from tui_batch.errors import UserError

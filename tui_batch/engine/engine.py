@@ -16,10 +16,7 @@ from tui_batch.domain.endpoint import Deployment, DeploymentKey
 from tui_batch.domain.item import ItemRecord
 from tui_batch.domain.job import Job, JobState, Knobs, Owner, PauseReason
 from tui_batch.domain.outcome import Outcome
-from tui_batch.engine.endings import LOST as LOST
-from tui_batch.engine.endings import TRIED as TRIED
-from tui_batch.engine.endings import final_state as final_state
-from tui_batch.engine.endings import gravity as gravity
+from tui_batch.engine.endings import LOST, TRIED, final_state, gravity
 from tui_batch.engine.executor import Executor
 from tui_batch.engine.feeder import Feeder
 from tui_batch.engine.jobrun import JobRun
@@ -37,7 +34,7 @@ from tui_batch.engine.router import judge_route
 from tui_batch.engine.scheduler import Scheduler
 from tui_batch.engine.snapshot import EngineSnapshot, LaneLimits
 from tui_batch.engine.stats import Scored
-from tui_batch.engine.surroundings import Surroundings as Surroundings
+from tui_batch.engine.surroundings import Surroundings
 from tui_batch.engine.vigil import Vigil
 from tui_batch.errors import UserError
 from tui_batch.inputs.templates import compile_prompt
@@ -152,8 +149,7 @@ class Engine:
         """
         loop = self._loop
         renderer = await loop.run_in_executor(None, compile_prompt, job.spec)
-        around = self._around
-        known = (around.provider_for, around.window_for, around.is_priced)
+        known = (self._around.provider_for, self._around.window_for, self._around.is_priced)
         preparer = Preparer(job.spec, renderer, self._estimator, *known)
         keys = {DeploymentKey(name, ref.model) for ref in job.spec.models for name in ref.endpoints}
         keys.update(judge_route(job.spec))
@@ -238,6 +234,8 @@ class Engine:
 
     async def _fly(self, run: JobRun, item: Prepared, index: int, granted: Pass) -> None:
         try:
+            if not self._leased():  # this process slept since the request was admitted: it may be another's by now
+                return self._landing.unsent(run, item, index, granted)
             outcome = await self._executor.execute(item.calls[index].wire)
             examined = await self._landing.examined(run, item, index, outcome)
         except asyncio.CancelledError:
@@ -477,9 +475,11 @@ class Engine:
 
     def _healthy(self) -> bool:
         """Whether outcomes reach the disk, and the jobs are still this process's: if not, nothing more is bought."""
-        leased = self._around.clock() - self._beat_at <= self._around.lease_s
         writer = self.store.writer
-        return leased and not self._trouble and writer.trouble is None and writer.backlog < BACKLOG
+        return self._leased() and not self._trouble and writer.trouble is None and writer.backlog < BACKLOG
+
+    def _leased(self) -> bool:
+        return self._around.clock() - self._beat_at <= self._around.lease_s
 
     def _committed(self, records: list[ItemRecord]) -> None:
         by_job: dict[int, list[ItemRecord]] = {}

@@ -243,6 +243,16 @@ class Landing:
         run.queue.push(item)
         self._serve_followers(run, call.cache_key, None)
 
+    def unsent(self, run: JobRun, item: Prepared, index: int, granted: Pass) -> None:
+        """A request that was admitted did not go out after all: everything reserved for it is given back."""
+        call = item.calls[index]
+        self._lanes[call.wire.deployment].unsent(self._loop.time(), granted.lane_ticket)
+        run.limiter.cancel(granted.job_ticket)
+        run.budget.settle(granted.reserved_nano, 0)
+        run.landed(item)
+        run.queue.push(item)
+        self._serve_followers(run, call.cache_key, None)
+
     def _serve_followers(self, run: JobRun, key: bytes, answer: CachedResponse | None) -> None:
         """Those that waited for an equal request share its answer, or take their own turn."""
         if not run.uses_cache:

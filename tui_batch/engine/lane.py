@@ -249,6 +249,13 @@ class Lane:
         self.limiter.settle(ticket, None)
         self.breaker.abandoned(now, ticket.at)
 
+    def unsent(self, now: float, ticket: Ticket) -> None:
+        """A request was admitted and then not sent: it leaves no trace."""
+        self.busy_seconds(now)
+        self.in_flight -= 1
+        self.limiter.cancel(ticket)
+        self.breaker.abandoned(now, ticket.at)
+
     def snapshot(self, now: float) -> LaneSnapshot:
         """Figures for a screen."""
         limits = self.limiter.snapshot(now)

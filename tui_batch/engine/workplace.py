@@ -13,12 +13,13 @@ from pathlib import Path
 
 from tui_batch.domain.endpoint import Deployment, Endpoint, KeyKind
 from tui_batch.engine.control import Controller
-from tui_batch.engine.engine import Engine, Surroundings
+from tui_batch.engine.engine import Engine
 from tui_batch.engine.executor import HttpExecutor
 from tui_batch.engine.experience import experienced
 from tui_batch.engine.keeper import Keeper
 from tui_batch.engine.lease import USUAL, LeaseTimes
 from tui_batch.engine.owners import is_alive, this_process
+from tui_batch.engine.surroundings import Surroundings
 from tui_batch.engine.windows import Windows
 from tui_batch.money.prices import OwnPrice, OwnWindow, lookup
 from tui_batch.money.vocabulary import in_background
