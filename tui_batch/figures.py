@@ -109,6 +109,11 @@ def utc(unix: float | None) -> str | None:
     return datetime.fromtimestamp(unix, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def usd(nano: int | None) -> float | None:
+    """Nano-dollars as dollars, for programs; None, an unknown amount, stays None."""
+    return None if nano is None else nano / NANO
+
+
 def local_time(unix: float | None) -> str:
     """Unix time as a date and time of this place; None: `-`."""
     return "-" if unix is None else datetime.fromtimestamp(unix).strftime("%Y-%m-%d %H:%M")

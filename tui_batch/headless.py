@@ -26,11 +26,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tui_batch import figures
-from tui_batch.domain.job import NANO, Job, JobState
+from tui_batch.domain.job import Job, JobState
 from tui_batch.domain.request import Json
-from tui_batch.domain.spending import CostRange
 from tui_batch.engine.snapshot import EngineSnapshot, JobSnapshot
 from tui_batch.report.job_json import counters_json, job_json
+from tui_batch.report.money_json import cost_range_json
 from tui_batch.safe_text import safe_text
 
 PLAIN_EVERY_S = 5.0
@@ -300,10 +300,6 @@ def progress_event(engine: EngineSnapshot, job: JobSnapshot) -> dict[str, Json]:
         "eta_s": None if job.eta_s is None else round(job.eta_s, 1),
         "failures": {cls.value: number for cls, number in sorted(job.failures.items())},
         "hold": limits[0] if limits else None,
-        "projected_usd": None if job.projected is None else _range_usd(job.projected),
+        "projected_usd": cost_range_json(job.projected),
         "score": None if job.score_mean is None else round(job.score_mean, 4),
     }
-
-
-def _range_usd(cost: CostRange) -> dict[str, Json]:
-    return {"low": cost.low / NANO, "likely": cost.likely / NANO, "high": cost.high / NANO}

@@ -29,6 +29,11 @@ def safe_text(text: str, limit: int | None = None) -> str:
     return shown
 
 
+def safe_lines(text: str) -> str:
+    """As `safe_text`, but that lines stay lines."""
+    return "\n".join(map(safe_text, text.split("\n")))
+
+
 def _visible(match: re.Match[str]) -> str:
     char = match.group()
     code = ord(char)

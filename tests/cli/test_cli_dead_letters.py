@@ -38,6 +38,20 @@ def test_an_item_is_shown_with_its_prompt_as_sent(failed: Cli) -> None:
     assert failed("item", "99").code == 2
 
 
+def test_an_items_failed_attempts_are_data_like_the_rest_of_it(failed: Cli) -> None:
+    with closing(sqlite3.connect(failed.db)) as conn, conn:
+        conn.execute(
+            """INSERT INTO attempt(item_id, number, at, endpoint, model, class, status, message, latency_ms)
+            VALUES (2, 1, 0, 'simulator', 'gpt-4o-mini', 'server_error', 500, 'boom' || char(27), 7)"""
+        )
+    shown = failed("item", "2")
+    assert "attempt 1" in shown.out
+    assert "server_error at gpt-4o-mini @ simulator: boom␛" in shown.out
+    assert shown.err == ""
+    (attempt,) = failed("item", "2", "--json").json["attempts_failed"]
+    assert (attempt["class"], attempt["status"], attempt["at"]) == ("server_error", 500, "1970-01-01T00:00:00.000Z")
+
+
 def test_the_words_of_the_app_choose_items(failed: Cli) -> None:
     assert [one["id"] for one in failed("items", "1", "--filter", "state:dead -class:refused", "--json").json] == [4]
     assert [one["id"] for one in failed("items", "1", "--state", "dead", "--filter", "row<3", "--json").json] == [2]

@@ -170,6 +170,9 @@ async def test_rows_are_read_by_id_and_missing_ones_left_out(store: Store, make)
 
 async def test_discarded_items_are_cancelled_and_counted(store: Store, make, db: Path) -> None:
     job_id = await mixed(store, make)
+    assert await store.jobs.count_dead(job_id) == 3
+    assert await store.jobs.count_dead(job_id, classes={OutcomeClass.BAD_REQUEST}) == 1
+    assert await store.jobs.count_dead(job_id, item_ids=[2, 5, 6]) == 1
     assert await store.jobs.discard(job_id, classes={OutcomeClass.BAD_REQUEST}) == 1
     assert await store.jobs.discard(job_id, item_ids=[2, 5, 6], chunk=1) == 1
     job = await store.jobs.get(job_id)

@@ -67,32 +67,12 @@ async def mixed(store: Store, make) -> int:
     return job_id
 
 
-@pytest.mark.parametrize(
-    ("conditions", "seqs"),
-    [
-        ({}, [0, 1, 2, 3, 4, 5]),
-        ({"state": ItemState.DEAD}, [1, 2]),
-        ({"state": ItemState.PENDING}, [3, 5]),
-        ({"cls": OutcomeClass.SERVER_ERROR}, [1, 3]),
-        ({"state": ItemState.DEAD, "cls": OutcomeClass.SERVER_ERROR}, [1]),
-        ({"model": "tiny"}, [0, 1, 2, 3, 4]),
-        ({"model": "other"}, []),
-        ({"text": "paris"}, [0]),
-        ({"text": "100% r"}, [0]),
-        ({"text": "0%0"}, []),
-        ({"text": "r_"}, []),
-        ({"text": '"p4"'}, [4]),
-        ({"text": "BOOM"}, [1]),
-        ({"text": "r5"}, [5]),
-        ({"state": ItemState.DONE, "text": "answer"}, [4]),
-    ],
-)
-async def test_lists_meet_every_condition(store: Store, make, conditions, seqs) -> None:
+async def test_a_list_is_read_page_by_page(store: Store, make) -> None:
     job_id = await mixed(store, make)
-    whole = await store.items.page(job_id, **conditions, limit=100)
-    assert [item.seq for item in whole] == seqs
+    whole = await store.items.page(job_id, limit=100)
+    assert [item.seq for item in whole] == [0, 1, 2, 3, 4, 5]
     paged, after = [], None
-    while page := await store.items.page(job_id, **conditions, after=after, limit=1):
+    while page := await store.items.page(job_id, after=after, limit=1):
         paged += page
         after = (page[-1].seq, page[-1].variant)
     assert paged == whole

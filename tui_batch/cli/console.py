@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from tui_batch.errors import UserError
-from tui_batch.safe_text import safe_text
+from tui_batch.safe_text import safe_lines, safe_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +24,7 @@ WIDE = 4_000
 
 def say(text: str) -> None:
     """Words for a person, on standard error. Nothing in them acts on the terminal: names and words of servers may."""
-    print("\n".join(map(safe_text, text.split("\n"))), file=sys.stderr, flush=True)
+    print(safe_lines(text), file=sys.stderr, flush=True)
 
 
 def show_error(error: UserError) -> None:

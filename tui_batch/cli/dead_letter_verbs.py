@@ -15,13 +15,12 @@ from tui_batch.cli.console import confirm, put, put_json, put_pairs, say
 from tui_batch.cli.opening import desk, need_database, run
 from tui_batch.cli.parsing import parse_class
 from tui_batch.cli.where import DbOption, Where, where
-from tui_batch.domain.item import ItemState
 from tui_batch.domain.job import Job
 from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ItemDetail
 from tui_batch.errors import UserError
 from tui_batch.quality.alerts import ToldAlert
-from tui_batch.safe_text import safe_text
+from tui_batch.safe_text import safe_lines, safe_text
 
 if TYPE_CHECKING:
     from tui_batch.engine.control import Selection
@@ -37,8 +36,12 @@ def item(ctx: typer.Context, item_id: ItemArgument, as_json: JsonOption = False,
     found = run(_item(place, item_id))
     detail, sent = found.detail, found.sent
     if as_json:
-        put_json(_as_json(found))
+        from tui_batch.report.job_json import item_detail_json
+
+        put_json(item_detail_json(detail, None if sent is None else sent.messages, found.alerts))
         return
+    from tui_batch.work.item_request import message_text
+
     row = detail.row
     put_pairs(
         [
@@ -48,14 +51,20 @@ def item(ctx: typer.Context, item_id: ItemArgument, as_json: JsonOption = False,
             ("sent to", str(sent.deployment) if sent is not None else ""),
             ("why", detail.message),
             *_quality_pairs(found),
+            *_attempt_pairs(detail),
         ]
     )
-    for one in detail.attempts:
-        say(f"attempt {one.number}: {one.cls.value} at {one.deployment}: {safe_text(one.message, 300)}")
     for message in sent.messages if sent is not None else ():
-        put(f"\n[{message.role}]\n{_text(message.content)}")
+        put(f"\n[{message.role}]\n{safe_lines(message_text(message))}")
     if detail.text is not None:
-        put(f"\n[answer]\n{_text(detail.text)}")
+        put(f"\n[answer]\n{safe_lines(detail.text)}")
+
+
+def _attempt_pairs(detail: ItemDetail) -> list[tuple[str, str]]:
+    return [
+        (f"attempt {one.number}", f"{one.cls.value} at {one.deployment}: {safe_text(one.message, 300)}")
+        for one in detail.attempts
+    ]
 
 
 def _quality_pairs(found: _Found) -> list[tuple[str, str]]:
@@ -65,12 +74,6 @@ def _quality_pairs(found: _Found) -> list[tuple[str, str]]:
     alerts = [("got worse" if not number else "", told.alert.finding) for number, told in enumerate(found.alerts)]
     score = "" if detail.row.score is None else f"{detail.row.score:.3f}"
     return [("score", score), *failed, ("judge", detail.reason), *alerts]
-
-
-def _text(content: object) -> str:
-    """Lines without anything that could act on a terminal."""
-    text = content if isinstance(content, str) else str(content)
-    return "\n".join(safe_text(line) for line in text.split("\n"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,37 +101,6 @@ async def _item(place: Where, item_id: int) -> _Found:
             return _Found(detail, await asyncio.to_thread(as_sent, spec, detail), alerts)
         except UserError:
             return _Found(detail, None, alerts)
-
-
-def _as_json(found: _Found) -> dict[str, object]:
-    import json
-
-    from tui_batch.report.job_json import alert_json, failed_json, item_json
-
-    detail, sent = found.detail, found.sent
-    return {
-        **item_json(detail.row),
-        "row": json.loads(detail.data),
-        "messages": [{"role": one.role, "content": one.content} for one in sent.messages] if sent else None,
-        "response": detail.text,
-        "message": detail.message,
-        "checks": failed_json(detail.failing),
-        "reason": detail.reason or None,
-        "alerts": [alert_json(told) for told in found.alerts],
-        "attempts_failed": [
-            {
-                "number": one.number,
-                "at": figures.utc(one.at),
-                "class": one.cls.value,
-                "status": one.status,
-                "model": one.deployment.model,
-                "endpoint": one.deployment.endpoint,
-                "message": one.message,
-                "checks": failed_json(one.failing),
-            }
-            for one in detail.attempts
-        ],
-    }
 
 
 def edit(
@@ -199,18 +171,7 @@ async def _dead(place: Where, ref: str, chosen: Selection) -> tuple[Job, int]:
     need_database(place)
     async with desk(place) as at:
         found = await at.store.jobs.find(ref)
-        if not (chosen.classes or chosen.item_ids or chosen.custom_ids):
-            return found, found.counters.dead
-        count, after = 0, None
-        while page := await at.store.items.page(found.id, state=ItemState.DEAD, after=after, limit=1_000):
-            after = (page[-1].seq, page[-1].variant)
-            count += sum(
-                (not chosen.classes or row.cls in chosen.classes)
-                and (not chosen.item_ids or row.id in chosen.item_ids)
-                and (not chosen.custom_ids or row.custom_id in chosen.custom_ids)
-                for row in page
-            )
-        return found, count
+        return found, await at.controller.count_dead(found.id, chosen)
 
 
 async def _discard(place: Where, job_id: int, chosen: Selection) -> int:

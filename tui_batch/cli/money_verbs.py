@@ -17,10 +17,9 @@ from tui_batch.cli.where import DbOption, SettingsOption, Where, where
 from tui_batch.domain.job import NANO
 
 if TYPE_CHECKING:
-    from tui_batch.domain.request import Json
-    from tui_batch.domain.spending import CostRange, Spent
+    from tui_batch.domain.spending import Spent
     from tui_batch.money.prices import UnitPrices
-    from tui_batch.work.estimating import Estimate, TokenRange
+    from tui_batch.work.estimating import Estimate
     from tui_batch.work.spending import CostLine
 
 
@@ -37,6 +36,8 @@ def cost(
 
     lines = run(_cost(where(ctx, db, None), by, since, until))
     if as_json:
+        from tui_batch.report.money_json import spent_json
+
         put_json([{"name": line.name, **spent_json(line.spent)} for line in lines])
         return
     if not lines:
@@ -64,20 +65,6 @@ def _row(name: str, spent: Spent) -> tuple[str, ...]:
     return (name, *map(figures.count, counts), figures.known_cost(spent.cost_nano, spent.unpriced), saved)
 
 
-def spent_json(spent: Spent) -> dict[str, Json]:
-    """The fields of a line of `cost --json`; cost_usd is the sum of the known costs."""
-    return {
-        "requests": spent.requests,
-        "cached": spent.cached,
-        "tokens_in": spent.tokens_in,
-        "tokens_out": spent.tokens_out,
-        "cost_usd": spent.cost_nano / NANO,
-        "unpriced": spent.unpriced,
-        "presumed_usd": spent.presumed_nano / NANO,
-        "saved_usd": spent.saved_nano / NANO,
-    }
-
-
 def prices(
     ctx: typer.Context,
     model: Annotated[str, typer.Argument(metavar="MODEL")],
@@ -92,6 +79,8 @@ def prices(
     found = price_of(model, endpoint, load_settings(where(ctx, None, settings).settings))
     held = found.prices
     if as_json:
+        from tui_batch.report.money_json import prices_json
+
         about = {"model": model, "endpoint": found.endpoint.name, "context_window": found.window}
         put_json({**about, "prices": None if held is None else prices_json(held)})
         return
@@ -132,24 +121,6 @@ def _usd(nano: Fraction) -> str:
     return f"${float(nano / NANO):,.4f}".rstrip("0").rstrip(".")
 
 
-def prices_json(held: UnitPrices) -> dict[str, Json]:
-    """Dollars for a million tokens each; `above` lists the prices of longer prompts."""
-    per_mtok = {
-        **{"input": held.input, "output": held.output, "cached": held.cached, "cache_write": held.cache_write},
-        **{"long_write": held.long_write, "sound": held.sound, "speech": held.speech},
-    }
-    return {
-        **{name: None if price is None else float(price / 1_000) for name, price in per_mtok.items()},
-        "gpu_hour": float(held.per_second * 3_600 / NANO),
-        "batch": float(held.batch),
-        "request": float(held.per_request / NANO),
-        "web_search": None if held.web_search is None else float(held.web_search / NANO),
-        "tiers": {name: float(factor) for name, factor in held.tiers},
-        "source": held.source,
-        "above": [{"tokens": tier.tokens, **prices_json(tier.prices)} for tier in held.above],
-    }
-
-
 _NOT_FOR_ESTIMATE = frozenset(
     {"output", "from_job", "detach", "yes", "sample", "strict", "keep_raw", "simulate_faults"}
 )
@@ -166,6 +137,8 @@ def estimate(ctx: typer.Context, flags: JobFlags) -> None:
     order = working.ordered(flags, where(ctx, flags.db, flags.settings))
     found = run(working.estimate(order))
     if flags.as_json:
+        from tui_batch.work.json_shapes import estimate_json
+
         put_json(estimate_json(found))
     else:
         _put_estimate(found)
@@ -191,45 +164,3 @@ def _put_estimate(found: Estimate) -> None:
     put_table(("WAY", "COST", f"{RIGHT}TIME", f"{RIGHT}429s", "WHY"), rows_of)
     if found.unsendable:
         say(f"About {figures.things(found.unsendable, 'row')} cannot be sent: {found.problem}")
-
-
-def estimate_json(found: Estimate) -> dict[str, Json]:
-    """All of an estimate; money in dollars, null where unknown."""
-    return {
-        "rows": found.rows,
-        "counted": found.counted,
-        "requests": found.requests,
-        "unsendable": found.unsendable,
-        "models": [
-            {
-                "model": share.key.model,
-                "endpoint": share.key.endpoint,
-                "requests": share.requests,
-                "tokens_in": range_json(share.tokens_in),
-                "tokens_out": range_json(share.tokens_out),
-                "cost_usd": _money_json(share.cost),
-                "basis": share.basis,
-            }
-            for share in found.shares
-        ],
-        "cost_usd": _money_json(found.cost),
-        "strategies": [
-            {
-                "name": way.name,
-                "cost_usd": _money_json(way.cost),
-                "seconds": way.seconds,
-                "expected_429": way.refusals,
-                "reason": way.reason,
-            }
-            for way in found.strategies
-        ],
-    }
-
-
-def range_json(found: TokenRange) -> dict[str, Json]:
-    """low, likely, high."""
-    return {"low": found.low, "likely": found.likely, "high": found.high}
-
-
-def _money_json(found: CostRange | None) -> Json:
-    return None if found is None else {name: getattr(found, name) / NANO for name in ("low", "likely", "high")}

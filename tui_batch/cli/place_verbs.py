@@ -33,24 +33,14 @@ def models(
     place = where(ctx, None, settings)
     listings = run(list_everything(place.settings, endpoint, base_url))
     if as_json:
-        put_json([_listing_json(listing) for listing in listings])
+        from tui_batch.work.json_shapes import listing_json
+
+        put_json([listing_json(listing) for listing in listings])
     else:
         _put_models(listings, place)
     named = endpoint is not None or base_url is not None
     if any(listing.trouble for listing in listings) and (named or not any(listing.models for listing in listings)):
         raise leave(Exit.USAGE)
-
-
-def _listing_json(listing: Listing) -> dict[str, object]:
-    models = [
-        {"id": model.id, "context_length": model.context_length, "detail": model.detail} for model in listing.models
-    ]
-    return {
-        "endpoint": listing.endpoint.name,
-        "base_url": listing.endpoint.base_url,
-        "models": models,
-        "error": listing.trouble or None,
-    }
 
 
 def _put_models(listings: list[Listing], place: Where) -> None:
@@ -80,19 +70,9 @@ def endpoints(ctx: typer.Context, as_json: JsonOption = False, settings: Setting
 
     entries = run(all_endpoints(where(ctx, None, settings).settings))
     if as_json:
-        put_json(
-            [
-                {
-                    "name": entry.endpoint.name,
-                    "api": entry.endpoint.api.value,
-                    "base_url": entry.endpoint.base_url,
-                    "key": str(entry.endpoint.key),
-                    "status": entry.status,
-                    "origin": entry.origin,
-                }
-                for entry in entries
-            ]
-        )
+        from tui_batch.work.json_shapes import endpoint_json
+
+        put_json([endpoint_json(entry) for entry in entries])
         return
     rows = [
         (
@@ -144,9 +124,9 @@ def cache_stats(ctx: typer.Context, as_json: JsonOption = False, db: DbOption = 
     """What the cache holds and has saved."""
     stats = run(_cache_stats(where(ctx, db, None)))
     if as_json:
-        put_json(
-            {"entries": stats.entries, "bytes": stats.bytes, "hits": stats.hits, "saved_usd": stats.saved_nano / 1e9}
-        )
+        from tui_batch.report.money_json import cache_json
+
+        put_json(cache_json(stats))
         return
     put_pairs(
         [

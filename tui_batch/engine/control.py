@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.job import ACTIVE, Cap, Job, JobSpec, JobState, Knobs, Owner, PauseReason
@@ -52,6 +53,14 @@ class Selection:
     classes: frozenset[OutcomeClass] = frozenset()
     item_ids: tuple[int, ...] = ()
     custom_ids: tuple[str, ...] = ()
+
+    def conditions(self) -> dict[str, Any]:
+        """For the store's verbs, to which None is no condition, and an empty list one that nothing meets."""
+        return {
+            "classes": self.classes or None,
+            "item_ids": self.item_ids or None,
+            "custom_ids": self.custom_ids or None,
+        }
 
     def as_json(self) -> dict[str, Json]:
         """For a command row."""
@@ -159,6 +168,10 @@ class Controller:
     async def discard(self, job_id: int, selection: Selection) -> int:
         """Makes dead items cancelled, which nothing brings back; returns how many."""
         return int(await self._give(job_id, Verb.DISCARD, selection.as_json()) or 0)
+
+    async def count_dead(self, job_id: int, selection: Selection) -> int:
+        """How many items `retry` and `discard` would take."""
+        return await self._store.jobs.count_dead(job_id, **selection.conditions())
 
     async def edit(self, item_id: int, row: Mapping[str, Json]) -> None:
         """Gives one item another row; a dead one is then sent by `retry`. Other items with the same row keep it.
@@ -300,23 +313,13 @@ class Controller:
         await self._store.jobs.cancel(job_id)
 
     async def _retry(self, job_id: int, selection: Selection) -> int:
-        undone = await self._store.jobs.retry(
-            job_id,
-            classes=set(selection.classes) or None,
-            item_ids=selection.item_ids or None,
-            custom_ids=selection.custom_ids or None,
-        )
+        undone = await self._store.jobs.retry(job_id, **selection.conditions())
         if (engine := self._run_here(job_id)) is not None and undone.items:
             engine.rewind(job_id, undone)
         return undone.items
 
     async def _discard(self, job_id: int, selection: Selection) -> int:
-        count = await self._store.jobs.discard(
-            job_id,
-            classes=set(selection.classes) or None,
-            item_ids=selection.item_ids or None,
-            custom_ids=selection.custom_ids or None,
-        )
+        count = await self._store.jobs.discard(job_id, **selection.conditions())
         if (engine := self._run_here(job_id)) is not None:
             engine.discarded(job_id, count)
         return count

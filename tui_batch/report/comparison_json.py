@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import orjson
 
-from tui_batch.domain.job import NANO
 from tui_batch.domain.request import Json
+from tui_batch.figures import usd
 from tui_batch.report.comparing import Agreement, Comparison, Contender, Example, Standing, Verdict
 from tui_batch.report.intervals import Interval
 
@@ -41,7 +41,7 @@ def _standing(one: Standing) -> dict[str, Json]:
         "score": one.score,
         "score_95": _interval(one.score_interval),
         "scored": one.scored,
-        "cost_usd": None if one.cost_nano is None else one.cost_nano / NANO,
+        "cost_usd": usd(one.cost_nano),
         "latency_ms": one.latency_ms,
         "latency_mean_ms": one.latency_mean_ms,
         "tokens_in": one.tokens_in,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tui_batch.domain.job import NANO, Counters, Job
+import orjson
+
+from tui_batch.domain.item import Attempt
+from tui_batch.domain.job import Counters, Job
 from tui_batch.domain.quality import FailedCheck
-from tui_batch.domain.request import Json
-from tui_batch.domain.stored import ErrorGroup, ItemRow
-from tui_batch.figures import utc
+from tui_batch.domain.request import Json, Message
+from tui_batch.domain.stored import ErrorGroup, ItemDetail, ItemRow
+from tui_batch.figures import usd, utc
 from tui_batch.quality.alerts import ToldAlert
 
 
@@ -64,7 +67,7 @@ def counters_json(counters: Counters) -> dict[str, Json]:
         "cached": counters.cached,
         "tokens_in": counters.tokens_in,
         "tokens_out": counters.tokens_out,
-        "cost_usd": None if counters.unpriced else counters.cost_nano / NANO,
+        "cost_usd": None if counters.unpriced else usd(counters.cost_nano),
     }
 
 
@@ -84,13 +87,46 @@ def item_json(row: ItemRow) -> dict[str, Json]:
         "endpoint": row.endpoint,
         "tokens_in": row.tokens_in,
         "tokens_out": row.tokens_out,
-        "cost_usd": None if row.cost_nano is None else row.cost_nano / NANO,
+        "cost_usd": usd(row.cost_nano),
         "latency_ms": row.latency_ms,
         "cached": row.cached,
         "started_at": utc(row.started_at),
         "finished_at": utc(row.finished_at),
         "score": row.score,
         "excerpt": row.excerpt,
+    }
+
+
+def item_detail_json(
+    detail: ItemDetail, messages: Sequence[Message] | None, alerts: Sequence[ToldAlert]
+) -> dict[str, Json]:
+    """`item --json`: an item with its row, its prompt as sent, its answer, its failed requests and the job's alerts
+    that name it. `messages` is None where no request can be made of the row.
+    """
+    return {
+        **item_json(detail.row),
+        "row": orjson.loads(detail.data),
+        "messages": None if messages is None else [{"role": one.role, "content": one.content} for one in messages],
+        "response": detail.text,
+        "message": detail.message,
+        "checks": failed_json(detail.failing),
+        "reason": detail.reason or None,
+        "alerts": [alert_json(told) for told in alerts],
+        "attempts_failed": [attempt_json(one) for one in detail.attempts],
+    }
+
+
+def attempt_json(one: Attempt) -> dict[str, Json]:
+    """A failed request of an item."""
+    return {
+        "number": one.number,
+        "at": utc(one.at),
+        "class": one.cls.value,
+        "status": one.status,
+        "model": one.deployment.model,
+        "endpoint": one.deployment.endpoint,
+        "message": one.message,
+        "checks": failed_json(one.failing),
     }
 
 

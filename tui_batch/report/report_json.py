@@ -5,9 +5,8 @@ from __future__ import annotations
 import orjson
 
 from tui_batch.domain.item import ItemFlag
-from tui_batch.domain.job import NANO
 from tui_batch.domain.request import Json
-from tui_batch.figures import utc
+from tui_batch.figures import usd, utc
 from tui_batch.report.comparison_json import comparison_json
 from tui_batch.report.job_json import alert_json, error_json, failed_json
 from tui_batch.report.model import Report
@@ -59,10 +58,10 @@ def _counts(report: Report) -> dict[str, Json]:
         "tokens_in": counters.tokens_in,
         "tokens_out": counters.tokens_out,
         "tokens_total": counters.tokens_in + counters.tokens_out,
-        "cost_usd": None if counters.unpriced else counters.cost_nano / NANO,
-        "known_cost_usd": counters.cost_nano / NANO,
+        "cost_usd": None if counters.unpriced else usd(counters.cost_nano),
+        "known_cost_usd": usd(counters.cost_nano),
         "unpriced_requests": counters.unpriced,
-        "saved_usd": counters.saved_nano / NANO,
+        "saved_usd": usd(counters.saved_nano),
     }
 
 
@@ -134,8 +133,8 @@ def _model(one: ModelFigures, report: Report) -> dict[str, Json]:
         "requests": one.requests,
         "tokens_in": one.tokens_in,
         "tokens_out": one.tokens_out,
-        "cost_usd": None if one.unpriced else one.cost_nano / NANO,
-        "saved_usd": one.saved_nano / NANO,
+        "cost_usd": None if one.unpriced else usd(one.cost_nano),
+        "saved_usd": usd(one.saved_nano),
         "latency_p50_ms": None if latency is None else latency.p50,
         "latency_p95_ms": None if latency is None else latency.p95,
         "score": None if one.scores is None else one.scores.mean,
@@ -203,6 +202,6 @@ def _slice(one: Slice) -> dict[str, Json]:
         "failed": one.dead,
         "cached": one.cached,
         "tokens": one.tokens,
-        "cost_usd": one.cost_nano / NANO,
+        "cost_usd": usd(one.cost_nano),
         "score": one.score,
     }

@@ -12,6 +12,13 @@ from tui_batch.store.ledger import take_back
 from tui_batch.store.scopes import LARGEST_ID, missing_item
 
 
+def count(conn: sqlite3.Connection, job_id: int, which: Which) -> int:
+    """Dead items that are meant."""
+    condition, values = which_sql(which)
+    sql = f"SELECT count(*) FROM item WHERE job_id = ? AND state = 'dead' {condition}"
+    return int(conn.execute(sql, (job_id, *values)).fetchone()[0])
+
+
 def discard_chunk(
     conn: sqlite3.Connection, job_id: int, which: Which, after: tuple[int, int], limit: int
 ) -> Step | None:

@@ -25,7 +25,7 @@ from tui_batch.store.connection import Connection, snapshot
 from tui_batch.store.failing import failing_of
 from tui_batch.store.likeness import normalise
 from tui_batch.store.recent import SECOND, recent_requests
-from tui_batch.store.scopes import LARGEST_ID, SEARCH, like_pattern, marks, missing_item
+from tui_batch.store.scopes import LARGEST_ID, marks, missing_item
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -105,29 +105,15 @@ class Items:
         """
         return await self._feed.read(partial(recent_requests, since=since, width=width))
 
-    async def page(
-        self,
-        job_id: int,
-        *,
-        state: ItemState | None = None,
-        cls: OutcomeClass | None = None,
-        model: str | None = None,
-        text: str | None = None,
-        after: tuple[int, int] | None = None,
-        limit: int,
-    ) -> list[ItemRow]:
-        """The next items in input order that meet every condition given.
+    async def page(self, job_id: int, *, after: tuple[int, int] | None = None, limit: int) -> list[ItemRow]:
+        """The next items in input order.
 
         `after` is the (seq, variant) of the last one had; as seq counts from 0 without gaps, (n - 1, big) jumps to row
-        n of an unfiltered list. `text` is looked for, without regard to ASCII case, in the row, its custom_id, its
-        answer and its message.
+        n.
         """
-        where, values = _filters(state, cls, model, text)
-        sql = f"""SELECT {_ROW}, {_EXCERPT}, score FROM item
-            {"JOIN payload ON payload.id = item.payload_id" if text else ""}
-            LEFT JOIN result ON result.item_id = item.id
-            WHERE item.job_id = ? AND (seq, variant) > (?, ?) {where} ORDER BY seq, variant LIMIT ?"""
-        given = (job_id, *(after or (-1, -1)), *values, limit)
+        sql = f"""SELECT {_ROW}, {_EXCERPT}, score FROM item LEFT JOIN result ON result.item_id = item.id
+            WHERE item.job_id = ? AND (seq, variant) > (?, ?) ORDER BY seq, variant LIMIT ?"""
+        given = (job_id, *(after or (-1, -1)), limit)
         return [_item_row(row) for row in await self._view.read(lambda conn: conn.execute(sql, given).fetchall())]
 
     async def rows(self, ids: Sequence[int]) -> dict[int, ItemRow]:
@@ -249,22 +235,6 @@ def _up_to(cursor: sqlite3.Cursor, max_bytes: int) -> tuple[list[PendingItem], i
     # A cursor left half-way would keep its read transaction open.
     cursor.close()
     return items, room
-
-
-def _filters(
-    state: ItemState | None, cls: OutcomeClass | None, model: str | None, text: str | None
-) -> tuple[str, list[str]]:
-    parts: list[str] = []
-    values: list[str] = []
-    for column, value in (("state", state), ("outcome", cls), ("model", model)):
-        if value is not None:
-            # Only a literal state lets SQLite choose the index of that state's items.
-            parts.append(f"AND {column} = {f'{value.value!r}' if isinstance(value, ItemState) else '?'}")
-            values += [] if isinstance(value, ItemState) else [str(value)]
-    if text:
-        parts.append(SEARCH)
-        values += [like_pattern(text)] * 4
-    return " ".join(parts), values
 
 
 def _item_row(row: Row) -> ItemRow:

@@ -265,6 +265,18 @@ class Jobs:
         steps = self._over_dead(partial(dead_letters.discard_chunk, job_id=job_id, which=which, limit=chunk))
         return sum([step.items async for step in steps])
 
+    async def count_dead(
+        self,
+        job_id: int,
+        *,
+        classes: Collection[OutcomeClass] | None = None,
+        item_ids: Collection[int] | None = None,
+        custom_ids: Collection[str] | None = None,
+    ) -> int:
+        """How many items `retry` and `discard` would take."""
+        which = bulk.Which(_frozen(classes), _frozen(item_ids), _frozen(custom_ids))
+        return await self._read.read(partial(dead_letters.count, job_id=job_id, which=which))
+
     async def edit_row(self, item_id: int, data: bytes) -> None:
         """Gives one item another row, a JSON object. Other items that had the same row keep it.
 

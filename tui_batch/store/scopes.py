@@ -7,11 +7,6 @@ from collections.abc import Sequence
 
 from tui_batch.errors import UserError
 
-SEARCH = r"""AND (custom_id LIKE ? ESCAPE '\' OR payload.data LIKE ? ESCAPE '\'
-  OR result.text LIKE ? ESCAPE '\' OR result.message LIKE ? ESCAPE '\')"""
-"""Takes like_pattern four times."""
-
-
 LARGEST_ID = 2**63 - 1
 """No row has a larger number, and SQLite takes none: it is to be asked about such a one neither."""
 
