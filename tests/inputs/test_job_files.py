@@ -268,6 +268,40 @@ def test_unreadable_job_files(tmp_path: Path) -> None:
         load_job_draft(path)
 
 
+def test_a_job_file_written_by_a_json_library_keeps_its_emoji(tmp_path: Path) -> None:
+    text = json.dumps({"input": "rows.txt", "name": "a \N{GRINNING FACE}", "tags": {"\N{GRINNING FACE}": "x"}})
+    assert "\\ud83d\\ude00" in text
+    found = draft(tmp_path, text)
+    assert (found.name, dict(found.tags)) == ("a \N{GRINNING FACE}", {"\N{GRINNING FACE}": "x"})
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ('input: a\nname: "\\ud83d"\n', 2, "half a character"),
+        ('input: a\n"\\udc00": b\n', 2, "half a character"),
+        ('input: a\nname: "\\U99999999"\n', 2, "beyond all bounds"),
+        ('input: a\nname: "\\U00110000"\n', 2, "beyond all bounds"),
+        (f"%YAML {'9' * 5_000}.1\n---\ninput: a\n", 1, "beyond all bounds"),
+    ],
+)
+def test_escapes_that_are_no_text_are_told_with_their_line(tmp_path: Path, text: str, line: int, words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        draft(tmp_path, text)
+    assert caught.value.line == line
+
+
+def test_a_mistake_of_five_thousand_characters_is_told_in_few(tmp_path: Path) -> None:
+    for text in (
+        f"input: a\nmode: {'x' * 5_000}\n",
+        f"input: a\n{'x' * 1_000}: 1\n",
+        f"input: a\nname: !!int {'x' * 5_000}\n",
+    ):
+        with pytest.raises(InputError) as caught:
+            draft(tmp_path, text)
+        assert len(caught.value.message) < 3_000
+
+
 def test_job_files_are_told_by_their_ending() -> None:
     assert is_job_file("a/job.yaml")
     assert is_job_file("JOB.YML")

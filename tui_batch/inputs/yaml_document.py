@@ -19,6 +19,8 @@ _MAX_NODES = 100_000
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = frozenset(_TAG + kind for kind in ("str", "int", "float", "bool", "null"))
 _LARGEST_INT = 2**63
+_LONGEST, _LONGEST_FIELD = 2_000, 200
+"""Characters of an error's reason, and of the path in it."""
 
 # YAML 1.1, which PyYAML follows, reads `off` as false, `1:30` as 90 and 2024-01-01 as a date. YAML 1.2 does not.
 _BOOL = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
@@ -101,8 +103,9 @@ class Document:
         return len(where), line
 
     def error(self, where: Steps, reason: str, remedy: str = "") -> InputError:
-        """An error about the value at a path."""
-        return InputError(self.path, reason, line=self.line(where), field=dotted(where), remedy=remedy)
+        """An error about the value at a path. It is cut where it would fill a screen: a file may repeat itself."""
+        field = _cut(dotted(where), _LONGEST_FIELD)
+        return InputError(self.path, _cut(reason, _LONGEST), line=self.line(where), field=field, remedy=remedy)
 
     def scalars(self) -> Iterator[tuple[Steps, str]]:
         """Every text in the document with its path."""
@@ -128,6 +131,7 @@ def load(path: Path) -> Document:
 
 def parse(text: str, name: str) -> Document:
     """Reads YAML text. Raises InputError."""
+    loader: _Loader | None = None
     try:
         loader = _Loader(text)
         root = loader.get_single_node()
@@ -146,8 +150,9 @@ def parse(text: str, name: str) -> Document:
         raise InputError(name, f"is not valid YAML: {error}") from None
     except RecursionError:
         raise InputError(name, "is nested too deeply") from None
-    except ValueError as error:
-        raise InputError(name, f"holds a number that cannot be read: {error}") from None
+    except (ValueError, OverflowError):  # from the scanner: "\\U99999999", or a %YAML with 5,000 digits
+        line = loader.line + 1 if loader is not None else None
+        raise InputError(name, "holds an escape or a directive with a number beyond all bounds", line=line) from None
 
 
 def dump(value: Any) -> str:
@@ -198,6 +203,8 @@ class _Check:
     def _members(self, node: yaml.MappingNode, where: Steps) -> Iterator[tuple[str, yaml.Node]]:
         seen: dict[str, int] = {}
         for key, child in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                self._text(key, where)
             if key.tag != _TAG + "str":
                 shown = key.value if isinstance(key, yaml.ScalarNode) else "a list or mapping"
                 raise self._error(key, where, f"a field's name must be text, not {shown}", "Put it in quotes.")
@@ -207,7 +214,15 @@ class _Check:
             seen[key.value] = key.start_mark.line + 1
             yield key.value, child
 
+    def _text(self, node: yaml.ScalarNode, where: Steps) -> None:
+        """JSON writes a character beyond the first 65,536 as two escapes, and is YAML: they become one character."""
+        try:
+            node.value = node.value.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise self._error(node, where, "holds half a character (an escape from \\ud800 to \\udfff)") from None
+
     def _scalar(self, node: yaml.ScalarNode, where: Steps) -> None:
+        self._text(node, where)
         if node.tag not in _SCALARS:
             raise self._error(node, where, f"the tag {node.tag} is not supported", "Write plain YAML.")
         pattern = _PATTERNS.get(node.tag)
@@ -219,7 +234,13 @@ class _Check:
             raise self._error(node, where, "is too large a whole number", "Put it in quotes to have it as text.")
 
     def _error(self, node: yaml.Node, where: Steps, reason: str, remedy: str = "") -> InputError:
-        return InputError(self._name, reason, line=node.start_mark.line + 1, field=dotted(where), remedy=remedy)
+        field = _cut(dotted(where), _LONGEST_FIELD)
+        line = node.start_mark.line + 1
+        return InputError(self._name, _cut(reason, _LONGEST), line=line, field=field, remedy=remedy)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _number(text: str) -> float:
