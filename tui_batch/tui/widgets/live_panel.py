@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from textual.content import Content
 from textual.geometry import Size
-from textual.widget import Widget
 
 from tui_batch import figures
 from tui_batch.tui.history import History, Point, finished, tokens
@@ -28,6 +27,7 @@ from tui_batch.tui.widgets.charts import (
     line_chart,
     sparkline,
 )
+from tui_batch.tui.widgets.lines import Lines
 from tui_batch.tui.widgets.live_lines import Subject
 
 SPANS_S = (600.0, 3_600.0, 43_200.0)
@@ -261,7 +261,7 @@ def terminal_glyphs() -> Glyphs:
     return glyphs_for(getattr(sys.__stdout__, "encoding", None), os.environ.get("TERM", ""))
 
 
-class LivePanel(Widget):
+class LivePanel(Lines):
     """Shows the selected job of each view it is given."""
 
     DEFAULT_CSS = """
@@ -272,7 +272,6 @@ class LivePanel(Widget):
         super().__init__(id=id)
         self._glyphs = terminal_glyphs()
         self._view = View(0.0)
-        self._lines: list[Content] = []
         self._drawn_size = Size(0, 0)
         self._span = 0
         self._pictured: tuple[object, ...] = ()
@@ -291,9 +290,7 @@ class LivePanel(Widget):
         width, height = self._drawn_size
         lines = draw_words(self._view, Frame(width, height, self._glyphs))
         lines += self._drawn(Frame(width, height - len(lines), self._glyphs, SPANS_S[self._span]))
-        if len(lines) != len(self._lines) or not all(map(Content.is_same, lines, self._lines)):
-            self._lines = lines
-            self.refresh()
+        self.put(lines)
 
     def _drawn(self, frame: Frame) -> list[Content]:
         job = self._view.job
@@ -314,7 +311,3 @@ class LivePanel(Widget):
     def on_resize(self) -> None:
         """Other sizes have other charts."""
         self._draw()
-
-    def render(self) -> Content:
-        """The lines of the last view."""
-        return Content("\n").join(self._lines)

@@ -127,8 +127,7 @@ class Table(ScrollView, Generic[T], can_focus=True):
         self._cursor = 0
         self.marks: set[object] = set()
         """Keys of the marked rows."""
-        self.sorted_by: str = ""
-        """Id of the column whose title shows an arrow; a leading `-`: falling."""
+        self._sorted_by = ""
         self._styles: Styles = {}
         self._lines: dict[tuple[object, int, bool, bool], tuple[T, Strip]] = {}
         """Lines as drawn, with their rows, by key, width, mark and cursor: when a job runs one row changes."""
@@ -144,6 +143,17 @@ class Table(ScrollView, Generic[T], can_focus=True):
     def empty(self, words: str) -> None:
         if words != self._empty:
             self._empty = words
+            self.refresh()
+
+    @property
+    def sorted_by(self) -> str:
+        """Id of the column whose title shows an arrow; a leading `-`: falling."""
+        return self._sorted_by
+
+    @sorted_by.setter
+    def sorted_by(self, column: str) -> None:
+        if column != self._sorted_by:
+            self._sorted_by = column
             self.refresh()
 
     @property
@@ -163,16 +173,26 @@ class Table(ScrollView, Generic[T], can_focus=True):
 
     def set_rows(self, rows: Iterable[T]) -> None:
         """Replaces the rows; the cursor stays on its key, or near where it was when that is gone."""
-        new = tuple(rows)
-        if new == self._rows:
+        new, before = tuple(rows), self._rows
+        changed = [place for place, (old, row) in enumerate(zip(before, new, strict=False)) if old is not row]
+        if len(new) == len(before) and all(self._key(before[place]) == self._key(new[place]) for place in changed):
+            self._rows = new
+            self._redraw(place for place in changed if before[place] != new[place])
             return
-        key = self._key(self._rows[self._cursor]) if self._rows else None
+        key = self._key(before[self._cursor]) if before else None
         self._rows = new
         self._index = {self._key(row): position for position, row in enumerate(new)}
         self._cursor = max(0, min(self._index.get(key, self._cursor), len(new) - 1))
         self.marks &= self._index.keys()
         self.virtual_size = Size(self.size.width, len(new) + 1)
         self.refresh()
+
+    def _redraw(self, places: Iterable[int]) -> None:
+        """The lines of these rows, as far as they are on the screen."""
+        top = 1 - round(self.scroll_offset.y)
+        shown = [place + top for place in places if 1 <= place + top < self.size.height]
+        if shown:
+            self.refresh(*(Region(0, line, self.size.width, 1) for line in shown))
 
     def move_to(self, key: object) -> None:
         """Puts the cursor on the row with that key, if there is one."""
@@ -208,8 +228,7 @@ class Table(ScrollView, Generic[T], can_focus=True):
         # Two lines, so that a row is never hidden under the header.
         self.scroll_to_region(Region(0, self._cursor, 1, 2), animate=False, force=True, x_axis=False)
         if self.scroll_offset == scrolled:
-            top = 1 - round(scrolled.y)
-            self.refresh(*(Region(0, row + top, self.size.width, 1) for row in (before, self._cursor)))
+            self._redraw((before, self._cursor))
         else:
             self.refresh()
         if self._cursor != before:
