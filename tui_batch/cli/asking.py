@@ -8,20 +8,18 @@ from typing import Any
 
 from tui_batch.cli.flags import JobFlags
 from tui_batch.cli.parsing import (
-    AUTO as AUTO_WORD,
-)
-from tui_batch.cli.parsing import (
     parse_concurrency,
     parse_dollars,
     parse_pairs,
     parse_params,
+    parse_whole,
     parse_word,
     read_schema,
 )
 from tui_batch.domain.endpoint import Api, Operation
-from tui_batch.domain.job import CacheMode, Cap, InputSource, Mode
+from tui_batch.domain.job import MOST_ATTEMPTS, MOST_PRIORITY, CacheMode, Cap, InputSource, Mode
 from tui_batch.errors import UserError
-from tui_batch.inputs.draft import AUTO, JobDraft, ModelChoice
+from tui_batch.inputs.draft import JobDraft, ModelChoice
 from tui_batch.paths import expanded
 from tui_batch.work.samples import resolved
 
@@ -94,7 +92,6 @@ def _source(source: InputSource, flags: JobFlags) -> InputSource:
 def _given(flags: JobFlags) -> dict[str, Any]:
     """The fields that options decide."""
     models = tuple(ModelChoice(name) for name in flags.model or ())
-    concurrency = parse_concurrency(flags.concurrency)
     found = {
         "name": flags.name,
         "api": parse_word("--api", flags.api, Api),
@@ -104,14 +101,14 @@ def _given(flags: JobFlags) -> dict[str, Any]:
         "system": flags.system,
         "prompt": flags.prompt,
         "schema": read_schema(flags.schema),
-        "concurrency": AUTO if concurrency == AUTO_WORD else concurrency,
-        "rpm": flags.rpm,
-        "tpm": flags.tpm,
+        "concurrency": parse_concurrency(flags.concurrency),
+        "rpm": parse_whole("--rpm", flags.rpm),
+        "tpm": parse_whole("--tpm", flags.tpm),
         "budget_nano": parse_dollars("--budget", flags.budget),
         "cap": parse_word("--cap", flags.cap, Cap),
-        "max_attempts": flags.max_attempts,
+        "max_attempts": parse_whole("--max-attempts", flags.max_attempts, 1, MOST_ATTEMPTS),
         "cache": _cache(flags),
-        "priority": flags.priority,
+        "priority": parse_whole("--priority", flags.priority, -MOST_PRIORITY, MOST_PRIORITY),
         "keep_raw": flags.keep_raw or None,
         "stream": flags.stream or None,
     }

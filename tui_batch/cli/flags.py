@@ -63,10 +63,10 @@ class JobFlags:
     mode: Annotated[
         str | None, _option("--mode", metavar="MODE", help_="Several models: single, each, spread, route or fallback.")
     ] = None
-    rpm: Annotated[int | None, _option("--rpm", help_="Requests a minute at most.", metavar="N", least=1)] = None
-    tpm: Annotated[int | None, _option("--tpm", help_="Tokens a minute at most, in and out.", metavar="N", least=1)] = (
-        None
-    )
+    rpm: Annotated[str | None, _option("--rpm", help_="Requests a minute at most.", metavar="N")] = None
+    tpm: Annotated[
+        str | None, _option("--tpm", help_="Tokens a minute at most, in and out, such as 90k.", metavar="N")
+    ] = None
     budget: Annotated[str | None, _option("--budget", metavar="USD", help_="Dollars that may be spent in all.")] = None
     cap: Annotated[
         str | None, _option("--cap", metavar="WORD", help_="loose: also send what may pass the budget. Else: binding.")
@@ -76,7 +76,7 @@ class JobFlags:
         _option("--sample", metavar="N", help_="First N rows, spread over the file; asks before the rest.", least=1),
     ] = None
     max_attempts: Annotated[
-        int | None, _option("--max-attempts", metavar="N", help_="Requests that count for one row.", least=1)
+        str | None, _option("--max-attempts", metavar="N", help_="Requests that count for one row.")
     ] = None
     no_cache: Annotated[bool, _option("--no-cache", help_="Neither read nor fill the response cache.")] = False
     refresh: Annotated[bool, _option("--refresh", help_="Ask anew and rewrite the response cache.")] = False
@@ -84,7 +84,7 @@ class JobFlags:
     tag: Annotated[
         list[str] | None, _option("--tag", metavar="K=V", help_="A note on the job. May be given again.")
     ] = None
-    priority: Annotated[int | None, _option("--priority", metavar="N", help_="Jobs with a higher one run first.")] = (
+    priority: Annotated[str | None, _option("--priority", metavar="N", help_="Jobs with a higher one run first.")] = (
         None
     )
     format: Annotated[

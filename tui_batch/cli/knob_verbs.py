@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -12,16 +11,13 @@ from tui_batch import figures
 from tui_batch.cli.arguments import JobArgument
 from tui_batch.cli.console import say
 from tui_batch.cli.opening import desk, need_database, run
-from tui_batch.cli.parsing import AUTO, parse_concurrency, parse_pairs
+from tui_batch.cli.parsing import parse_pairs
 from tui_batch.cli.where import DbOption, Where, where
-from tui_batch.domain.job import Cap, Job, Knobs
+from tui_batch.domain.job import Job, Knobs
 from tui_batch.domain.request import Json
 from tui_batch.errors import UserError
-from tui_batch.work.amounts import read_dollars
-from tui_batch.work.tag_words import read_tags, tag_words
-
-NONE = "none"
-NAMES = ("concurrency", "rpm", "tpm", "budget", "cap", "priority", "tags")
+from tui_batch.work.knob_words import AUTO, KNOBS, NONE
+from tui_batch.work.tag_words import tag_words
 
 
 def set_knobs(
@@ -31,7 +27,7 @@ def set_knobs(
         list[str],
         typer.Argument(
             metavar="NAME=VALUE ...",
-            help="concurrency=32 or auto, rpm=600 or none, tpm=90000 or none, budget=2.50 or none, "
+            help="concurrency=32 or auto, rpm=600 or none, tpm=90k or none, budget=2.50 or none, "
             "cap=binding or loose, priority=5, tags=team=red,quarter=q3 or none",
         ),
     ],
@@ -56,51 +52,18 @@ async def _turn(place: Where, ref: str, changes: dict[str, Json]) -> tuple[Job, 
 
 def parse_changes(pairs: Iterable[str]) -> dict[str, Json]:
     """`name=value` words as changes of domain.Knobs. Raises UserError naming the bad one."""
-    found = {name: value.strip() for name, value in parse_pairs("set", pairs).items()}
-    return dict(_parse(name, value if name == "tags" else value.lower()) for name, value in found.items())
+    return dict(_parse(name, value) for name, value in parse_pairs("set", pairs).items())
 
 
 def _parse(name: str, value: str) -> tuple[str, Json]:
-    match name:
-        case "concurrency":
-            with suppress(UserError):
-                number = parse_concurrency(value)
-                return name, None if number == AUTO else number
-            raise _no_value(name, value)
-        case "budget":
-            with suppress(ValueError):
-                return "budget_nano", None if value == NONE else read_dollars(value)
-            raise _no_value(name, value)
-        case "cap" if value in frozenset(Cap):
-            return name, value
-        case "rpm" | "tpm" if value == NONE:
-            return name, None
-        case "rpm" | "tpm" if value.isascii() and value.isdigit() and 0 < int(value) < 10**12:
-            return name, int(value)
-        case "priority" if value.removeprefix("-").isdigit() and value.isascii() and len(value) < 8:
-            return name, int(value)
-        case "tags":
-            with suppress(ValueError):
-                return name, read_tags(value)
-            raise _no_value(name, value)
-        case _ if name in NAMES:
-            raise _no_value(name, value)
-    raise UserError(f"{name} cannot be set", remedy=f"What can: {', '.join(NAMES)}")
-
-
-_EXAMPLES = {
-    "concurrency": "concurrency=32 or concurrency=auto",
-    "budget": "budget=2.50 or budget=none",
-    "rpm": "rpm=600 or rpm=none",
-    "cap": "cap=binding or cap=loose",
-    "tpm": "tpm=90000 or tpm=none",
-    "priority": "priority=5",
-    "tags": "tags=team=red,quarter=q3 or tags=none",
-}
-
-
-def _no_value(name: str, value: str) -> UserError:
-    return UserError(f"{name}={value}: is no value for {name}", remedy=f"For example: {_EXAMPLES[name]}")
+    knob = KNOBS.get(name)
+    if knob is None:
+        raise UserError(f"{name} cannot be set", remedy=f"What can: {', '.join(KNOBS)}")
+    try:
+        return knob.field, knob.read(value)
+    except ValueError as error:
+        examples = " or ".join(f"{name}={example}" for example in knob.examples)
+        raise UserError(f"{name}={value}: {error}", remedy=f"For example: {examples}") from None
 
 
 def in_words(knobs: Knobs) -> str:

@@ -12,10 +12,11 @@ from typing import TypeVar
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.request import Json
 from tui_batch.errors import InputError, UserError
-from tui_batch.work.amounts import read_dollars
+from tui_batch.inputs.draft import AUTO, Auto
+from tui_batch.work.amounts import MOST, read_dollars, read_whole
+from tui_batch.work.knob_words import read_concurrency
 
 E = TypeVar("E", bound=StrEnum)
-AUTO = "auto"
 
 
 def parse_pairs(option: str, pairs: Iterable[str]) -> dict[str, str]:
@@ -66,13 +67,23 @@ def parse_day(option: str, text: str) -> str:
         raise UserError(f"{option} {text}: is not a day", remedy=f"For example: {option} 2026-11-21") from None
 
 
-def parse_concurrency(text: str | None) -> int | str | None:
+def parse_whole(option: str, text: str | None, least: int = 1, most: int = MOST) -> int | None:
+    """A whole number such as 500, 90,000 or 90k."""
+    try:
+        return None if text is None else read_whole(text, least, most)
+    except ValueError as error:
+        raise UserError(f"{option} {text}: {error}", remedy=f"For example: {option} {max(least, 5)}") from None
+
+
+def parse_concurrency(text: str | None) -> int | Auto | None:
     """A number of requests in flight, or `auto`."""
-    if text is None or text.lower() == AUTO:
-        return text and AUTO
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= 100_000:
-        return int(text)
-    raise UserError(f"--concurrency {text}: is neither a number from 1 nor auto")
+    if text is None:
+        return None
+    try:
+        number = read_concurrency(text)
+    except ValueError as error:
+        raise UserError(f"--concurrency {text}: {error}", remedy="For example: --concurrency 32") from None
+    return AUTO if number is None else number
 
 
 def parse_word(option: str, text: str | None, words: type[E]) -> E | None:

@@ -15,6 +15,13 @@ NANO = 1_000_000_000
 """Nano-dollars in a dollar. Money is always an integer of these."""
 
 
+MOST_IN_FLIGHT = 100_000
+"""The highest concurrency that a job may ask for."""
+MOST_ATTEMPTS = 1_000
+"""The most requests that a job may make for one row."""
+MOST_PRIORITY = 1_000_000
+"""How far a job's priority may lie above or below 0."""
+
 DEFAULT_PROMPT = "{{ prompt }}"
 """The template of a job that names none."""
 

@@ -10,7 +10,17 @@ import orjson
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from tui_batch.domain.endpoint import Api, Operation
-from tui_batch.domain.job import NANO, CacheMode, Cap, InputSource, Mode, OnTruncated
+from tui_batch.domain.job import (
+    MOST_ATTEMPTS,
+    MOST_IN_FLIGHT,
+    MOST_PRIORITY,
+    NANO,
+    CacheMode,
+    Cap,
+    InputSource,
+    Mode,
+    OnTruncated,
+)
 from tui_batch.domain.quality import OnDrift, OnInvalid
 from tui_batch.errors import InputError, UserError
 from tui_batch.inputs import yaml_document
@@ -82,7 +92,7 @@ class ModelEntry(Part):
 class Limits(Part):
     """Bounds that may be changed while the job runs."""
 
-    concurrency: Annotated[int, Field(ge=1, le=100_000)] | Literal["auto"] | None = None
+    concurrency: Annotated[int, Field(ge=1, le=MOST_IN_FLIGHT)] | Literal["auto"] | None = None
     """Requests in flight at most, or auto."""
     rpm: Count | None = None
     """Requests a minute."""
@@ -97,9 +107,9 @@ class Limits(Part):
 class Retry(Part):
     """What happens to a request that fails."""
 
-    max_attempts: Annotated[int, Field(ge=1, le=1000)] | None = None
+    max_attempts: Annotated[int, Field(ge=1, le=MOST_ATTEMPTS)] | None = None
     """Requests that count for one row, the first included; in mode fallback for each model."""
-    max_invalid: Annotated[int, Field(ge=1, le=1000)] | None = None
+    max_invalid: Annotated[int, Field(ge=1, le=MOST_ATTEMPTS)] | None = None
     """Requests for one row whose answers may fail the schema or a check, the first included."""
 
 
@@ -152,7 +162,7 @@ class Bucket(Part):
 
     up_to: Count | None = None
     """The longest prompt in it, in estimated tokens; left out of the last bucket, which takes all longer ones."""
-    concurrency: Annotated[int, Field(ge=1, le=100_000)]
+    concurrency: Annotated[int, Field(ge=1, le=MOST_IN_FLIGHT)]
     """Requests of this bucket in flight at most."""
 
 
@@ -200,7 +210,7 @@ class JobFile(Part):
     retry: Retry = Retry()
     cache: CacheMode | None = None
     """Whether answers to equal requests are taken from earlier runs."""
-    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] | None = None
+    priority: Annotated[int, Field(ge=-MOST_PRIORITY, le=MOST_PRIORITY)] | None = None
     """Jobs with a higher number run first."""
     tags: dict[str, str] = Field(default_factory=dict)
     output: Name | None = None

@@ -7,11 +7,10 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from tui_batch.domain.job import CacheMode, InputSource, Mode, RouteRule
+from tui_batch.domain.job import MOST_ATTEMPTS, MOST_PRIORITY, CacheMode, InputSource, Mode, RouteRule
 from tui_batch.domain.quality import Check
 from tui_batch.domain.request import Json
 from tui_batch.engine.chaining import FORMAT, chained_job, chained_source
@@ -21,12 +20,10 @@ from tui_batch.inputs.draft import AUTO, Auto, JobDraft, ModelChoice
 from tui_batch.inputs.readers.registry import InputFormat
 from tui_batch.inputs.templates import check_template
 from tui_batch.paths import expanded
-from tui_batch.work.amounts import dollar_digits, read_dollars
+from tui_batch.work.amounts import MOST, dollar_digits, read_dollars, read_whole
+from tui_batch.work.knob_words import read_concurrency
 from tui_batch.work.model_words import models_line, read_models
 
-MOST_CONCURRENCY = 100_000
-MOST_ATTEMPTS = 1_000
-MOST_PRIORITY = 1_000_000
 EMPTY: Final = JobDraft(InputSource("", ""), "")
 """The draft behind a form that was begun with nothing."""
 
@@ -311,40 +308,14 @@ def _cache(text: str) -> CacheMode | None:
 
 
 def _concurrency(text: str) -> int | Auto | None:
-    if text.strip().lower() == "auto":
-        return AUTO
-    try:
-        return _between(1, MOST_CONCURRENCY)(text)
-    except ValueError:
-        raise ValueError(f"must be auto or a whole number from 1 to {MOST_CONCURRENCY:,}") from None
-
-
-def _between(least: int, most: int | None) -> Callable[[str], int | None]:
-    """Reads whole numbers, also as 90,000 or 90k or 1.5M."""
-    bounds = f"from {least:,} to {most:,}" if most is not None else f"of at least {least:,}"
-
-    def parse(text: str) -> int | None:
-        if not text.strip():
-            return None
-        number = _whole(text)
-        if number is None or number < least or (most is not None and number > most):
-            raise ValueError(f"must be a whole number {bounds}")
-        return number
-
-    return parse
-
-
-_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,9})?")
-_TIMES = {"k": 1_000, "m": 1_000_000}
-
-
-def _whole(text: str) -> int | None:
-    text = text.strip().lower().replace(",", "").replace("_", "")
-    times = _TIMES.get(text[-1:], 1)
-    if not _NUMBER.fullmatch(text if times == 1 else text[:-1].strip()):
+    if not text.strip():
         return None
-    value = Decimal(text if times == 1 else text[:-1].strip()) * times
-    return int(value) if value == value.to_integral_value() else None
+    number = read_concurrency(text)
+    return AUTO if number is None else number
+
+
+def _whole(least: int = 1, most: int = MOST) -> Callable[[str], int | None]:
+    return lambda text: read_whole(text, least, most) if text.strip() else None
 
 
 def _dollars(text: str) -> int | None:
@@ -448,14 +419,14 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "endpoint": _endpoint,
     "mode": _mode,
     "concurrency": _concurrency,
-    "rpm": _between(1, None),
-    "tpm": _between(1, None),
+    "rpm": _whole(),
+    "tpm": _whole(),
     "budget": _dollars,
-    "attempts": _between(1, MOST_ATTEMPTS),
-    "priority": _between(-MOST_PRIORITY, MOST_PRIORITY),
+    "attempts": _whole(1, MOST_ATTEMPTS),
+    "priority": _whole(-MOST_PRIORITY, MOST_PRIORITY),
     "cache": _cache,
     "temperature": _temperature,
-    "max_tokens": _between(1, None),
+    "max_tokens": _whole(),
     "params": read_params,
     "schema": _schema,
     "checks": _checks,

@@ -11,6 +11,7 @@ from tui_batch.engine.snapshot import LaneLimits, LaneSnapshot
 from tui_batch.tui.screens.dialog import Dialog, safe_content, words
 from tui_batch.tui.widgets.entry import Entry
 from tui_batch.tui.widgets.gauges import gauges_of, lane_name
+from tui_batch.work.amounts import read_whole
 
 FIELDS = (
     ("rpm", "requests a minute"),
@@ -23,16 +24,7 @@ KEEP = "to keep it, write rpm, tpm or max_in_flight into your settings."
 
 def read_limit(text: str) -> int | None:
     """A limit as a person types it: 500, 20,000, 20k or nothing. Raises ValueError in words."""
-    plain = text.strip().lower().replace(",", "").replace("_", "").replace(" ", "")
-    if not plain:
-        return None
-    size = {"k": 1_000, "m": 1_000_000}.get(plain[-1], 1)
-    digits = plain if size == 1 else plain[:-1]
-    if not digits.isascii() or not digits.isdigit():
-        raise ValueError(f"{text.strip()[:20]!r} is no whole number")
-    if (value := int(digits) * size) < 1:
-        raise ValueError("the least is 1")
-    return value
+    return read_whole(text) if text.strip() else None
 
 
 class LimitsDialog(Dialog[LaneLimits | None]):
