@@ -337,6 +337,29 @@ def test_parquet_rows(tmp_path: Path) -> None:
         assert [(row.line, row.priority) for row in rows] == [(1, 3), (2, 0)]
 
 
+def test_times_in_parquet_that_python_cannot_hold_cost_no_other_row(tmp_path: Path) -> None:
+    """Nanoseconds are what pandas writes. A time a million years away is shown nowhere: its row alone is rejected."""
+    path = tmp_path / "p.parquet"
+    fine, far = pyarrow.array([1, None, 2_000], pyarrow.timestamp("ns")), [1, 2, 2**59]
+    zoned = pyarrow.array([1, 2, 3], pyarrow.timestamp("ns", "UTC"))
+    lists = pyarrow.array([[1], [2_000], []], pyarrow.list_(pyarrow.timestamp("ns")))
+    table = pyarrow.table({"text": ["a", "b", "c"], "fine": fine, "zoned": zoned})
+    pyarrow.parquet.write_table(table, path)
+    rows, rejects = read(path, path.read_bytes())
+    assert rejects == []
+    assert [row["fine"] for row in columns(rows)] == [
+        "1970-01-01T00:00:00.000000001",
+        None,
+        "1970-01-01T00:00:00.000002",
+    ]
+    assert columns(rows)[0]["zoned"] == "1970-01-01T00:00:00.000000001Z"
+    for name, column in (("far", pyarrow.array(far, pyarrow.timestamp("ms"))), ("lists", lists)):
+        pyarrow.parquet.write_table(pyarrow.table({"text": ["a", "b", "c"], name: column}), path)
+        rows, rejects = read(path, path.read_bytes())
+        assert len(rows) == 2
+        assert "timestamp" in rejects[0].reason
+
+
 def test_binary_cells_in_parquet_reject_their_row(tmp_path: Path) -> None:
     path = tmp_path / "p.parquet"
     pyarrow.parquet.write_table(pyarrow.table({"b": [b"text", b"\xff\xfe"]}), path)

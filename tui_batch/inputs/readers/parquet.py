@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from tui_batch.inputs.byte_source import ByteSource
 from tui_batch.inputs.rows import Read, RowFactory
 
 if TYPE_CHECKING:
+    from pyarrow import RecordBatch, Scalar
     from pyarrow.parquet import ParquetFile
 
 _BATCH = 2_000
@@ -47,9 +49,47 @@ def _rows(file: ParquetFile, source: ByteSource, config: InputSource) -> Iterato
     make = RowFactory(config, _plain).make
     number = 0
     for batch in file.iter_batches(batch_size=_BATCH):
-        for columns in batch.to_pylist():
+        for columns in _records(batch):
             number += 1
             yield make(number, columns)
+
+
+def _records(batch: RecordBatch) -> Iterable[dict[str, Any]]:
+    """The rows as Python has them; cell by cell where a time is finer, or further away, than Python's own."""
+    try:
+        return batch.to_pylist()
+    except (ValueError, OverflowError):
+        columns = {name: list(map(_cell, batch.column(name))) for name in batch.schema.names}
+        return (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+
+
+class _Beyond:
+    """A value that Python cannot hold. No dataclass: orjson would write that as an object."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __repr__(self) -> str:
+        return f"<{self.kind}>"
+
+
+def _cell(cell: Scalar[Any]) -> Any:
+    """A value; a time in nanoseconds as text."""
+    try:
+        return cell.as_py()
+    except (ValueError, OverflowError):
+        return _as_text(cell) or _Beyond(str(cell.type))
+
+
+def _as_text(cell: Scalar[Any]) -> str | None:
+    """ISO 8601 of a time, which Arrow writes as `2024-01-02 03:04:05.000000006Z`; None: it cannot write that one."""
+    import pyarrow
+
+    try:
+        text = str(cell.cast(pyarrow.string()).as_py())
+    except pyarrow.ArrowException:
+        return None
+    return None if text.startswith("<") else text.replace(" ", "T", 1)
 
 
 @contextlib.contextmanager
@@ -68,6 +108,10 @@ def _plain(value: Any) -> Any:
     """Arrow values that JSON does not know. Raises TypeError for those without a plain text form."""
     if isinstance(value, Decimal):
         return str(value)
+    if isinstance(value, datetime):  # pandas, where it is there, gives a kind of its own for nanoseconds
+        return value.isoformat()
+    if isinstance(value, _Beyond):
+        raise TypeError(f"a {value.kind} beyond what can be shown")
     if isinstance(value, bytes):
         try:
             return value.decode()
