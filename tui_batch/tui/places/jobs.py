@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -49,7 +50,7 @@ def _models(job: JobView) -> Spans:
 
 
 COLUMNS: tuple[Column[JobView], ...] = (
-    Column("id", "#", lambda job: plain(str(job.id), Tone.MUTED), 4, right=True, sort=lambda job: job.id),
+    Column("id", "#", lambda job: plain(str(job.id), Tone.MUTED), 4, right=True, sort=attrgetter("job.id")),
     Column("name", "Job", lambda job: plain(job.name), 14, stretches=True, sort=lambda job: job.name.lower()),
     Column("state", "State", lambda job: (state_span(job),), 12, sort=lambda job: (job.state, job.reason or "")),
     Column("progress", "Progress", _progress, _BAR + 6, sort=lambda job: -job.counters.pending),
