@@ -3,7 +3,8 @@
 Run: python -m bench.chaos [--minutes 10 | --rounds 1] [--rows 600] [--seed 1]; ends with 1 when something does not.
 A round draws, by its seed, a wire format, one or two servers, faults for a fifth of all requests, answers that no wire
 format promises, and disturbances: signals, kill -9, a process that sleeps beyond its lease, a second process, a locked
-database, a full disk, a clock that jumps, a server that goes down. `--seed S --rounds 1` replays the round of seed S.
+database, a full and a slow disk, a clock that jumps, a server that goes down. `--seed S --rounds 1` replays the round
+of seed S.
 """
 
 from __future__ import annotations
@@ -194,6 +195,7 @@ def report(stage: Stage, plan: Plan, took: float) -> None:
         f"  the servers saw {stage.seen:,} requests and failed {faults:,} ({faults / max(1, stage.seen):.0%}), "
         f"{spoiled:,} answers were strange; the database knows of {job['requests']:,}; "
         f"exit codes {codes}; at most {stage.most_rss / 1e6:.0f} MB"
+        + (f"; {stage.longest_back:.1f} s from a server's return to its tenth request" if stage.longest_back else "")
     )
 
 

@@ -20,6 +20,9 @@ PRICE_IN, PRICE_OUT = 150, 600
 """Nano-dollars a token."""
 MOST_RSS = 250_000_000
 """Bytes of a process, whatever comes."""
+MOST_BACK_S = 30.0
+"""Seconds from a server's return to its tenth request. It is probed after at most 5, 10, 15 and 25 s; that all four
+probes meet a fault of their own is one case in six hundred."""
 
 COUNTED = (
     *("total", "done", "dead", "pending", "cancelled"),
@@ -164,6 +167,8 @@ def wrong_manners(stage: Stage) -> Iterator[str]:
         yield f"what was said holds a traceback or an escape sequence: {said[-600:]!r}"
     for log in stage.folder.rglob("llmbatch-tui.log"):
         yield f"the program's own log: {log.read_text(errors='replace')[-1_500:]}"
+    if stage.longest_back > MOST_BACK_S:
+        yield f"a server was back for {stage.longest_back:.0f} s before it was asked ten times"
     if stage.most_rss > MOST_RSS:
         yield f"a process took {stage.most_rss / 1e6:.0f} MB"
 

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sqlite3
-import struct
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import IO, Any
 
 import psutil
 
+from bench.chaos_child import ORDERS
 from bench.rogue_server import RogueServer
 from tui_batch.domain.endpoint import Api
 from tui_batch.simulator.server import Server, serve
@@ -28,6 +28,8 @@ PATIENCE_S = 130.0
 """Longer than this nothing may take."""
 UNTRUE_S = 3_600.0
 """How far the clock is set."""
+SLOW_COMMIT_S = 1.6
+"""What a commit takes on a slow disk: longer than the second after which it is called trouble."""
 
 
 class Hung(Exception):
@@ -77,6 +79,12 @@ class Stage:
     """Exit codes of a process that a signal met before or after it listened."""
     slept: bool = False
     """Whether a process was stopped beyond its lease while another went on."""
+    back: float | None = None
+    """When the only server came back, and few requests have reached it since; on the monotonic clock."""
+    seen_then: int = 0
+    """Requests that it had seen by then."""
+    longest_back: float = 0.0
+    """Seconds from a server's return to its tenth request, while one process was at work all along."""
     most_rss: int = 0
     """Bytes of the largest process seen."""
 
@@ -85,8 +93,14 @@ class Stage:
         return self.disk / "jobs.db"
 
     @property
-    def clock(self) -> Path:
-        return self.folder / "clock"
+    def orders(self) -> Path:
+        return self.folder / "orders"
+
+    def order(self, *, clock: float = 0.0, commit: float | None = None) -> None:
+        """Sets the clock of all processes by so many seconds more, and how long a commit takes on their disk."""
+        off, slow = ORDERS.unpack(self.orders.read_bytes())
+        with self.orders.open("r+b") as file:
+            file.write(ORDERS.pack(off + clock, slow if commit is None else commit))
 
     @property
     def seen(self) -> int:
@@ -95,7 +109,7 @@ class Stage:
 
     def words(self, *words: str) -> list[str]:
         """A command line of the program, on this stage."""
-        wrapped = ("-m", "bench.chaos_child", str(self.clock), str(LEASE_S))
+        wrapped = ("-m", "bench.chaos_child", str(self.orders), str(LEASE_S))
         return [sys.executable, *wrapped, "--db", str(self.db), "--settings", str(self.folder / "s.yaml"), *words]
 
     async def start(self) -> asyncio.subprocess.Process:
@@ -123,6 +137,13 @@ class Stage:
         for process in self.running:
             with suppress(psutil.Error):
                 self.most_rss = max(self.most_rss, psutil.Process(process.pid).memory_info().rss)
+        self._time_return()
+
+    def _time_return(self) -> None:
+        """Notes how long it took until the server that came back was at work again."""
+        if self.back is not None and self.seen >= self.seen_then + 10:
+            self.longest_back = max(self.longest_back, time.monotonic() - self.back)
+            self.back = None
 
     def row(self) -> dict[str, Any]:
         """The job as the database has it."""
@@ -139,7 +160,7 @@ class Stage:
 @asynccontextmanager
 async def staged(folder: Path, api: Api, simulators: list[RogueServer], in_flight: int) -> AsyncIterator[Stage]:
     """A stage whose servers listen. At the end nothing of it is left."""
-    (folder / "clock").write_bytes(struct.pack("d", 0.0))
+    (folder / "orders").write_bytes(ORDERS.pack(0.0, 0.0))
     with small_disk(folder / "disk") as is_small, (folder / "said.log").open("ab") as log:
         hosts = [Host(simulator) for simulator in simulators]
         stage = Stage(folder, folder / "disk", is_small, api, hosts, in_flight, log)
@@ -179,7 +200,7 @@ async def kill(stage: Stage, process: asyncio.subprocess.Process) -> None:
         process.kill()
     if await stage.ended(process) < 0 and not stage.is_over:
         stage.excused += 2 * stage.in_flight
-        stage.expected["owner_lost"] += 1
+        stage.expected["owner_lost"] += stage.row()["state"] == "running"
 
 
 def asked_to_end(number: signal.Signals) -> Disturbance:
@@ -255,13 +276,22 @@ async def fill_the_disk(stage: Stage, process: asyncio.subprocess.Process) -> No
     ballast.unlink()
 
 
+async def slow_disk(stage: Stage, process: asyncio.subprocess.Process) -> None:
+    """Every commit takes long for a while."""
+    stage.order(commit=SLOW_COMMIT_S)
+    before = stage.seen
+    await asyncio.sleep(3 * SLOW_COMMIT_S)
+    busy = stage.seen > before and process.returncode is None
+    stage.order(commit=0.0)
+    if busy and await _beats(stage, process):
+        stage.expected["not dispatching"] += 1
+
+
 def clock_set(seconds: float) -> Disturbance:
     """The wall clock jumps, and stays so."""
 
     async def jump(stage: Stage, process: asyncio.subprocess.Process) -> None:
-        (now,) = struct.unpack("d", stage.clock.read_bytes())
-        with stage.clock.open("r+b") as file:
-            file.write(struct.pack("d", now + seconds))
+        stage.order(clock=seconds)
 
     return jump
 
@@ -272,6 +302,8 @@ async def server_gone(stage: Stage, process: asyncio.subprocess.Process) -> None
     await host.down()
     await asyncio.sleep(1.5)
     await host.up()
+    if len(stage.hosts) == 1 and process.returncode is None:
+        stage.back, stage.seen_then = time.monotonic(), stage.seen
 
 
 DISTURBANCES: dict[str, Disturbance] = {
@@ -284,6 +316,7 @@ DISTURBANCES: dict[str, Disturbance] = {
     "twin": twin,
     "lock": hold,
     "disk": fill_the_disk,
+    "slow": slow_disk,
     "clock+": clock_set(UNTRUE_S),
     "clock-": clock_set(-UNTRUE_S),
     "server": server_gone,
@@ -302,8 +335,10 @@ async def torment(stage: Stage, plan: list[str], marks: list[int]) -> None:
                 await stage.ended(process)
             if stage.is_over and not stage.running:
                 return
+            stage.back = None
             process = stage.running[0] if stage.running else await stage.start()
         if waiting and stage.seen >= waiting[0][1]:
+            stage.back = None
             await DISTURBANCES[waiting.pop(0)[0]](stage, process)
         await asyncio.sleep(0.02)
         stage.measure()
