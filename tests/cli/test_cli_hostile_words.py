@@ -42,3 +42,18 @@ def test_more_dollars_than_there_are_is_no_budget(cli: Cli) -> None:
     result = cli("run", cli.rows(1), "--simulate", "--budget", "9e999999")
     assert result.code == 2
     assert "9e999999: is not an amount in US dollars" in result.err
+
+
+@pytest.mark.parametrize(
+    ("param", "words"),
+    [
+        ("temperature=1e999", "--param temperature: 1e999 is too large a number"),
+        ("seed=" + "9" * 40, "--param seed: 99999999999999999999... is too large a whole number"),
+        ("stop=" + "[" * 20_000, "--param stop: is nested too deeply"),
+    ],
+)
+def test_a_parameter_that_no_request_can_hold_is_refused_by_name(cli: Cli, param: str, words: str) -> None:
+    result = cli("run", cli.rows(1), "--simulate", "--param", param)
+    assert result.code == 2
+    assert words in result.err
+    assert not cli.db.exists()

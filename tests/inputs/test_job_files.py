@@ -129,6 +129,7 @@ def test_the_least_job_file(tmp_path: Path) -> None:
         ("input: a\nprompt: |\n  x\n  {{ y\n", 2, "prompt: prompt template, line 2"),
         ("input: a\nschema:\n  type: objekt\n", 3, "schema.type: is not a JSON Schema"),
         ("input: a\nschema: none.json\n", 2, "cannot be read"),
+        ("input: a\nparams: {x: " + "[" * 300 + "]" * 300 + "}\n", 2, "nested too deeply"),
         ("input: a\nparams: {x: .nan}\n", 2, "params.x: must be a finite number"),
         ("input: a\nparams: {x: 99999999999999999999}\n", 2, "is too large a whole number"),
         ("input: a\nparams: {1: x}\n", 2, "must be text, not 1"),
@@ -246,7 +247,9 @@ def test_a_schema_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "answer.json").write_text('{"type": "array"}')
     assert draft(tmp_path, "input: a\nschema: answer.json\n").schema == {"type": "array"}
     (tmp_path / "answer.json").write_text("[1]")
-    assert "does not hold a JSON object" in str(refusal(tmp_path, "input: a\nschema: answer.json\n"))
+    assert "answer.json: is not a JSON Schema: it must be an object" in str(
+        refusal(tmp_path, "input: a\nschema: answer.json\n")
+    )
 
 
 def test_standard_input_and_the_home_directory_as_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,10 @@ from tui_batch.cli.parsing import (
     parse_params,
     parse_whole,
     parse_word,
-    read_schema,
 )
 from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.job import MOST_ATTEMPTS, MOST_PRIORITY, CacheMode, Cap, InputSource, Mode
+from tui_batch.domain.request import Json
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import JobDraft, ModelChoice
 from tui_batch.paths import expanded
@@ -100,7 +100,7 @@ def _given(flags: JobFlags) -> dict[str, Any]:
         "operation": parse_word("--operation", flags.operation, Operation),
         "system": flags.system,
         "prompt": flags.prompt,
-        "schema": read_schema(flags.schema),
+        "schema": _schema(flags.schema),
         "concurrency": parse_concurrency(flags.concurrency),
         "rpm": parse_whole("--rpm", flags.rpm),
         "tpm": parse_whole("--tpm", flags.tpm),
@@ -113,6 +113,14 @@ def _given(flags: JobFlags) -> dict[str, Any]:
         "stream": flags.stream or None,
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _schema(path: Path | None) -> Json:
+    if path is None:
+        return None
+    from tui_batch.inputs.answer_schema import read_schema
+
+    return read_schema(expanded(path))
 
 
 def _cache(flags: JobFlags) -> CacheMode | None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
-from pathlib import Path
 from typing import TypeVar
 
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.request import Json
-from tui_batch.errors import InputError, UserError
+from tui_batch.errors import UserError
 from tui_batch.inputs.draft import AUTO, Auto
+from tui_batch.inputs.json_text import json_or_text
 from tui_batch.work.amounts import MOST, read_dollars, read_whole
 from tui_batch.work.knob_words import read_concurrency
 
@@ -32,18 +31,13 @@ def parse_pairs(option: str, pairs: Iterable[str]) -> dict[str, str]:
 
 def parse_params(pairs: Iterable[str]) -> dict[str, Json]:
     """`--param k=v`, where v is JSON if it can be read as such, else text: temperature=0, stop=["."], effort=low."""
-    return {name: _json_or_text(value) for name, value in parse_pairs("--param", pairs).items()}
-
-
-def _json_or_text(value: str) -> Json:
-    try:
-        return json.loads(value, parse_constant=_no_constant)
-    except ValueError:
-        return value
-
-
-def _no_constant(word: str) -> Json:
-    raise ValueError(word)
+    found: dict[str, Json] = {}
+    for name, value in parse_pairs("--param", pairs).items():
+        try:
+            found[name] = json_or_text(value)
+        except ValueError as error:
+            raise UserError(f"--param {name}: {error}", remedy=f"For example: --param {name}=0.5") from None
+    return found
 
 
 def parse_dollars(option: str, text: str | None) -> int | None:
@@ -103,30 +97,3 @@ def parse_class(name: str) -> OutcomeClass:
     except ValueError:
         names = ", ".join(cls.value for cls in OutcomeClass if cls is not OutcomeClass.OK)
         raise UserError(f"{name!r} is no error class", remedy=f"The classes: {names}") from None
-
-
-def read_schema(path: Path | None) -> Json:
-    """A JSON Schema from a file, checked to be one."""
-    if path is None:
-        return None
-    from jsonschema import Draft202012Validator, SchemaError
-
-    schema = _read_json(path)
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        raise InputError(str(path), f"is not a JSON Schema: {error.message}") from None
-    if not isinstance(schema, dict):
-        raise InputError(str(path), "is not a JSON Schema: it must be an object")
-    return schema
-
-
-def _read_json(path: Path) -> Json:
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    except json.JSONDecodeError as error:
-        raise InputError(str(path), f"is not JSON: {error.msg}", line=error.lineno) from None
-    except ValueError as error:
-        raise InputError(str(path), f"is not JSON: {error}") from None

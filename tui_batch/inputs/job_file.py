@@ -6,7 +6,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import orjson
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from tui_batch.domain.endpoint import Api, Operation
@@ -24,6 +23,7 @@ from tui_batch.domain.job import (
 from tui_batch.domain.quality import OnDrift, OnInvalid
 from tui_batch.errors import InputError, UserError
 from tui_batch.inputs import yaml_document
+from tui_batch.inputs.answer_schema import NoSchema, check_schema, read_schema
 from tui_batch.inputs.byte_source import STDIN
 from tui_batch.inputs.draft import AUTO, Auto, JobDraft, ModelChoice
 from tui_batch.inputs.job_checks import CheckEntry, Drift, check_checks, checks_of, drift_of
@@ -353,28 +353,12 @@ def _answer_schema(document: Document, given: dict[str, Any] | str | None, base:
     """The answer's schema, read from its file where need be. Raises InputError when it is none."""
     if given is None:
         return None
-    from jsonschema import Draft202012Validator, SchemaError
-
-    schema = _schema_file(document, base, given) if isinstance(given, str) else given
     try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        where = ("schema", *error.absolute_path) if isinstance(given, dict) else ("schema",)
-        raise document.error(where, f"is not a JSON Schema: {error.message}") from None
-    return schema
-
-
-def _schema_file(document: Document, base: Path, given: str) -> dict[str, Any]:
-    path = _resolved(given, base)
-    try:
-        schema = orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise document.error(("schema",), f"{path} cannot be read: {error.strerror}") from None
-    except orjson.JSONDecodeError as error:
-        raise document.error(("schema",), f"{path}:{error.lineno} is not valid JSON: {error.msg}") from None
-    if not isinstance(schema, dict):
-        raise document.error(("schema",), f"{path} does not hold a JSON object")
-    return schema
+        return read_schema(_resolved(given, base)) if isinstance(given, str) else check_schema(given)
+    except InputError as error:
+        raise document.error(("schema",), error.message, error.remedy) from None
+    except NoSchema as error:
+        raise document.error(("schema", *error.where), str(error)) from None
 
 
 def _check_templates(document: Document, job: JobFile) -> None:

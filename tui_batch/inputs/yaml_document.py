@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from tui_batch.errors import InputError
+from tui_batch.inputs.json_text import MOST_DEPTH
 
 MAX_BYTES = 1024 * 1024
 _MAX_NODES = 100_000
@@ -151,8 +152,8 @@ def parse(text: str, name: str) -> Document:
     except RecursionError:
         raise InputError(name, "is nested too deeply") from None
     except (ValueError, OverflowError):  # from the scanner: "\\U99999999", or a %YAML with 5,000 digits
-        line = loader.line + 1 if loader is not None else None
-        raise InputError(name, "holds an escape or a directive with a number beyond all bounds", line=line) from None
+        reached = loader.line + 1 if loader is not None else None
+        raise InputError(name, "holds an escape or a directive with a number beyond all bounds", line=reached) from None
 
 
 def dump(value: Any) -> str:
@@ -177,6 +178,8 @@ class _Check:
 
     def node(self, node: yaml.Node, where: Steps) -> int:
         """How many values a node stands for, aliases expanded. Raises InputError."""
+        if len(where) > MOST_DEPTH:
+            raise self._error(node, where[:MOST_DEPTH], "is nested too deeply")
         known = self._sizes.get(id(node))
         if known == 0:
             raise self._error(node, where, "refers to itself")

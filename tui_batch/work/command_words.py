@@ -10,6 +10,7 @@ from tui_batch.domain.job import CacheMode, InputSource, JobSpec
 from tui_batch.domain.request import Json
 from tui_batch.engine.chaining import chained_job, chained_source
 from tui_batch.inputs.draft import Auto, JobDraft
+from tui_batch.inputs.json_text import json_or_text
 from tui_batch.work.amounts import dollar_digits
 from tui_batch.work.drafting import default_name
 from tui_batch.work.simulated import NAME
@@ -87,13 +88,15 @@ def _options(draft: JobDraft) -> list[str]:
 
 
 def _value(value: Json) -> str:
-    """As `--param` reads it: text that would be read as JSON is written as JSON."""
-    if isinstance(value, str):
-        try:
-            json.loads(value)
-        except ValueError:
-            return value
-    return json.dumps(value, ensure_ascii=False)
+    """As `--param` reads it: text that would be read as JSON, or refused as such, is written as JSON."""
+    return value if isinstance(value, str) and _is_plain(value) else json.dumps(value, ensure_ascii=False)
+
+
+def _is_plain(text: str) -> bool:
+    try:
+        return json_or_text(text) is text
+    except ValueError:
+        return False
 
 
 _SAID = frozenset(

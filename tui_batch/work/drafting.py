@@ -15,8 +15,10 @@ from tui_batch.domain.quality import Check
 from tui_batch.domain.request import Json
 from tui_batch.engine.chaining import FORMAT, chained_job, chained_source
 from tui_batch.errors import UserError
+from tui_batch.inputs.answer_schema import check_schema, read_schema
 from tui_batch.inputs.byte_source import STDIN
 from tui_batch.inputs.draft import AUTO, Auto, JobDraft, ModelChoice
+from tui_batch.inputs.json_text import json_or_text, read_object
 from tui_batch.inputs.readers.registry import InputFormat
 from tui_batch.inputs.templates import check_template
 from tui_batch.paths import expanded
@@ -175,15 +177,10 @@ def with_schema(form: Form) -> Form:
     text = form.schema.strip()
     if not text:
         return form
-    if not text.startswith("{"):
-        try:
-            text = expanded(text).read_text(encoding="utf-8").strip()
-        except (OSError, ValueError, UserError) as error:  # ValueError: no UTF-8, or no path at all
-            why = getattr(error, "strerror", None) or error
-            raise FormError("schema", f"{text} cannot be read: {why}") from None
     try:
-        schema = _json_object(text)
-        _check_schema(schema)
+        schema = check_schema(read_object(text)) if text.startswith("{") else read_schema(expanded(text))
+    except UserError as error:
+        raise FormError("schema", error.message) from None
     except ValueError as error:
         raise FormError("schema", str(error)) from None
     return replace(form, schema=json.dumps(schema, ensure_ascii=False))
@@ -213,13 +210,16 @@ def read_params(text: str) -> dict[str, Json]:
     """The parameters of a text. Values are JSON where they can be read as such, else text. Raises ValueError."""
     text = text.strip()
     if text.startswith("{"):
-        return _json_object(text)
+        return read_object(text)
     found: dict[str, Json] = {}
     for pair in text.split():
         name, equals, value = pair.partition("=")
         if not name or not equals:
             raise ValueError(f"{pair}: a parameter is written name=value, several with a space between them")
-        found[name] = _json_or_text(value)
+        try:
+            found[name] = json_or_text(value)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
     return found
 
 
@@ -325,7 +325,7 @@ def _dollars(text: str) -> int | None:
 def _temperature(text: str) -> Json:
     if not text.strip():
         return None
-    value = _json_or_text(text.strip())
+    value = json_or_text(text.strip())
     if not _is_number(value) or value < 0:
         raise ValueError("must be a number of at least 0, such as 0.2")
     return value
@@ -341,7 +341,7 @@ def _is_count(value: Json) -> bool:
 
 def _schema(text: str) -> None:
     if text.strip().startswith("{"):
-        _json_object(text)
+        read_object(text)
 
 
 def _inline_schema(text: str) -> Json:
@@ -349,7 +349,7 @@ def _inline_schema(text: str) -> Json:
         return None
     if not text.strip().startswith("{"):
         raise FormError("schema", "the file was not read")
-    return _json_object(text)
+    return read_object(text)
 
 
 def _checks(text: str) -> tuple[Check, ...]:
@@ -366,36 +366,6 @@ def _checks_text(checks: tuple[Check, ...]) -> str:
     from tui_batch.inputs.checks_text import checks_text
 
     return checks_text(checks)
-
-
-def _check_schema(schema: Json) -> None:
-    from jsonschema import Draft202012Validator, SchemaError
-
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        raise ValueError(f"is not a JSON Schema: {error.message}") from None
-
-
-def _json_object(text: str) -> dict[str, Json]:
-    try:
-        value = json.loads(text, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"is not JSON: {error.msg} at character {error.pos + 1}") from None
-    if not isinstance(value, dict):
-        raise ValueError("must be a JSON object, such as {}")
-    return value
-
-
-def _json_or_text(value: str) -> Json:
-    try:
-        return json.loads(value, parse_constant=_no_constant)
-    except ValueError:
-        return value
-
-
-def _no_constant(word: str) -> Json:
-    raise ValueError(f"{word} is not JSON")
 
 
 def _json(value: Json) -> str:
