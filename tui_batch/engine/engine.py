@@ -12,24 +12,22 @@ from dataclasses import dataclass
 from types import TracebackType
 from weakref import WeakValueDictionary
 
-from tui_batch.domain.endpoint import Deployment, DeploymentKey
+from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.item import ItemRecord
 from tui_batch.domain.job import Job, JobState, Knobs, Owner, PauseReason
-from tui_batch.domain.outcome import Outcome
+from tui_batch.engine.departures import Departures
 from tui_batch.engine.endings import LOST, TRIED, final_state, gravity
 from tui_batch.engine.executor import Executor
 from tui_batch.engine.feeder import Feeder
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.journal import Journal
 from tui_batch.engine.landing import Landing
-from tui_batch.engine.lane import Halt, Lane, Pass
+from tui_batch.engine.lane import Halt, Lane
+from tui_batch.engine.lanes import LaneOpener
 from tui_batch.engine.overrides import Overrides
 from tui_batch.engine.patience import persistently
 from tui_batch.engine.prepare import Preparer
 from tui_batch.engine.purse import Purse
-from tui_batch.engine.queue import Prepared
-from tui_batch.engine.ratelimit import RateLimiter
-from tui_batch.engine.recall import recent, remind
 from tui_batch.engine.router import judge_route
 from tui_batch.engine.scheduler import Scheduler
 from tui_batch.engine.snapshot import EngineSnapshot, LaneLimits
@@ -39,7 +37,7 @@ from tui_batch.engine.vigil import Vigil
 from tui_batch.errors import UserError
 from tui_batch.inputs.templates import compile_prompt
 from tui_batch.money.tokens import TokenEstimator
-from tui_batch.quality.checks import Examined, compile_checks
+from tui_batch.quality.checks import compile_checks
 from tui_batch.store.bulk import Undone
 from tui_batch.store.connection import StoreTrouble
 from tui_batch.store.store import Store
@@ -58,7 +56,6 @@ class _Running:
     run: JobRun
     feeder: Feeder
     feeding: asyncio.Task[None]
-    flying: dict[asyncio.Task[None], None]
     ending: asyncio.Task[None] | None = None
 
 
@@ -106,6 +103,15 @@ class Engine:
             clock=self._around.clock,
             rng=self._around.rng,
         )
+        self._opener = LaneOpener(self._lanes, self._runs, self.store, self._around, take_in=self._overrides.take_in)
+        self._departures = Departures(
+            self._lanes,
+            self._landing,
+            self._executor,
+            leased=self._leased,
+            halt=self.halt,
+            settled=self._settled,
+        )
         self._purse = Purse(
             self.store.ledger,
             day_cap=self._around.day_budget_nano,
@@ -117,7 +123,7 @@ class Engine:
         self._scheduler = Scheduler(
             self._runs,
             self._lanes,
-            launch=self._launch,
+            launch=self._departures.launch,
             join=self._landing.join,
             halt=self.halt,
             healthy=self._healthy,
@@ -153,12 +159,12 @@ class Engine:
         preparer = Preparer(job.spec, renderer, self._estimator, *known)
         keys = {DeploymentKey(name, ref.model) for ref in job.spec.models for name in ref.endpoints}
         keys.update(judge_route(job.spec))
-        await self._open_lanes(preparer, keys, reopen=True)
+        await self._opener.open(keys, preparer.deployment, reopen=True)
         checks = await loop.run_in_executor(None, compile_checks, job.spec)
         scores = checks is not None or job.spec.judge is not None
         scored = Scored(*await self.store.items.scores(job.id)) if scores else Scored()
         run = JobRun(job, preparer, checks, scored)
-        await self._recall(run.limiter, job.id)
+        await self._opener.recall(run.limiter, job.id)
         await self._purse.open(run)
         await self.vigil.open(run)
         run.trial = trial
@@ -169,93 +175,19 @@ class Engine:
             run,
             self.store,
             self._landing,
-            open_lanes=lambda ready: self._open_lanes(preparer, {key for item in ready for key in item.route}),
+            open_lanes=lambda ready: self._opener.open(
+                {key for item in ready for key in item.route}, preparer.deployment, reopen=False
+            ),
             moved=lambda: self._settled(run),
             say=self._troubled,
             clock=self._around.clock,
         )
         self._runs[job.id] = run
         feeding = loop.create_task(feeder.feed(), name=f"feed job {job.id}")
-        self._running[job.id] = running = _Running(run, feeder, feeding, {})
+        self._running[job.id] = running = _Running(run, feeder, feeding)
         feeding.add_done_callback(lambda task: self._feeder_ended(running, task))
         self._scheduler.kick()
         return run.finished
-
-    async def _open_lanes(self, preparer: Preparer, keys: Iterable[DeploymentKey], *, reopen: bool = False) -> None:
-        for key in keys:
-            lane = self._lanes.get(key)
-            if lane is not None and not reopen:
-                continue
-            deployment = preparer.deployment(key)
-            if lane is not None and not lane.deployment.endpoint.is_same_server(deployment.endpoint):
-                self._retire(lane, deployment)
-                lane = None
-            await self._loop.run_in_executor(None, self._around.register, deployment)
-            if lane is not None:
-                lane.closed = None
-                continue
-            endpoint = deployment.endpoint
-            prices = await self._loop.run_in_executor(None, self._around.prices_for, endpoint, key.model)
-            await self._around.learn_window(deployment)
-            window = await self._loop.run_in_executor(None, self._around.window_for, endpoint, key.model)
-            limiter = RateLimiter(rpm=endpoint.rpm, tpm=endpoint.tpm, rpd=endpoint.rpd)
-            await self._recall(limiter, key, by_day=endpoint.rpd is not None)
-            if key in self._lanes:  # another job opened it meanwhile
-                continue
-            self._lanes[key] = self._overrides.take_in(Lane(deployment, limiter, prices, window))
-
-    def _retire(self, lane: Lane, deployment: Deployment) -> None:
-        """Another server by a name that is known here takes its place, unless a running job still uses the old one."""
-        name, old = deployment.endpoint.name, lane.deployment.endpoint
-        for run in self._runs.values():
-            if any(endpoint == old for endpoint in run.spec.endpoints):
-                raise UserError(
-                    f"endpoint {name} is {deployment.endpoint.base_url} here and {old.base_url} in job {run.id}",
-                    remedy=f"Wait until job {run.id} has ended, or pause it first.",
-                )
-        del self._lanes[lane.key]
-
-    async def _recall(self, limiter: RateLimiter, of: DeploymentKey | int, *, by_day: bool = False) -> None:
-        """Tells a new limiter what was sent before it began, to a deployment or by a job, by whatever process."""
-        now_unix = self._around.clock()
-        sent = [one for one in await recent(self.store, now_unix, by_day=by_day) if of in (one.deployment, one.job_id)]
-        remind(limiter, sent, now=self._loop.time(), now_unix=self._around.clock())
-
-    def _launch(self, run: JobRun, item: Prepared, index: int, granted: Pass) -> None:
-        call = item.calls[index]
-        run.launched(item)
-        self._lanes[call.wire.deployment].launched(self._loop.time())
-        if run.uses_cache:
-            self._landing.flights.lead(call.cache_key)
-        task = self._loop.create_task(self._fly(run, item, index, granted))
-        flying = self._running[run.id].flying
-        flying[task] = None
-        task.add_done_callback(flying.pop)
-
-    async def _fly(self, run: JobRun, item: Prepared, index: int, granted: Pass) -> None:
-        try:
-            if not self._leased():  # this process slept since the request was admitted: it may be another's by now
-                return self._landing.unsent(run, item, index, granted)
-            outcome = await self._executor.execute(item.calls[index].wire)
-            examined = await self._landing.examined(run, item, index, outcome)
-        except asyncio.CancelledError:
-            self._landing.withdraw(run, item, index, granted)
-            raise
-        except Exception as error:  # a defect in an executor or a check must not leave the job hanging
-            self._landing.withdraw(run, item, index, granted)
-            self.halt(run, Halt(JobState.FAILED, None, f"{type(error).__name__}: {error}"))
-        else:
-            self._take_in(run, item, index, granted, outcome, examined)
-        finally:
-            self._settled(run)
-
-    def _take_in(
-        self, run: JobRun, item: Prepared, index: int, granted: Pass, outcome: Outcome, examined: Examined
-    ) -> None:
-        try:
-            self._landing.land(run, item, index, granted, outcome, examined)
-        except Exception as error:  # nor must a defect of our own
-            self.halt(run, Halt(JobState.FAILED, None, f"{type(error).__name__}: {error}"))
 
     def _settled(self, run: JobRun) -> None:
         """Something of a run ended: dispatch more, or end the run."""
@@ -451,9 +383,7 @@ class Engine:
         self._halt_all(message)  # now: no request may start between here and the cancelling
         ending = asyncio.ensure_future(self.drain(message))
         await asyncio.sleep(0)
-        for running in list(self._running.values()):
-            for task in list(running.flying):
-                task.cancel()
+        self._departures.cancel()
         _, late = await asyncio.wait([ending], timeout=PATIENCE_S)
         for task in (*late, *(self._ends if late else ())):
             task.cancel()
