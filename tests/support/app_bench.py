@@ -6,8 +6,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
+from textual.app import App
 from textual.pilot import Pilot
 
 from tui_batch.domain.endpoint import SIMULATED, Api, Endpoint
@@ -62,13 +64,22 @@ def _row(text: str) -> bytes:
     return orjson.dumps({"prompt": text})
 
 
+DEADLINE_S = 50.0
+"""Ends a test that waits for what never comes; nothing takes so long on any machine."""
+
+
 async def until(pilot: Pilot[Wish], condition: Callable[[], bool], what: str = "") -> None:
-    """Lets the app go on until something holds; at most 20 s."""
-    end = time.monotonic() + 20
-    while not condition():
+    """Lets the app go on until something holds and the screen on top has its parts."""
+    end = time.monotonic() + DEADLINE_S
+    while not (_is_furnished(pilot.app) and condition()):
         if time.monotonic() > end:
             raise AssertionError(f"it never came to be: {what or condition}")
         await pilot.pause(0.02)
+
+
+def _is_furnished(app: App[Any]) -> bool:
+    """A screen is on top before what it is made of is there."""
+    return not app.screen_stack or app.screen.is_mounted
 
 
 @asynccontextmanager
