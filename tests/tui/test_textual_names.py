@@ -16,6 +16,7 @@ import tui_batch.tui
 
 MEANT = {
     "BatchApp": {"_handle_exception", "_fatal_error"},
+    "QuickKeys": {"_workers"},
     "Entry": {"_value", "_on_suggestion_ready"},
 }
 """Hooks that are taken over on purpose."""

@@ -22,6 +22,7 @@ from textual.worker import Worker
 
 from tui_batch.tui.widgets.item_table import ItemTable
 from tui_batch.tui.widgets.table import Table
+from tui_batch.tui.workers import Workers
 
 R = TypeVar("R")
 
@@ -39,6 +40,7 @@ class QuickKeys(App[R]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._workers = Workers(self)
         self._held: deque[events.Key | events.Paste] = deque()
         self._follows: asyncio.Task[None] | bool = False
         """What the last key began is under way: what is typed is held back."""
