@@ -28,6 +28,7 @@ from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.screens.new_job import NewJobScreen
 from tui_batch.tui.screens.new_job.asking import PathScreen
 from tui_batch.tui.screens.new_job.fields import Field
+from tui_batch.tui.widgets.entry import Area
 from tui_batch.tui.widgets.frame import Hints
 
 
@@ -215,6 +216,10 @@ async def test_the_prompt_is_shown_filled_in(tmp_path: Path) -> None:
         await until(at.pilot, lambda: "Sort: message number 1" in at.words("#messages"))
         await at.typed("prompt", "Sort: {{ txt }}")
         await until(at.pilot, lambda: "did you mean `text`" in at.words("#messages"))
+        await until(at.pilot, lambda: "no row has a column `txt`" in at.field("prompt").problem, "told at its field")
+        await until(at.pilot, lambda: "nothing is wrong: Prompt, Models" in at.words("#limits ExpectedView"))
+        await at.press("f8", "f6")
+        assert at.screen.focused is at.field("prompt").query_one(Area), "nothing is made of it"
         await at.typed("prompt", "Sort: {{ text")
         await until(at.pilot, lambda: "line 1" in at.words("#messages"))
         assert "line 1" in at.field("prompt").problem

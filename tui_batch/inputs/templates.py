@@ -40,6 +40,8 @@ class MissingColumn(RowError):
     def __init__(self, which: str, column: str, columns: Mapping[str, Any]) -> None:
         near = difflib.get_close_matches(column, columns, 1)
         hint = f" (did you mean `{near[0]}`?)" if near else ""
+        self.which = which
+        """`prompt` or `system`."""
         self.column = column
         self.about = f"{hint}; it has: {_listed(columns)}"
         """What was perhaps meant, and what the row does have."""

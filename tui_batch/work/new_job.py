@@ -25,7 +25,7 @@ from tui_batch.errors import UserError
 from tui_batch.inputs.draft import JobDraft, ModelChoice
 from tui_batch.inputs.importing import rejects_path
 from tui_batch.inputs.reading import Preview, Rows, preview, preview_of
-from tui_batch.inputs.templates import Renderer, RowError, compile_prompt
+from tui_batch.inputs.templates import MissingColumn, Renderer, RowError, compile_prompt
 from tui_batch.money.tokens import OVERHEAD, estimate
 from tui_batch.providers.base import Transport
 from tui_batch.settings import Settings
@@ -141,6 +141,13 @@ def as_spec(draft: JobDraft, source: InputSource) -> JobSpec:
 def show_row(draft: JobDraft, source: InputSource, row: Mapping[str, Any]) -> Shown:
     """A row rendered. Raises UserError for the template and RowError for the row. May take long: for a thread."""
     return _shown(compile_prompt(as_spec(draft, source)), orjson.dumps(row))
+
+
+def lacking(error: MissingColumn, rows: Drawn) -> str:
+    """In words, that no row has a column which a template uses; empty when one has. May take long: for a thread."""
+    if any(error.column in orjson.loads(row.data) for row in rows.rows):
+        return ""
+    return f"no row has a column `{error.column}`{error.about}"
 
 
 def _shown(renderer: Renderer, data: bytes) -> Shown:

@@ -55,7 +55,8 @@ class Field(Vertical):
     def __init__(self, field: str, label: str, hint: str = "", *, classes: str = "") -> None:
         super().__init__(id=f"field-{field}", classes=classes)
         self.field = field
-        self._label = label
+        self.label = label
+        """What a person knows it by."""
         self._hint = hint
         self.problem = ""
         """What is wrong, in words; empty: nothing."""
@@ -63,7 +64,7 @@ class Field(Vertical):
     def compose(self) -> ComposeResult:
         """Label, input, remark; the remark of a wide field is under it."""
         with Horizontal():
-            yield Label(self._label, markup=False)
+            yield Label(self.label, markup=False)
             yield self.make_input()
             yield Static(self._hint, classes="remark", markup=False)
         yield Static(self._hint, classes="remark", markup=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from tui_batch.domain.job import InputSource
 from tui_batch.engine.chaining import chained_job
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import JobDraft
-from tui_batch.inputs.templates import RowError
+from tui_batch.inputs.templates import MissingColumn, RowError
 from tui_batch.paths import expanded
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.desk import Desk
@@ -37,7 +37,17 @@ from tui_batch.tui.widgets.frame import Hints
 from tui_batch.work.drafting import Form, check, column_words, draft_of_form, preview_draft, source_of, with_schema
 from tui_batch.work.estimating import Estimate
 from tui_batch.work.model_words import models_line, toggled
-from tui_batch.work.new_job import Workshop, drawn, everywhere, expect, find_offers, first_rows, nowhere, show_row
+from tui_batch.work.new_job import (
+    Workshop,
+    drawn,
+    everywhere,
+    expect,
+    find_offers,
+    first_rows,
+    lacking,
+    nowhere,
+    show_row,
+)
 from tui_batch.work.row_models import with_row_model
 
 PREVIEW_ROWS = 50
@@ -93,6 +103,8 @@ class FormScreen(ModalScreen[int | None]):
         self._touched: set[str] = set()
         self._found: dict[str, str] = {}
         """Problems that only a look at files and servers shows, by field."""
+        self._unfilled: dict[str, str] = {}
+        """Templates that no row of the file can fill, by field."""
         self._pauses: dict[str, Any] = {}
 
     def compose(self) -> ComposeResult:
@@ -129,6 +141,7 @@ class FormScreen(ModalScreen[int | None]):
         self.form = form
         self._touched.clear()
         self._found.clear()
+        self._unfilled.clear()
         fill(self, form)
         self._judge()
         self._later("look", self._look, 0.01)
@@ -136,7 +149,7 @@ class FormScreen(ModalScreen[int | None]):
     @property
     def problems(self) -> dict[str, str]:
         """What is wrong, by field, in the order of the sections."""
-        found = {**check(self.form), **self._found}
+        found = {**self._unfilled, **check(self.form), **self._found}
         order = [field for section in self.SECTIONS for field in section.FIELDS]
         return dict(sorted(found.items(), key=lambda entry: order.index(entry[0])))
 
@@ -161,6 +174,7 @@ class FormScreen(ModalScreen[int | None]):
         self.form = replace(self.form, **changed)
         self._touched.add(field)
         self._found.pop(field, None)
+        self._unfilled.pop(field, None)
         self.say("")
         self._judge()
         if field in _FILE_FIELDS:
@@ -274,6 +288,7 @@ class FormScreen(ModalScreen[int | None]):
     async def _look(self) -> None:
         """Reads the file's beginning, then counts its rows."""
         self.facts, self.row, self.expected = FileFacts(), 0, None
+        self._unfilled.clear()
         source = await asyncio.to_thread(self.source)
         try:
             if source is not None:
@@ -331,34 +346,46 @@ class FormScreen(ModalScreen[int | None]):
 
     async def _reckon(self) -> None:
         """Fills a row in, and says what the whole will take."""
-        self.query_one(PromptSection).show_row(await self._row_view())
+        row, unfilled = await self._row_view()
+        if unfilled != self._unfilled:
+            self._unfilled = unfilled
+            self._touched.update(unfilled)
+            self._judge()
+        self.query_one(PromptSection).show_row(row)
         self.expected, why = await self._expected()
         for view in self.query(ExpectedView):
             view.show(self.expected, why)
         self.query_one(RunSection).show_ways(self.expected)
 
-    async def _row_view(self) -> RowView:
-        rows, seen = rows_of(self.facts), self.facts.preview
+    async def _row_view(self) -> tuple[RowView, dict[str, str]]:
+        """The row filled in, and what is wrong with a template that no row can fill, by field."""
+        rows, seen, counted = rows_of(self.facts), self.facts.preview, self.facts.drawn
         if seen is None or not rows:
-            return RowView(0, 0)
+            return RowView(0, 0), {}
         try:
             draft, source = preview_draft(self.form), replace(self.form.rest.source, format=seen.format)
             shown = await asyncio.to_thread(show_row, draft, source, rows[self.row])
         except (UserError, RowError) as error:
-            return RowView(self.row, len(rows), trouble=str(error))
-        return RowView(self.row, len(rows), shown)
+            wrong = {}
+            if isinstance(error, MissingColumn) and counted is not None:
+                wrong = {error.which: await asyncio.to_thread(lacking, error, counted)}
+            return RowView(self.row, len(rows), trouble=str(error)), {name: why for name, why in wrong.items() if why}
+        return RowView(self.row, len(rows), shown), {}
 
     async def _expected(self) -> tuple[Estimate | None, str]:
         """The figures, or why there are none."""
         if self.facts.drawn is None:
             return None, "Rows, tokens, cost and time are shown here once a file is chosen and counted."
         if problems := self.problems:
-            return None, "Cost and time are shown here once nothing is wrong: " + ", ".join(problems)
+            return None, "Cost and time are shown here once nothing is wrong: " + self._labels(problems)
         try:
             draft = await self.draft()
             return await expect(self.workshop, draft, self.facts.drawn), ""
         except UserError as error:
             return None, error.message
+
+    def _labels(self, fields: Iterable[str]) -> str:
+        return ", ".join(self.query_one(f"#field-{field}", Field).label for field in fields)
 
     async def draft(self) -> JobDraft:
         """The job that the form asks for. Raises FormError."""
