@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Workers(WorkerManager):
     """As Textual's, for workers that are given coroutines.
 
-    A worker that is cancelled in the turn in which it was made (its screen closes, a newer one of its group replaces it)
-    never begins; Python warns of its coroutine then, at some later moment, on the terminal that the app draws on.
+    A worker that is cancelled in the turn in which it was made never begins: its screen closes, or a newer one of its
+    group replaces it. Python warns of its coroutine then, at some later moment, on the terminal that the app draws on.
     """
 
     def _remove_worker(self, worker: Worker[Any]) -> None:

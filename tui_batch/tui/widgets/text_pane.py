@@ -95,7 +95,11 @@ class TextPane(ScrollView, can_focus=True):
         """Marks where the words stand, and goes to the first place."""
         changed = words != self._words
         self._words = words
-        self._hits = await asyncio.to_thread(self._wrapped.find, words)
+        wrapped = self._wrapped
+        hits = await asyncio.to_thread(wrapped.find, words)
+        if words != self._words or wrapped is not self._wrapped:
+            return  # other words or another text came meanwhile, and are looked through after this
+        self._hits = hits
         self._hit = 0 if changed else min(self._hit, max(0, len(self._hits) - 1))
         if changed and self._hits:
             self._show_hit()
