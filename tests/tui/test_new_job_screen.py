@@ -17,7 +17,7 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Static
 
-from tui_batch.domain.job import JobState
+from tui_batch.domain.job import JobState, ModelRef
 from tui_batch.engine import importing
 from tui_batch.inputs.importing import Batch
 from tui_batch.inputs.job_file import load_job_draft
@@ -25,7 +25,7 @@ from tui_batch.inputs.rows import Read
 from tui_batch.tui.app import BatchApp
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.screens.confirm import Confirm
-from tui_batch.tui.screens.new_job import NewJobScreen
+from tui_batch.tui.screens.new_job import NewJobScreen, form_screen
 from tui_batch.tui.screens.new_job.asking import PathScreen
 from tui_batch.tui.screens.new_job.fields import Field
 from tui_batch.tui.widgets.entry import Area
@@ -109,6 +109,27 @@ def tickets(folder: Path, rows: int = 30) -> Path:
     lines = [f"{number},message number {number}" for number in range(rows)]
     path.write_text("\n".join(["id,text", *lines]) + "\n", encoding="utf-8")
     return path
+
+
+async def test_what_is_typed_while_the_file_is_read_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with new_job(tmp_path) as at:
+        read, named = form_screen.first_rows, form_screen.with_row_model
+
+        async def typing_a_prompt(*about: Any) -> Any:
+            rows = await read(*about)
+            at.field("prompt").text = "mine"
+            return rows
+
+        def typing_a_model(draft: Any) -> Any:
+            at.app.call_from_thread(setattr, at.field("models"), "text", "mine @ simulator")
+            return replace(named(draft), models=(ModelRef("another", ("simulator",)),))
+
+        monkeypatch.setattr(form_screen, "first_rows", typing_a_prompt)
+        monkeypatch.setattr(form_screen, "with_row_model", typing_a_model)
+        await at.chosen(tickets(tmp_path), rows=30)
+        assert (at.field("prompt").text, at.field("models").text) == ("mine", "mine @ simulator")
 
 
 async def test_from_a_file_to_a_running_job_and_to_another_like_it(tmp_path: Path) -> None:

@@ -311,7 +311,7 @@ class FormScreen(ModalScreen[int | None]):
         self._suggest_prompt()
         if not self.form.models:
             named = await asyncio.to_thread(with_row_model, replace(self.form.rest, source=source, models=()))
-            self.query_one("#field-models", Field).text = models_line(named.models)
+            self._suggest("models", models_line(named.models))
 
     def _suggest_prompt(self) -> None:
         """A prompt over the column with the longest texts, where there is none and the file has no `prompt`."""
@@ -323,7 +323,13 @@ class FormScreen(ModalScreen[int | None]):
             for column in seen.columns
         }
         if lengths and "prompt" not in lengths and "messages" not in lengths and any(lengths.values()):
-            self.query_one("#field-prompt", Field).text = column_words(max(lengths, key=lambda name: lengths[name]))
+            self._suggest("prompt", column_words(max(lengths, key=lambda name: lengths[name])))
+
+    def _suggest(self, field: str, words: str) -> None:
+        """Fills an empty field. The form alone does not tell: a letter typed at this moment is on its way to it."""
+        box = self.query_one(f"#field-{field}", Field)
+        if not box.text:
+            box.text = words
 
     async def _count(self, source: InputSource) -> None:
         try:
