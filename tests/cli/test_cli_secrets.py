@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -130,9 +129,9 @@ def test_what_the_program_keeps_is_its_owners_alone(cli: Cli, monkeypatch: pytes
         monkeypatch.setenv("LLMBATCH_API_KEY", KEY)
         started = cli("run", cli.rows(12), "--simulate", "--detach")
         arguments = Path(f"/proc/{re.findall(r'process ([0-9]+)', started.err)[0]}/cmdline")
-        if sys.platform.startswith("linux") and arguments.exists():
+        with suppress(OSError):  # no Linux, or it has ended already
             assert KEY.encode() not in arguments.read_bytes()
-        end = time.monotonic() + 30
+        end = time.monotonic() + 50
         while (shown := cli("show", "1", "--json").json)["state"] != "completed":
             assert time.monotonic() < end, shown
             modes(cli.folder)
