@@ -242,7 +242,7 @@ class BatchApp(QuickKeys[Wish]):
 
     def _tell_work(self, words: str) -> None:
         for title in self.query(TitleLine):  # there is none any more once the app closes
-            title.left = plain(words, Tone.ACCENT) if words else self._file_words
+            title.left = plain(self.manners.stoppable(words), Tone.ACCENT) if words else self._file_words
 
     async def new_job(self, draft: JobDraft | None, endpoints: tuple[Endpoint, ...] = ()) -> None:
         """Opens the new-job screen and selects what came of it; `endpoints` are those of the job it is taken from."""

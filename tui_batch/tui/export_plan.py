@@ -117,8 +117,8 @@ def _told(app: BatchApp, what: str, file: str) -> Iterator[Callable[[float], Non
             raise
 
 
-async def write_results(app: BatchApp, plan: ExportPlan) -> None:
-    """Writes the file with progress in the title line, and says where it is. Cancelling leaves nothing behind."""
+async def write_results(app: BatchApp, plan: ExportPlan) -> str:
+    """Writes the file with progress in the title line; returns where it is, in words. Cancelling leaves nothing."""
     shown, store = str(plan.target), app.desk.store
     with _told(app, f"exporting #{plan.job.id}", shown) as tell:
 
@@ -129,27 +129,27 @@ async def write_results(app: BatchApp, plan: ExportPlan) -> None:
         scope, shape = plan.scope.scope, plan.shape
         made = await export_results(store, job, plan.target, scope=scope, shape=shape, progress=reached)
     pending = f", {figures.count(made.pending)} of them pending" if made.pending else ""
-    app.say(f"{figures.things(made.rows, 'row')}{pending} in {shown}")
     if plan.scope.options is not None:
         flat = ("--flatten",) if plan.shape is Shape.FLAT else ()
         app.record("export", str(plan.job.id), "-o", shown, *plan.scope.options, *flat)
+    return f"{figures.things(made.rows, 'row')}{pending} in {shown}"
 
 
-async def write_job_report(app: BatchApp, job: Job, path: Path) -> None:
-    """Writes the report with progress in the title line, and says where it is."""
+async def write_job_report(app: BatchApp, job: Job, path: Path) -> str:
+    """Writes the report with progress in the title line; returns where it is, in words."""
     with _told(app, f"report of #{job.id}", str(path)) as tell:
         await write_report(app.desk.store, job.id, path, progress=tell)
-    app.say(f"the report is in {path}")
     app.record("report", str(job.id), "-o", str(path))
+    return f"the report is in {path}"
 
 
-async def write_comparison(app: BatchApp, jobs: Sequence[Job], target: Target) -> None:
-    """Writes a line a row with everybody's answers, with progress in the title line, and says where it is."""
+async def write_comparison(app: BatchApp, jobs: Sequence[Job], target: Target) -> str:
+    """Writes a line a row with everybody's answers, with progress in the title line; returns where it is, in words."""
     named = [str(job.id) for job in jobs]
     with _told(app, f"comparing #{' and #'.join(named)}", str(target)) as tell:
         made = await compare_jobs(app.desk.store, jobs, target, progress=tell)
-    app.say(f"{figures.things(made.rows, 'row')} side by side in {target}")
     app.record("compare", *named, "-o", str(target))
+    return f"{figures.things(made.rows, 'row')} side by side in {target}"
 
 
 def scopes_with(counters: Counters, more: Sequence[NamedScope]) -> tuple[NamedScope, ...]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tui_batch import figures
-from tui_batch.domain.job import Mode, PauseReason
+from tui_batch.domain.job import ACTIVE, Mode, PauseReason
 from tui_batch.errors import UserError
 from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.view import JobView
@@ -21,6 +21,9 @@ Verb: TypeAlias = Callable[[Sequence[JobView]], Coroutine[Any, Any, None]]
 
 STEP = 1.25
 """What `+` multiplies the concurrency by, and `-` divides it by; at least by one."""
+
+STOPPING_S = 0.1
+"""Between two looks at whether a job that is to be deleted has ended."""
 
 
 def is_startable(job: JobView) -> bool:
@@ -138,29 +141,40 @@ class JobVerbs:
         self._app.bridge.hurry()
 
     async def export(self, jobs: Sequence[JobView]) -> None:
-        """Asks what and where; the file is written in the background."""
-        await self._app.manners.export(jobs[0].job, self._app.place.export_scopes())
+        """Asks what and where, for one job after the other; the files are written in the background."""
+        scopes = self._app.place.export_scopes()
+        for number, job in enumerate(jobs, 1):
+            if not await self._app.manners.export(job.job, scopes, _of_several(number, jobs)):
+                return
 
     async def report(self, jobs: Sequence[JobView]) -> None:
-        """Asks where; the report is written in the background."""
-        await self._app.manners.report(jobs[0].job)
+        """Asks where, for one job after the other; the reports are written in the background."""
+        for number, job in enumerate(jobs, 1):
+            if not await self._app.manners.report(job.job, _of_several(number, jobs)):
+                return
 
     async def clone(self, jobs: Sequence[JobView]) -> None:
         """New drafts with the same rows, copied in the background."""
         self._app.manners.start_work(self._clone(tuple(jobs)))
 
-    async def _clone(self, jobs: Sequence[JobView]) -> None:
+    async def _clone(self, jobs: Sequence[JobView]) -> str:
+        made: list[int] = []
         for job in jobs:
             with self._app.long_work(f"copying the rows of #{job.id}:", None) as progress:
                 progress(job.counters.total)
                 try:
-                    new = await self._desk.controller.clone(job.id, job.job.spec, job.knobs)
+                    made.append(await self._desk.controller.clone(job.id, job.job.spec, job.knobs))
                 except asyncio.CancelledError:
                     self._app.say(f"copying #{job.id} was stopped: there is no copy")
                     raise
             self._app.record("clone", str(job.id))
-            self._app.notify(f"#{new} is a copy of #{job.id}. p starts it.")
+        if len(jobs) > 1:
             self._app.bridge.hurry()
+            return f"{_numbers(made)} are the copies. p starts what is marked or under the cursor."
+        if self._app.view.selected == jobs[0].id:  # so that p starts the copy, unless somebody went elsewhere
+            self._app.bridge.selected = made[0]
+        self._app.bridge.hurry()
+        return f"#{made[0]} is a copy of #{jobs[0].id}. p starts it."
 
     async def edit(self, jobs: Sequence[JobView]) -> None:
         """Opens the new-job screen with what this job says."""
@@ -218,24 +232,33 @@ class JobVerbs:
 
     async def cancel(self, jobs: Sequence[JobView]) -> None:
         """Ends jobs, asked for first."""
-        pending = sum(job.counters.pending for job in jobs)
-        if await self._ask(f"Cancel {_jobs(jobs)}?", f"{figures.things(pending, 'pending item')} will not be asked."):
-            await self._each(jobs, "cancel", self._desk.controller.cancel)
+        open_ones = [job for job in jobs if job.is_active or job.counters.pending]
+        if not open_ones:
+            self._app.notify("There is nothing to cancel: no item is pending.")
+            return
+        pending = sum(job.counters.pending for job in open_ones)
+        detail = f"{figures.things(pending, 'pending item')} will not be asked."
+        if await self._ask(f"Cancel {_jobs(open_ones)}?", detail):
+            await self._each(open_ones, "cancel", self._desk.controller.cancel)
 
     async def delete(self, jobs: Sequence[JobView]) -> None:
-        """Removes jobs, asked for first, and shows how far it is."""
+        """Removes jobs, asked for first, and shows how far it is. What runs is stopped for it."""
         rows = sum(job.counters.total for job in jobs)
         paid = figures.known_cost(
             sum(job.counters.cost_nano for job in jobs), sum(job.counters.unpriced for job in jobs)
         )
         detail = f"What is lost: {figures.things(rows, 'item')} and the answers, which cost {paid}."
+        if running := sum(job.is_active for job in jobs):
+            it = "It runs" if len(jobs) == 1 else f"{running} of them run" if running > 1 else "One of them runs"
+            detail = f"{it} and {'are' if running > 1 else 'is'} stopped first. {detail}"
         if await self._ask(f"Delete {_jobs(jobs)}?", detail):
             self._app.manners.start_work(self._delete(tuple(jobs)))
 
-    async def _delete(self, jobs: Sequence[JobView]) -> None:
+    async def _delete(self, jobs: Sequence[JobView]) -> str:
         for job in jobs:
             with self._app.long_work(f"deleting #{job.id}", job.counters.total) as progress:
                 try:
+                    await self._stopped(job.id)
                     await self._desk.controller.delete(job.id, progress=progress)
                 except asyncio.CancelledError:
                     self._app.say(f"deleting #{job.id} was stopped: what is gone is gone, the rest is still there")
@@ -243,6 +266,28 @@ class JobVerbs:
                     raise
             self._app.record("delete", str(job.id), "--yes")
             self._app.bridge.hurry()
+        return f"{_jobs(jobs)} {'is' if len(jobs) == 1 else 'are'} deleted"
+
+    async def _stopped(self, job_id: int) -> None:
+        """Cancels a job that runs, here or elsewhere, and waits until nobody owns it. Raises UserError when that fails.
+
+        Whoever owns it answers at once and lets go when its last request came back, which no bound of ours shortens.
+        """
+        jobs, controller = self._desk.store.jobs, self._desk.controller
+        if (await jobs.get(job_id)).state in ACTIVE:
+            try:
+                await controller.cancel(job_id)
+            except UserError:
+                if (await jobs.get(job_id)).state in ACTIVE:
+                    raise  # else it ended by itself meanwhile
+        while True:
+            await self._desk.engine.ended(job_id)
+            if not self._runs_here(job_id) and not await controller.owned_elsewhere(await jobs.get(job_id)):
+                return
+            await asyncio.sleep(STOPPING_S)
+
+    def _runs_here(self, job_id: int) -> bool:
+        return any(job.id == job_id for job in self._desk.snapshot().jobs)
 
     async def _each(self, jobs: Sequence[JobView], word: str, verb: Callable[[int], Awaitable[None]]) -> None:
         for job in jobs:
@@ -252,6 +297,14 @@ class JobVerbs:
 
     async def _ask(self, question: str, detail: str = "") -> bool:
         return await self._app.push_screen_wait(Confirm(question, detail))
+
+
+def _of_several(number: int, jobs: Sequence[JobView]) -> str:
+    return f" ({number} of {len(jobs)} marked)" if len(jobs) > 1 else ""
+
+
+def _numbers(ids: Iterable[int]) -> str:
+    return ", ".join(f"#{job_id}" for job_id in ids)
 
 
 def _jobs(jobs: Sequence[JobView]) -> str:

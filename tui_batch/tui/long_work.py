@@ -19,6 +19,13 @@ class LongWork:
         self._lines: dict[int, str] = {}
         self._numbers = count()
 
+    @property
+    def words(self) -> str:
+        """What takes long at this moment, and how far it is; empty: nothing."""
+        *others, newest = ["", *self._lines.values()]
+        more = len(others) - 1
+        return f"{newest}, and {more} more" if more > 0 else newest
+
     @contextmanager
     def shown(self, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         """Within the block the title line says how far it is; with an unknown total it says how much is done."""
@@ -29,7 +36,7 @@ class LongWork:
                 return  # told by another thread, and heard after the end
             part = f" {100 * done // total} %" if total else f" {done:,}"
             self._lines[number] = f"{what}{part}"
-            self._say()
+            self._tell(self.words)
 
         self._lines[number] = what
         try:
@@ -37,9 +44,4 @@ class LongWork:
             yield progress
         finally:
             del self._lines[number]
-            self._say()
-
-    def _say(self) -> None:
-        *others, newest = ["", *self._lines.values()]
-        more = len(others) - 1
-        self._tell(f"{newest}, and {more} more" if more > 0 else newest)
+            self._tell(self.words)

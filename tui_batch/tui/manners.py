@@ -15,6 +15,7 @@ from textual.widgets import ContentSwitcher
 
 from tui_batch import paths
 from tui_batch.errors import UserError
+from tui_batch.safe_text import safe_text
 from tui_batch.tui.actions import REGISTRY, Action, by_id
 from tui_batch.tui.keymap import FILE as KEYMAP_FILE
 from tui_batch.tui.keymap import USUAL, Keymap, load_keymap
@@ -53,6 +54,9 @@ class Manners:
         self.prefs = Prefs(app.desk.state_dir / PREFS_FILE, self._note)
         self.handed: tuple[HandedOver, ...] = ()
         """Jobs that go on in the background after the app."""
+        self._leaves = False
+        self.last_words: tuple[str, ...] = ()
+        """What became of the work that leaving waited for: nobody reads a message of an app that closes."""
 
     def _note(self, level: str, text: str) -> None:
         if self._settled:
@@ -237,35 +241,50 @@ class Manners:
         remembered = Path(self.prefs.value.folder)
         return remembered if self.prefs.value.folder and remembered.is_dir() else Path.cwd()
 
-    async def export(self, job: Job, scopes: tuple[NamedScope, ...] = ()) -> None:
-        """Asks what and where, and writes it in the background."""
+    async def export(self, job: Job, scopes: tuple[NamedScope, ...] = (), which: str = "") -> bool:
+        """Asks what and where, and writes it in the background; says whether it does. `which`: of several jobs."""
         from tui_batch.tui.export_plan import write_results
         from tui_batch.tui.screens.export import ExportDialog
 
         folder = await asyncio.to_thread(lambda: self.folder)
-        plan: ExportPlan | None = await self._app.push_screen_wait(ExportDialog(job, folder, scopes))
-        if plan is not None:
-            self.prefs.change(folder=str(plan.target.path.parent) if plan.target.path else "")
-            self.start_work(write_results(self._app, plan))
+        plan: ExportPlan | None = await self._app.push_screen_wait(ExportDialog(job, folder, scopes, which))
+        if plan is None:
+            return False
+        self.prefs.change(folder=str(plan.target.path.parent) if plan.target.path else "")
+        self.start_work(write_results(self._app, plan))
+        return True
 
-    async def report(self, job: Job) -> None:
-        """Asks where, and writes it in the background."""
+    async def report(self, job: Job, which: str = "") -> bool:
+        """Asks where, and writes it in the background; says whether it does. `which`: of several jobs."""
         from tui_batch.tui.export_plan import write_job_report
         from tui_batch.tui.screens.export import ReportDialog
 
         folder = await asyncio.to_thread(lambda: self.folder)
-        path: Path | None = await self._app.push_screen_wait(ReportDialog(job, folder))
-        if path is not None:
-            self.prefs.change(folder=str(path.parent))
-            self.start_work(write_job_report(self._app, job, path))
+        path: Path | None = await self._app.push_screen_wait(ReportDialog(job, folder, which))
+        if path is None:
+            return False
+        self.prefs.change(folder=str(path.parent))
+        self.start_work(write_job_report(self._app, job, path))
+        return True
 
     # Work in the background
 
-    def start_work(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs it beside the app, until it ends or is stopped; what goes wrong is said."""
-        task = asyncio.get_running_loop().create_task(self._app.guarded(work))
+    def start_work(self, work: Coroutine[Any, Any, str]) -> None:
+        """Runs it beside the app, until it ends or is stopped; what it comes back with, or what went wrong, is said."""
+        task = asyncio.get_running_loop().create_task(self._to_its_end(work))
         self._work.add(task)
         task.add_done_callback(self._work.discard)
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, str]) -> None:
+        try:
+            words = await work
+        except UserError as error:
+            self._app.say_trouble(error)
+            words = str(error)
+        else:
+            self._app.say(words)
+        if self._leaves:
+            self.last_words = (*self.last_words, safe_text(words, 400))
 
     @property
     def works(self) -> bool:
@@ -277,20 +296,30 @@ class Manners:
         for task in self._work:
             task.cancel()
 
+    async def works_end(self) -> None:
+        """Waits until nothing works in the background any more."""
+        while self._work:
+            await asyncio.wait(self._work)
+
+    def stoppable(self, words: str) -> str:
+        """What takes long, with the key that stops it."""
+        stop = by_id("app.stop_work")
+        assert stop is not None
+        return f"{words}  ·  {self.keys_of(stop)} stops it"
+
     # Leaving
 
     async def quit(self) -> None:
-        """Leaves; asks first when jobs run here."""
+        """Leaves; asks first when jobs run here, or something works in the background."""
         running = self._app.desk.snapshot().jobs
-        if not running:
+        if not running and not self.works:
             self._app.exit()
             return
-        from tui_batch.tui.screens.quit import leave, quit_menu
+        from tui_batch.tui.screens.quit import Busy, leave, quit_menu
 
-        flight = sum(job.in_flight for job in running)
-        choice: Leave | None = await self._app.push_screen_wait(
-            quit_menu(len(running), flight, keeps=not self._app.desk.is_demo)
-        )
+        busy = Busy(len(running), sum(job.in_flight for job in running), self._app.works.words if self.works else "")
+        choice: Leave | None = await self._app.push_screen_wait(quit_menu(busy, keeps=not self._app.desk.is_demo))
         if choice is not None:
+            self._leaves = True
             self.handed = await leave(self._app, choice)
             self._app.exit()

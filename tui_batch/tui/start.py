@@ -104,7 +104,7 @@ async def show(desk: Desk, signals: Signals) -> Farewell:
     before, after = await counting, await desk.store.jobs.pending()
     told = [job_id for job_id, left in after.items() if job_id in ran or left != before.get(job_id)]
     lines = [line for job_id in told if job_id not in handed for line in _of(await desk.store.jobs.get(job_id), desk)]
-    return Farewell((*lines, *farewell(app.manners.handed, desk.where.command())), wish)
+    return Farewell((*lines, *app.manners.last_words, *farewell(app.manners.handed, desk.where.command())), wish)
 
 
 def _of(job: Job, desk: Desk) -> list[str]:

@@ -115,17 +115,21 @@ class _FileDialog(Dialog[T | None]):
 
 
 class ExportDialog(_FileDialog[ExportPlan]):
-    """Asks what to export. `scopes` are what the caller's list shows or has marked; they come first."""
+    """Asks what to export. `scopes` are what the caller's list shows or has marked; they come first.
 
-    def __init__(self, job: Job, folder: Path, scopes: Sequence[NamedScope] = ()) -> None:
+    `which` stands behind the title where several jobs are exported one after the other.
+    """
+
+    def __init__(self, job: Job, folder: Path, scopes: Sequence[NamedScope] = (), which: str = "") -> None:
         super().__init__(folder / file_name(job, FORMATS[ResultFormat.JSONL].ending))
+        self._which = which
         self._job = job
         self._scopes = scopes_with(job.counters, scopes)
 
     def compose(self) -> ComposeResult:
         """Scope, format, shape, path."""
         with VerticalScroll(classes="box", can_focus=False):
-            yield words(f"Export job #{self._job.id} {self._job.spec.name}", "title")
+            yield words(f"Export job #{self._job.id} {self._job.spec.name}{self._which}", "title")
             with VerticalScroll(classes="fields", can_focus=False):
                 yield from self._choice("Items", "scope", [(str(one), at) for at, one in enumerate(self._scopes)])
                 formats = [(f"{known.words} ({known.ending})", form) for form, known in FORMATS.items()]
@@ -167,16 +171,17 @@ class ExportDialog(_FileDialog[ExportPlan]):
 
 
 class ReportDialog(_FileDialog[Path]):
-    """Asks where a job's report goes; the ending says the format."""
+    """Asks where a job's report goes; the ending says the format. `which`: of several jobs, one after the other."""
 
-    def __init__(self, job: Job, folder: Path) -> None:
+    def __init__(self, job: Job, folder: Path, which: str = "") -> None:
         super().__init__(folder / file_name(job, ".html"))
+        self._which = which
         self._job = job
 
     def compose(self) -> ComposeResult:
         """Path and what endings mean."""
         with VerticalScroll(classes="box", can_focus=False):
-            yield words(f"Report of job #{self._job.id} {self._job.spec.name}", "title")
+            yield words(f"Report of job #{self._job.id} {self._job.spec.name}{self._which}", "title")
             yield words("Ends in .html: one page with charts that needs no network; .md: Markdown; .json", "detail")
             with VerticalScroll(classes="fields", can_focus=False):
                 yield from self.path_fields("Write")

@@ -1,4 +1,4 @@
-"""Leaving while jobs run here: finish what is in flight, stop at once, or hand the jobs to the background."""
+"""Leaving while jobs run or a file is written here: finish it, stop at once, or hand the jobs to the background."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from textual.widgets import Static
 
 from tui_batch import figures
 from tui_batch.domain.job import JobState
-from tui_batch.engine.engine import Engine
+from tui_batch.engine.snapshot import EngineSnapshot
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.screens.dialog import Dialog, safe_content, words
 from tui_batch.tui.screens.menu import Choice, Menu
@@ -52,17 +52,36 @@ class HandedOver:
         )
 
 
-def quit_menu(running: int, in_flight: int, *, keeps: bool) -> Menu[Leave]:
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """What goes on here when somebody wants to leave."""
+
+    jobs: int
+    in_flight: int
+    work: str = ""
+    """What is written, copied or deleted, and how far it is; empty: nothing."""
+
+    def __str__(self) -> str:
+        jobs = "" if not self.jobs else "A job runs" if self.jobs == 1 else f"{self.jobs} jobs run"
+        return "; ".join(part for part in (jobs, self.work) if part)
+
+
+def quit_menu(busy: Busy, *, keeps: bool) -> Menu[Leave]:
     """Asks how to leave. `keeps` says whether the database outlives the app, without which nothing can go on."""
-    flight = f"{figures.count(in_flight)} {'request' if in_flight == 1 else 'requests'} in flight"
+    if not busy.jobs:
+        choices = [
+            Choice("d", "Finish it, then leave", Leave.DRAIN),
+            Choice("s", "Stop it and leave", Leave.STOP, "nothing half written stays"),
+        ]
+        return Menu(f"{busy}. Leave?", choices, detail="esc: stay")
+    flight = f"{figures.count(busy.in_flight)} {'request' if busy.in_flight == 1 else 'requests'} in flight"
     choices = [
         Choice("d", "Finish what is in flight, then leave", Leave.DRAIN, flight),
-        Choice("s", "Stop now", Leave.STOP, f"{figures.count(in_flight)} asked again later"),
+        Choice("s", "Stop now", Leave.STOP, f"{figures.count(busy.in_flight)} asked again later"),
     ]
     if keeps:
         choices.insert(1, Choice("b", "Keep running in the background", Leave.BACKGROUND, "reopen to watch"))
-    jobs = "A job runs" if running == 1 else f"{running} jobs run"
-    return Menu(f"{jobs} here. Leave?", choices, detail="esc: stay")
+    return Menu(f"{busy} here. Leave?", choices, detail="esc: stay")
 
 
 class LeavingScreen(Dialog[None]):
@@ -70,9 +89,11 @@ class LeavingScreen(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("s", "stop", "Stop now", show=False)]
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, app: BatchApp) -> None:
         super().__init__()
-        self._engine = engine
+        self._engine = app.desk.engine
+        self._manners = app.manners
+        self._works = app.works
         self._stopping: asyncio.Task[None] | None = None
 
     def compose(self) -> ComposeResult:
@@ -88,12 +109,11 @@ class LeavingScreen(Dialog[None]):
         self.set_interval(LOOK_S, self._tell)
 
     def _tell(self) -> None:
-        in_flight = sum(job.in_flight for job in self._engine.snapshot().jobs)
-        line = f"waiting for {figures.count(in_flight)} in flight" if in_flight else "storing what came"
-        self.query_one("#left", Static).update(safe_content(line))
+        self.query_one("#left", Static).update(safe_content(waited_for(self._engine.snapshot(), self._works.words)))
 
     def action_stop(self) -> None:
-        """Cancels what is in flight."""
+        """Cancels what is in flight, and what is being written."""
+        self._manners.stop_work()
         if self._stopping is None:
             self._stopping = asyncio.ensure_future(self._engine.stop(MESSAGE))
 
@@ -101,17 +121,28 @@ class LeavingScreen(Dialog[None]):
         """Escape does nothing: the jobs are halted by now."""
 
 
+def waited_for(engine: EngineSnapshot, work: str) -> str:
+    """Why the app is still there: requests in flight, a disk that takes nothing, or work in the background."""
+    if in_flight := sum(job.in_flight for job in engine.jobs):
+        return f"waiting for {figures.count(in_flight)} in flight"
+    if engine.trouble:
+        return f"what came cannot be stored: {engine.trouble}"
+    return work or "storing what came"
+
+
 async def leave(app: BatchApp, choice: Leave) -> tuple[HandedOver, ...]:
-    """Ends what runs here in the way chosen, with a dialog over it. Raises UserError when no process can be started."""
+    """Ends what goes on here as chosen, with a dialog over it. Raises UserError when no process can be started."""
     engine = app.desk.engine
     ids = [job.id for job in engine.snapshot().jobs]
-    screen = LeavingScreen(engine)
+    screen = LeavingScreen(app)
     await app.push_screen(screen)
     try:
         if choice is Leave.STOP:
+            app.manners.stop_work()
             await engine.stop(MESSAGE)
         else:
             await engine.drain(MESSAGE)
+        await app.manners.works_end()
         return await _hand_over(app, ids) if choice is Leave.BACKGROUND else ()
     finally:
         if screen.is_current:
