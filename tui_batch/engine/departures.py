@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.job import JobState
 from tui_batch.domain.outcome import Outcome
+from tui_batch.engine.arrival import received
 from tui_batch.engine.executor import Executor
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.landing import Landing
@@ -48,7 +49,6 @@ class Departures:
             self._landing.flights.lead(call.cache_key)
         task = self._loop.create_task(self._fly(run, item, index, granted))
         self._flying.add(task)
-        task.add_done_callback(self._flying.discard)
 
     def cancel(self) -> None:
         """Breaks off all that is in flight; those items stay pending."""
@@ -59,8 +59,8 @@ class Departures:
         try:
             if not self._leased():  # this process slept since the request was admitted: it may be another's by now
                 return self._landing.unsent(run, item, index, granted)
-            outcome = await self._executor.execute(item.calls[index].wire)
-            examined = await self._landing.examined(run, item, index, outcome)
+            outcome = received(item, index, await self._executor.execute(item.calls[index].wire))
+            examined = await self._landing.examined(run, item, outcome)
         except asyncio.CancelledError:
             self._landing.withdraw(run, item, index, granted)
             raise
@@ -70,6 +70,8 @@ class Departures:
         else:
             self._take_in(run, item, index, granted, outcome, examined)
         finally:
+            if (me := asyncio.current_task()) is not None:  # cheaper than a callback, which is a turn of the loop
+                self._flying.discard(me)
             self._settled(run)
 
     def _take_in(

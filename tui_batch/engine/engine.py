@@ -164,7 +164,7 @@ class Engine:
         scores = checks is not None or job.spec.judge is not None
         scored = Scored(*await self.store.items.scores(job.id)) if scores else Scored()
         run = JobRun(job, preparer, checks, scored)
-        await self._opener.recall(run.limiter, job.id)
+        await self._opener.recall(run.allowance, job.id)
         await self._purse.open(run)
         await self.vigil.open(run)
         run.trial = trial

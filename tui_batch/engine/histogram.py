@@ -14,6 +14,11 @@ BUCKETS = 400
 _LOG_GROWTH = math.log(GROWTH)
 
 
+def bucket_of(value_s: float) -> int:
+    """The bucket that a latency counts in. Values out of range count in the first or last one."""
+    return 0 if value_s <= LOWEST_S else min(BUCKETS - 1, 1 + int(math.log(value_s / LOWEST_S) / _LOG_GROWTH))
+
+
 class Histogram:
     """Latencies in seconds, in buckets of equal relative width."""
 
@@ -28,9 +33,12 @@ class Histogram:
         return self._total
 
     def add(self, value_s: float) -> None:
-        """Counts one latency. Values out of range count in the first or last bucket."""
-        index = 0 if value_s <= LOWEST_S else min(BUCKETS - 1, 1 + int(math.log(value_s / LOWEST_S) / _LOG_GROWTH))
-        self._counts[index] += 1
+        """Counts one latency."""
+        self.count(bucket_of(value_s))
+
+    def count(self, bucket: int) -> None:
+        """Counts one latency by its bucket, for those who count it in several histograms."""
+        self._counts[bucket] += 1
         self._total += 1
 
     def merge(self, other: Histogram) -> None:
@@ -63,9 +71,13 @@ class RecentHistogram:
 
     def add(self, now: float, value_s: float) -> None:
         """Counts one latency, at a time that does not go backwards."""
+        self.count(now, bucket_of(value_s))
+
+    def count(self, now: float, bucket: int) -> None:
+        """Counts one latency by its bucket."""
         if not self._ring or now - self._ring[-1][0] >= self._slot_s:
             self._ring.append((now, Histogram()))
-        self._ring[-1][1].add(value_s)
+        self._ring[-1][1].count(bucket)
 
     def merged(self, now: float) -> Histogram:
         """All that is not older than the ring."""

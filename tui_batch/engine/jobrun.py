@@ -9,6 +9,7 @@ from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.job import CacheMode, Job, JobSpec, JobState, Knobs
 from tui_batch.domain.outcome import Outcome
 from tui_batch.domain.quality import OnDrift
+from tui_batch.engine.allowance import Allowance
 from tui_batch.engine.buckets import BucketLoads
 from tui_batch.engine.budget import Budget
 from tui_batch.engine.guard import Guard
@@ -16,7 +17,6 @@ from tui_batch.engine.judging import JUDGED, policy_of
 from tui_batch.engine.lane import Halt, Wait
 from tui_batch.engine.prepare import Preparer
 from tui_batch.engine.queue import Prepared, ReadyQueue
-from tui_batch.engine.ratelimit import RateLimiter
 from tui_batch.engine.retry import RetryPolicy
 from tui_batch.engine.router import judge_route, routes_of
 from tui_batch.engine.snapshot import Hold, JobSnapshot
@@ -58,7 +58,7 @@ class JobRun:
         """Items whose answer is on its way to the disk; their judge is asked when it is there."""
         self.unjudged: deque[int] = deque()
         """Items whose answer is on the disk and whose judge is to be asked."""
-        self.limiter = RateLimiter(rpm=job.knobs.rpm, tpm=job.knobs.tpm)
+        self.allowance = Allowance(job.knobs.rpm, job.knobs.tpm)
         self.budget = Budget(job.knobs.budget_nano, job.counters.cost_nano)
         self.guard = Guard()
         self.stats = JobStats(job.counters, scored)
@@ -90,7 +90,7 @@ class JobRun:
     def turn(self, knobs: Knobs) -> None:
         """Applies changed knobs at once."""
         self.knobs = knobs
-        self.limiter.set_limits(rpm=knobs.rpm, tpm=knobs.tpm)
+        self.allowance.set_limits(knobs.rpm, knobs.tpm)
         self.budget.cap = knobs.budget_nano
 
     def launched(self, item: Prepared) -> None:
@@ -137,7 +137,7 @@ class JobRun:
         """Figures for a screen."""
         halt = self.halt
         wait = self.wait
-        limits = self.limiter.snapshot(now)
+        used = self.allowance.used(now)
         seconds = None if wait is None or wait.until is None else max(0.0, wait.until - now)
         return JobSnapshot(
             id=self.id,
@@ -153,8 +153,8 @@ class JobRun:
             eta_s=self.stats.eta_s(now),
             latency=self.stats.latency,
             recent=self.stats.recent(now),
-            rpm_used=limits.rpm_used,
-            tpm_used=limits.tpm_used,
+            rpm_used=used.requests,
+            tpm_used=used.tokens,
             failures=dict(self.stats.failures),
             hold=None if wait is None or halt is not None else Hold(wait.what, seconds),
             score_mean=self.stats.scored.mean,

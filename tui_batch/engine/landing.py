@@ -22,7 +22,6 @@ from tui_batch.engine.arrival import (
     examine,
     price_of,
     reading_of,
-    received,
     source_of,
 )
 from tui_batch.engine.flights import RecentAnswers, SingleFlight
@@ -193,12 +192,11 @@ class Landing:
         )
         self._watch(run, dead.outcome, permanent=True)
 
-    async def examined(self, run: JobRun, item: Prepared, index: int, outcome: Outcome) -> Examined:
+    async def examined(self, run: JobRun, item: Prepared, outcome: Outcome) -> Examined:
         """An outcome as the job's checks see it. They read a long answer in a thread, so that the loop goes on.
 
         Cancelled meanwhile, they read it at once: an answer that is here is kept.
         """
-        outcome = received(item, index, outcome)
         if item.judging is not None:
             return await self._loop.run_in_executor(None, heard, run.checks, item, outcome)
         if run.checks is None or len(outcome.text or "") < LONG_ANSWER:
@@ -215,14 +213,10 @@ class Landing:
         """A request is over: settles its reservations, decides, records, and serves those that waited for it."""
         run.landed(item)  # first: a defect in what follows fails the job, and must let it end
         call = item.calls[index]
-        outcome = received(item, index, outcome)
         lane = self._lanes[call.wire.deployment]
         busy_s = lane.busy_seconds(self._loop.time()) - granted.busy_from
         lane.landed(self._loop.time(), granted.lane_ticket, outcome)
-        if outcome.cls is OutcomeClass.RATE_LIMITED:
-            run.limiter.cancel(granted.job_ticket)
-        else:
-            run.limiter.settle(granted.job_ticket, counted_tokens(outcome), self._loop.time())
+        self._settle_allowance(run, granted, outcome)
         price = price_of(lane, call, outcome, busy_s)
         presumed = granted.reserved_nano if price is None else 0
         run.budget.settle(granted.reserved_nano, price)
@@ -234,11 +228,20 @@ class Landing:
         self._serve_followers(run, call.cache_key, answer)
         self._watch_quality(arrival)
 
+    def _settle_allowance(self, run: JobRun, granted: Pass, outcome: Outcome) -> None:
+        """The job's own limits count what the server took, by its own count of tokens where it says it."""
+        if outcome.cls is OutcomeClass.RATE_LIMITED:
+            run.allowance.cancel(granted.job_ticket, self._loop.time())
+            return
+        tokens = counted_tokens(outcome)
+        estimate = granted.lane_ticket.tokens
+        run.allowance.settle(granted.job_ticket, estimate if tokens is None else tokens, self._loop.time())
+
     def withdraw(self, run: JobRun, item: Prepared, index: int, granted: Pass) -> None:
         """A request was cancelled on its way: the item stays pending, what it may have cost stays reserved."""
         call = item.calls[index]
         self._lanes[call.wire.deployment].withdrawn(self._loop.time(), granted.lane_ticket)
-        run.limiter.settle(granted.job_ticket, None)
+        run.allowance.withdraw(granted.job_ticket, granted.lane_ticket.tokens, self._loop.time())
         run.landed(item)
         run.queue.push(item)
         self._serve_followers(run, call.cache_key, None)
@@ -247,7 +250,7 @@ class Landing:
         """A request that was admitted did not go out after all: everything reserved for it is given back."""
         call = item.calls[index]
         self._lanes[call.wire.deployment].unsent(self._loop.time(), granted.lane_ticket)
-        run.limiter.cancel(granted.job_ticket)
+        run.allowance.cancel(granted.job_ticket, self._loop.time())
         run.budget.settle(granted.reserved_nano, 0)
         run.landed(item)
         run.queue.push(item)

@@ -64,7 +64,8 @@ class Pass:
     """Leave to send one request; every part must be settled or given back once."""
 
     lane_ticket: Ticket
-    job_ticket: Ticket
+    job_ticket: Ticket | None
+    """None: the job has no limits of its own."""
     reserved_nano: int
     busy_from: float = 0.0
     """What `Lane.busy_seconds` said when it was given."""
@@ -206,7 +207,8 @@ class Lane:
         """A request goes out."""
         self.busy_seconds(now)
         self.in_flight += 1
-        self._opening.launched(now)
+        if not self._opening.is_over:
+            self._opening.launched(now)
         self.breaker.started(now)
 
     def landed(self, now: float, ticket: Ticket, outcome: Outcome) -> None:

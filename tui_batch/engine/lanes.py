@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
 from tui_batch.domain.endpoint import Deployment, DeploymentKey
+from tui_batch.engine.allowance import Allowance
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.lane import Lane
 from tui_batch.engine.ratelimit import RateLimiter
@@ -59,7 +60,7 @@ class LaneOpener:
             if key not in self._lanes:  # else another job opened it meanwhile
                 self._lanes[key] = self._take_in(made)
 
-    async def recall(self, limiter: RateLimiter, of: DeploymentKey | int, *, by_day: bool = False) -> None:
+    async def recall(self, limiter: RateLimiter | Allowance, of: DeploymentKey | int, *, by_day: bool = False) -> None:
         """Tells a new limiter what was sent before it began, to a deployment or by a job, by whatever process."""
         now_unix = self._around.clock()
         sent = [one for one in await recent(self._store, now_unix, by_day=by_day) if of in (one.deployment, one.job_id)]

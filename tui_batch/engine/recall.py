@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from tui_batch.domain.stored import RecentRequests
+from tui_batch.engine.allowance import Allowance
 from tui_batch.engine.ratelimit import DAY_S, MINUTE_S, RateLimiter
 from tui_batch.store.recent import MINUTE
 from tui_batch.store.store import Store
@@ -26,7 +27,7 @@ async def recent(store: Store, now_unix: float, *, by_day: bool) -> list[RecentR
     return await store.items.recent_requests(now_unix - MINUTE_S)
 
 
-def remind(limiter: RateLimiter, sent: Sequence[RecentRequests], *, now: float, now_unix: float) -> None:
+def remind(limiter: RateLimiter | Allowance, sent: Sequence[RecentRequests], *, now: float, now_unix: float) -> None:
     """Counts these requests, and what was probably in flight when their process ended, in a limiter that is new.
 
     `now`: the limiter's clock; `now_unix`: Unix time at the same moment.

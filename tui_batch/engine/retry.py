@@ -97,6 +97,9 @@ class Done:
     flags: ItemFlag = ItemFlag.NONE
 
 
+TAKEN = Done()
+
+
 @dataclass(frozen=True, slots=True)
 class RetryAt:
     """Ask again, not before `at_unix` (Unix time), with these counts as the item's new history."""
@@ -129,7 +132,7 @@ def decide(outcome: Outcome, history: History, policy: RetryPolicy, *, now_unix:
     """Decides over the whole table. Pure: the same arguments (with the same state of `rng`) give the same decision."""
     match outcome.cls:
         case OutcomeClass.OK:
-            return Done()
+            return TAKEN
         case OutcomeClass.QUOTA | OutcomeClass.AUTH:
             return _pause(outcome)
         case OutcomeClass.INVALID if policy.on_invalid is OnInvalid.FLAG:

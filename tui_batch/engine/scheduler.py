@@ -208,38 +208,42 @@ class Scheduler:
         if isinstance(lane_ticket, Wait):
             claimed[lane.key] = lane_ticket
             return lane_ticket
-        own = run.limiter.admit(now, item.tokens)
-        if own.ticket is None:
+        own = run.allowance.admit(now, item.tokens)
+        if isinstance(own, Wait):
             lane.limiter.cancel(lane_ticket)
-            claimed[run.id] = Wait(own.what, own.until)
-            return claimed[run.id]
+            claimed[run.id] = own
+            return own
         most = most_of(item, lane, run.knobs.cap)
         worst = most.nano
         fits = run.budget.fits(worst)
-        unpaid = self._hold(run, worst or 0) if fits else self._over_budget(run, most)
+        unpaid = self._hold(run, worst or 0) if fits else self._over_budget(run, lane, most)
         if unpaid is not None:
             lane.limiter.cancel(lane_ticket)
-            run.limiter.cancel(own.ticket)
+            run.allowance.cancel(own, now)
             return unpaid
-        return Pass(lane_ticket, own.ticket, run.budget.reserve(worst), lane.busy_seconds(now))
+        return Pass(lane_ticket, own, run.budget.reserve(worst), lane.busy_seconds(now))
 
-    def _over_budget(self, run: JobRun, most: Ceiling) -> Wait:
+    def _over_budget(self, run: JobRun, lane: Lane, most: Ceiling) -> Wait:
         """Pauses the job, unless calls in flight may still give back what they reserved."""
         if most.nano is not None and run.in_flight:
             return Wait("budget")
         words = "the next request could pass the budget"
         if most.nano is None:
-            words = f"a budget is set, but {most.why}. To go on without a cap that holds: set cap=loose"
+            why = most.why or f"the price of {lane.key} is unknown; set one in the settings (prices:)"
+            words = f"a budget is set, but {why}. To go on without a cap that holds: set cap=loose"
         self._halt(run, Halt(JobState.PAUSED, PauseReason.BUDGET, words))
         return Wait("budget")
+
+
+UNPRICED = Ceiling(None)
+UNPRICED_LOOSE = Ceiling(0)
 
 
 def most_of(item: Prepared, lane: Lane, cap: Cap) -> Ceiling:
     """The most that an item's request can cost on a deployment; under a loose cap, as far as that is known."""
     prices = lane.prices
     if prices is None:
-        why = f"the price of {lane.key} is unknown; set one in the settings (prices:)"
-        return Ceiling(0 if cap is Cap.LOOSE else None, why)
+        return UNPRICED_LOOSE if cap is Cap.LOOSE else UNPRICED
     timeouts = [call.wire.timeouts for call in item.calls]
     seconds = max(one.connect_s + one.total_s for one in timeouts)
     use = item.calls[item.route.index(lane.key)].use

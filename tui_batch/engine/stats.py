@@ -9,7 +9,7 @@ from tui_batch.domain.item import ItemRecord, ItemState
 from tui_batch.domain.job import Counters
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.spending import CostRange
-from tui_batch.engine.histogram import Histogram, RecentHistogram, WindowedRate
+from tui_batch.engine.histogram import Histogram, RecentHistogram, WindowedRate, bucket_of
 from tui_batch.engine.lane import latency_of
 from tui_batch.engine.projection import CostTally, project
 from tui_batch.engine.snapshot import Latency
@@ -73,8 +73,9 @@ class JobStats:
         if record.attempt is not None:
             self.failures[record.outcome.cls] += 1
         if record.keeps_answer and record.state is not ItemState.DEAD and not record.cached:
-            self._latency.add(record.outcome.latency_s)
-            self._recent.add(now, record.outcome.latency_s)
+            bucket = bucket_of(record.outcome.latency_s)
+            self._latency.count(bucket)
+            self._recent.count(now, bucket)
         if record.state is ItemState.PENDING:
             return
         self._finished.add(now, 1)
