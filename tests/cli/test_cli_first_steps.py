@@ -81,6 +81,14 @@ def test_nothing_listening_is_told_at_once_with_the_address(cli: Cli, closed_por
     assert cli("ls", "--json").json == []
 
 
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "two..dots.example"])
+def test_what_can_be_no_host_is_told_in_words(cli: Cli, host: str) -> None:
+    result = cli("run", cli.rows(1), "-m", "x", "--base-url", f"http://{host}/v1")
+    assert result.code == 2
+    assert f"{host} can be no host's name" in result.err
+    assert "check the address" in result.err
+
+
 def test_of_several_servers_one_may_be_down(cli: Cli, closed_port: int) -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))

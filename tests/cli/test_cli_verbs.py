@@ -275,3 +275,22 @@ def test_rows_go_where_the_job_file_says_and_show_says_so_too(cli: Cli) -> None:
     refused = cli("run", job, "--simulate", "--mode", "route", "-m", "gpt-4o")
     assert refused.code == 2
     assert "route 2 goes to gpt-4.1" in refused.err
+
+
+def test_a_damaged_job_hides_no_other_and_can_be_deleted(cli: Cli) -> None:
+    for _ in range(2):
+        assert cli("run", cli.rows(2), "--simulate").code == 0
+    with closing(sqlite3.connect(cli.db)) as conn, conn:
+        conn.execute("UPDATE job SET spec = '{}' WHERE id = 1")
+    listed = cli("ls")
+    assert listed.code == 0
+    assert [line.split()[2] for line in listed.out.splitlines()[1:]] == ["unreadable", "completed"]
+    assert "job 1: its stored spec cannot be read" in listed.err
+    assert "delete 1" in listed.err
+    assert [job["state"] for job in cli("ls", "--json").json] == ["unreadable", "completed"]
+    assert cli("cost", "--by", "job").code == 0
+    shown = cli("show", "1")
+    assert shown.code == 2
+    assert "delete the job" in shown.err
+    assert cli("delete", "1", "--yes").code == 0
+    assert [job["id"] for job in cli("ls", "--json").json] == [2]

@@ -17,10 +17,13 @@ from tui_batch.inputs.answer_schema import read_schema
 from tui_batch.inputs.json_text import MOST_DEPTH, NotJson, json_or_text, read_json
 
 LEAF = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
-JSON = st.recursive(LEAF | st.text(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner))
+JSON = st.recursive(
+    LEAF | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(JSON)
 def test_every_value_that_a_request_can_hold_is_read(value: Any) -> None:
     assert read_json(json.dumps(value)) == value

@@ -254,6 +254,34 @@ async def test_a_damaged_job_is_named_and_its_remedy_told(store: Store, make) ->
     assert "--db" in raised.value.remedy
 
 
+@pytest.mark.parametrize("damage", ["spec = 'x'", "knobs = '[]'", "state = 'odd'", "reason = 'odd'"])
+async def test_a_damaged_job_is_listed_beside_the_others_and_can_be_deleted(store: Store, make, damage: str) -> None:
+    bad, good = await make.job(store, 2), await make.job(store, 1)
+    known = {job.id: job for job in await store.jobs.overview({})}
+    await store._write.run(lambda conn: conn.execute(f"UPDATE job SET {damage} WHERE id = {bad}"))
+    for jobs in (await store.jobs.list(), (await store.jobs.overview({}))[::-1]):
+        assert [(job.id, job.counters.total, bool(job.trouble)) for job in jobs] == [(bad, 2, True), (good, 1, False)]
+        assert (jobs[0].state, jobs[0].spec.name) == (JobState.FAILED, jobs[1].spec.name)
+        assert f"job {bad}: its stored" in jobs[0].message
+    with pytest.raises(UserError, match=f"job {bad}: its stored"):
+        await store.jobs.find(str(bad))
+    assert (await store.jobs.find_listed(str(bad))).trouble
+    assert known[bad].trouble == ""
+    await store.jobs.delete(bad)
+    assert [job.id for job in await store.jobs.list()] == [good]
+
+
+async def test_a_damaged_job_that_is_mended_is_a_job_again(store: Store, make) -> None:
+    job_id = await make.job(store, 1)
+    (whole,) = await store.jobs.overview({})
+    spec = await store._write.run(lambda conn: conn.execute("SELECT spec FROM job").fetchone()[0])
+    await store._write.run(lambda conn: conn.execute("UPDATE job SET spec = '{}'"))
+    (damaged,) = await store.jobs.overview({})
+    assert damaged.trouble
+    await store._write.run(lambda conn: conn.execute("UPDATE job SET spec = ?", (spec,)))
+    assert await store.jobs.overview({job_id: damaged}) == (whole,)
+
+
 async def test_a_clone_takes_each_variants_own_rows(store: Store, make) -> None:
     source = await make.job(store, 3, variants=2)
     await store.jobs.edit_row(next(item.id for item in await make.pending(store, source) if item.variant), b'{"a": 1}')

@@ -15,7 +15,7 @@ from tui_batch.cli.flags import JobFlags, taking
 from tui_batch.cli.opening import Desk, desk, need_database, run
 from tui_batch.cli.parsing import parse_class
 from tui_batch.cli.where import DbOption, Where, where
-from tui_batch.domain.job import Job, JobState
+from tui_batch.domain.job import UNREADABLE, Job, JobState
 from tui_batch.errors import UserError
 from tui_batch.quality.alerts import ToldAlert
 from tui_batch.quality.kinds import in_words
@@ -40,6 +40,10 @@ def ls(ctx: typer.Context, as_json: JsonOption = False, db: DbOption = None) -> 
             ("ID", "NAME", "STATE", f"{RIGHT}DONE", f"{RIGHT}TOTAL", f"{RIGHT}DEAD", f"{RIGHT}COST", "CREATED"),
             [_job_row(job) for job in jobs],
         )
+    for job in jobs:
+        if job.trouble:
+            say(job.trouble)
+            say(f"Delete it: {place.command('delete', str(job.id))}")
 
 
 async def _jobs(place: Where) -> list[Job]:
@@ -49,6 +53,8 @@ async def _jobs(place: Where) -> list[Job]:
 
 def state_words(job: Job) -> str:
     """The state, and for a paused job why."""
+    if job.trouble:
+        return UNREADABLE
     if not job.imported and job.state is JobState.DRAFT:
         return "draft (input not read to its end)"
     return f"{job.state.value} ({job.reason.value})" if job.reason is not None else job.state.value
@@ -111,6 +117,13 @@ async def find(place: Where, ref: str) -> Job:
     need_database(place)
     async with desk(place) as at:
         return await at.store.jobs.find(ref)
+
+
+async def _find_listed(place: Where, ref: str) -> Job:
+    """As `find`; what cannot be read can be deleted all the same."""
+    need_database(place)
+    async with desk(place) as at:
+        return await at.store.jobs.find_listed(ref)
 
 
 def _state_pairs(job: Job) -> list[tuple[str, str]]:
@@ -300,7 +313,7 @@ async def _clone(place: Where, flags: JobFlags) -> int:
 def delete(ctx: typer.Context, job: JobArgument, yes: YesOption = False, db: DbOption = None) -> None:
     """Delete a job with everything it holds. Answers in the response cache stay."""
     place = where(ctx, db, None)
-    found = run(find(place, job))
+    found = run(_find_listed(place, job))
     items = figures.things(found.counters.total, "item")
     confirm(f"Delete job {found.id} {found.spec.name} with {items} and their answers?", yes=yes)
     run(_order(place, lambda at: at.controller.delete(found.id)))

@@ -42,6 +42,10 @@ ACTIVE = frozenset({JobState.QUEUED, JobState.RUNNING})
 TERMINAL = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
 
 
+UNREADABLE = "unreadable"
+"""Shown in the place of a state where the stored job cannot be read."""
+
+
 class PauseReason(StrEnum):
     """Why a job stands still."""
 
@@ -295,3 +299,5 @@ class Job:
     finished_at: float | None
     imported: bool = True
     """False while rows are still being read in, or when that was cut off."""
+    trouble: str = ""
+    """Why the stored job cannot be read, where it cannot: lists show it as failed, with a spec that is but a name."""

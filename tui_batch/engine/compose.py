@@ -295,7 +295,12 @@ def _homeless(model: str, found: tuple[FoundServer, ...]) -> UserError:
 
 
 def draft_of(job: Job) -> JobDraft:
-    """What a job asks for, as a draft that options may change; its copy is named after it."""
+    """What a job asks for, as a draft that options may change; its copy is named after it.
+
+    Raises UserError for a job that cannot be read.
+    """
+    if job.trouble:
+        raise UserError(job.trouble)
     spec, knobs = job.spec, job.knobs
     return JobDraft(
         source=spec.source,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import orjson
 
 from tui_batch.domain.item import Attempt
-from tui_batch.domain.job import Counters, Job
+from tui_batch.domain.job import UNREADABLE, Counters, Job
 from tui_batch.domain.quality import FailedCheck
 from tui_batch.domain.request import Json, Message
 from tui_batch.domain.stored import ErrorGroup, ItemDetail, ItemRow
@@ -21,7 +21,7 @@ def job_json(job: Job) -> dict[str, Json]:
     return {
         "id": job.id,
         "name": job.spec.name,
-        "state": job.state.value,
+        "state": UNREADABLE if job.trouble else job.state.value,
         "reason": None if job.reason is None else job.reason.value,
         **counters_json(counters),
         "created_at": utc(job.created_at),

@@ -25,7 +25,8 @@ VERSION = 1
 
 _WORDS: Mapping[type, str] = {JobSpec: "spec", Knobs: "knobs"}
 _UPGRADE = "Upgrade llmbatch-tui, or choose another database with --db PATH."
-_DAMAGED = "The database is damaged: go on with a copy of it, or with another one (--db PATH)."
+DAMAGED = "The database is damaged: delete the job, or go on with a copy of the file or another one (--db PATH)."
+"""What a person can do about a value that cannot be read."""
 
 
 def dump_spec(spec: JobSpec) -> str:
@@ -60,7 +61,7 @@ def _load(kind: type[T], text: str) -> T:
             raise UserError(f"stored by a newer llmbatch-tui (format {version})", remedy=_UPGRADE)
         return _build_dataclass(kind, plain)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"its stored {_WORDS[kind]} cannot be read: {error}", remedy=_DAMAGED) from error
+        raise UserError(f"its stored {_WORDS[kind]} cannot be read: {error}", remedy=DAMAGED) from error
 
 
 def _plain(value: Any) -> Any:

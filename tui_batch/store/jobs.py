@@ -6,14 +6,25 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
-from tui_batch.domain.job import TERMINAL, Counters, Job, JobSpec, JobState, Knobs, Owner, PauseReason
+from tui_batch.domain.job import (
+    TERMINAL,
+    Counters,
+    InputSource,
+    Job,
+    JobSpec,
+    JobState,
+    Knobs,
+    Owner,
+    PauseReason,
+)
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.errors import UserError
 from tui_batch.store import bulk, dead_letters, leases
-from tui_batch.store.codec import dump_knobs, dump_spec, load_knobs, load_spec
+from tui_batch.store.codec import DAMAGED, dump_knobs, dump_spec, load_knobs, load_spec
 from tui_batch.store.connection import LOCK_GAP_S, Connection, transaction
 from tui_batch.store.events import insert_event
 from tui_batch.store.leases import EXPIRY_S, Alive, may_be_alive
@@ -25,7 +36,7 @@ Ids: TypeAlias = list[int]
 
 _COLUMNS = ", ".join(
     (
-        *("id", "spec", "knobs", "state", "reason", "message", "imported"),
+        *("id", "spec", "knobs", "name", "state", "reason", "message", "imported"),
         *("owner_host", "owner_pid", "owner_token", "heartbeat_at", "created_at", "started_at", "finished_at"),
         *bulk.COUNTERS,
     )
@@ -34,18 +45,21 @@ _COLUMNS = ", ".join(
 
 def _job(row: Row, known: JobSpec | None = None) -> Job:
     """The job of a row. Raises UserError that names it when it cannot be read."""
-    job_id, spec, knobs, state, reason, message, imported, *rest = row
+    job_id, spec, knobs, _, state, reason, message, imported, *rest = row
     host, pid, token, heartbeat_at, created_at, started_at, finished_at, *counts = rest
     try:
         known, read_knobs = known or load_spec(spec), load_knobs(knobs)
+        stands, why = JobState(state), None if reason is None else PauseReason(reason)
     except UserError as error:
         raise UserError(f"job {job_id}: {error.message}", remedy=error.remedy) from error
+    except ValueError as error:
+        raise UserError(f"job {job_id}: its stored state cannot be read: {error}", remedy=DAMAGED) from error
     return Job(
         id=job_id,
         spec=known,
         knobs=read_knobs,
-        state=JobState(state),
-        reason=None if reason is None else PauseReason(reason),
+        state=stands,
+        reason=why,
         message=message,
         counters=Counters(**dict(zip(bulk.COUNTERS, counts, strict=True))),
         owner=None if token is None else Owner(host, pid, token),
@@ -57,10 +71,21 @@ def _job(row: Row, known: JobSpec | None = None) -> Job:
     )
 
 
+def _listed(row: Row, known: JobSpec | None = None) -> Job:
+    """As `_job`, but one that cannot be read is a failed job of which little more than its name is known."""
+    try:
+        return _job(row, known)
+    except UserError as error:
+        job_id, _, _, name, _, _, _, *rest = row
+        stub = (job_id, None, dump_knobs(Knobs()), name, JobState.FAILED.value, None, error.message, *rest)
+        return replace(_job(stub, JobSpec(name, InputSource("", ""), (), ())), trouble=str(error))
+
+
 def _overview(
     conn: sqlite3.Connection, known: Mapping[int, Job], newest: int, seen: dict[int, tuple[Row, Job]]
 ) -> tuple[Job, ...]:
     """`seen` is what the last call read and made of it: a row that says the same is the very same job."""
+    known = {job_id: job for job_id, job in known.items() if not job.trouble}
     spec = "CASE WHEN id IN (SELECT value FROM json_each(?)) THEN NULL ELSE spec END AS spec"
     sql = f"SELECT {_COLUMNS.replace('spec', spec, 1)} FROM job ORDER BY id DESC LIMIT ?"
     rows = conn.execute(sql, (json.dumps(list(known)), newest)).fetchall()
@@ -70,7 +95,7 @@ def _overview(
         if own_spec is None and before is known[job_id] and said == rest:
             found[job_id] = seen[job_id]
         else:
-            found[job_id] = (rest, _job((job_id, own_spec, *rest), None if own_spec else known[job_id].spec))
+            found[job_id] = (rest, _listed((job_id, own_spec, *rest), None if own_spec else known[job_id].spec))
     seen.clear()
     seen.update(found)
     return tuple(job for _, job in found.values())
@@ -109,17 +134,24 @@ class Jobs:
         return await self._write.run(insert)
 
     async def get(self, job_id: int) -> Job:
-        """The job. Raises UserError when there is none."""
+        """The job. Raises UserError when there is none, or it cannot be read."""
+        return _job(await self._stored(job_id))
+
+    async def get_listed(self, job_id: int) -> Job:
+        """As `get`, but a job that cannot be read is given as lists show it."""
+        return _listed(await self._stored(job_id))
+
+    async def _stored(self, job_id: int) -> Row:
         row = await self._row(f"SELECT {_COLUMNS} FROM job WHERE id = ?", job_id)
         if row is None:
             raise _missing(job_id)
-        return _job(row)
+        return row
 
     async def list(self) -> list[Job]:
-        """All jobs, oldest first."""
+        """All jobs, oldest first. One that cannot be read is there with its trouble."""
         sql = f"SELECT {_COLUMNS} FROM job ORDER BY id"
         rows = await self._read.read(lambda conn: conn.execute(sql).fetchall())
-        return [_job(row) for row in rows]
+        return [_listed(row) for row in rows]
 
     async def overview(self, known: Mapping[int, Job], *, newest: int | None = None) -> tuple[Job, ...]:
         """All jobs, newest first, quicker than `list`: specs never change, so those in `known` are taken from there.
@@ -135,21 +167,29 @@ class Jobs:
         return dict(await self._read.read(lambda conn: conn.execute("SELECT id, pending FROM job").fetchall()))
 
     async def find(self, ref: str) -> Job:
-        """The job meant by `3`, `#3` or its name. Raises UserError for none, and for a name that several have."""
+        """The job meant by `3`, `#3` or its name. Raises UserError for none, for a name that several have, and for a
+        job that cannot be read.
+        """
+        return _job(await self._found(ref))
+
+    async def find_listed(self, ref: str) -> Job:
+        """As `find`, but a job that cannot be read is given as lists show it."""
+        return _listed(await self._found(ref))
+
+    async def _found(self, ref: str) -> Row:
         number = ref.removeprefix("#")
         if number.isascii() and number.isdigit() and len(number) < 19:
             row = await self._row(f"SELECT {_COLUMNS} FROM job WHERE id = ?", int(number))
             if row is not None:
-                return _job(row)
-        sql = "SELECT id FROM job WHERE name = ? ORDER BY id"
-        ids = [row[0] for row in await self._read.read(lambda conn: conn.execute(sql, (ref,)).fetchall())]
-        if not ids:
+                return row
+        sql = f"SELECT {_COLUMNS} FROM job WHERE name = ? ORDER BY id"
+        rows: list[Row] = await self._read.read(lambda conn: conn.execute(sql, (ref,)).fetchall())
+        if not rows:
             raise _missing(ref)
-        if len(ids) > 1:
-            raise UserError(
-                f"{len(ids)} jobs are named {ref}: {', '.join(map(str, ids))}.", remedy="Name one by its number."
-            )
-        return await self.get(ids[0])
+        if len(rows) > 1:
+            ids = ", ".join(str(row[0]) for row in rows)
+            raise UserError(f"{len(rows)} jobs are named {ref}: {ids}.", remedy="Name one by its number.")
+        return rows[0]
 
     async def counters(self, job_id: int) -> Counters:
         """The job's figures. Raises UserError when there is no such job."""
@@ -306,7 +346,8 @@ class Jobs:
 
         Raises UserError when there is no such job, or when a live process other than `owner` runs it.
         """
-        await self.get(job_id)
+        if await self._row("SELECT id FROM job WHERE id = ?", job_id) is None:
+            raise _missing(job_id)
         start = partial(
             bulk.start_delete,
             job_id=job_id,

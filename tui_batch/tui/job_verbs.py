@@ -274,15 +274,15 @@ class JobVerbs:
         Whoever owns it answers at once and lets go when its last request came back, which no bound of ours shortens.
         """
         jobs, controller = self._desk.store.jobs, self._desk.controller
-        if (await jobs.get(job_id)).state in ACTIVE:
+        if (await jobs.get_listed(job_id)).state in ACTIVE:
             try:
                 await controller.cancel(job_id)
             except UserError:
-                if (await jobs.get(job_id)).state in ACTIVE:
+                if (await jobs.get_listed(job_id)).state in ACTIVE:
                     raise  # else it ended by itself meanwhile
         while True:
             await self._desk.engine.ended(job_id)
-            if not self._runs_here(job_id) and not await controller.owned_elsewhere(await jobs.get(job_id)):
+            if not self._runs_here(job_id) and not await controller.owned_elsewhere(await jobs.get_listed(job_id)):
                 return
             await asyncio.sleep(STOPPING_S)
 

@@ -59,6 +59,8 @@ async def _trouble(base_url: str) -> str:
             refused = [await _refuses(family, address) for family, _, _, _, address in addresses]
     except socket.gaierror as error:
         return "" if error.errno == socket.EAI_AGAIN else f"there is no host {parts.hostname}"
+    except UnicodeError:  # a part between dots that is empty, or has more than 63 characters
+        return f"{parts.hostname} can be no host's name"
     except OSError:  # a timeout, no route: it may come back while the job waits
         return ""
     return f"nothing listens on port {port}" if all(refused) else ""

@@ -75,7 +75,9 @@ COLUMNS: tuple[Column[JobView], ...] = (
         drop=1,
         sort=lambda job: job.counters.cost_nano,
     ),
-    Column("models", "Models", _models, 24, drop=5, sort=lambda job: job.job.spec.models[0].model),
+    Column(
+        "models", "Models", _models, 24, drop=5, sort=lambda job: "".join(ref.model for ref in job.job.spec.models[:1])
+    ),
 )
 SORTS: dict[str, Callable[[JobView], Any]] = {column.id: column.sort for column in COLUMNS if column.sort is not None}
 
