@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
+import re
+import urllib.parse
+from contextlib import suppress
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spellings import spellings
 
 from tui_batch.domain.endpoint import Api, DeploymentKey, Endpoint, Operation
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.domain.request import Timeouts, WireRequest
 from tui_batch.providers.base import FailureKind, HttpRequest, HttpResponse, TransportFailure, TransportTimeout
 from tui_batch.providers.client import EndpointClient
+from tui_batch.providers.secret_forms import forms_of
 
 KEY = "a-very-long-secret-key"
 ENDPOINT = Endpoint("home", Api.OPENAI, "http://llm.example/v1", headers=(("X-Team", "blue"), ("Accept", "text/plain")))
@@ -93,6 +102,58 @@ async def test_a_gateway_that_echoes_the_key_does_not_bring_it_into_the_database
 
 def refused(said: str) -> HttpResponse:
     return HttpResponse(401, {}, json.dumps({"error": {"message": said, "code": said}}).encode())
+
+
+ODD = "sk/made+up=0123456789_aB.cD~eF"
+"""A key with everything that is written otherwise somewhere."""
+
+
+@pytest.mark.parametrize("how", spellings(ODD))
+async def test_the_key_is_found_however_an_error_writes_it(how: str) -> None:
+    spelt = spellings(ODD)[how]
+    for answer in (refused(f"bad <{spelt}> sent"), HttpResponse(500, {}, f"bad <{spelt}> sent".encode())):
+        outcome = await sent(Answering(answer), ODD)
+        assert "bad <" in outcome.message
+        assert "> sent" in outcome.message
+        for said in (outcome.message, outcome.code or "", (outcome.raw or b"").decode()):
+            assert ODD[8:20] not in plain(said)
+
+
+@pytest.mark.parametrize("how", [how for how in spellings(ODD) if not how.startswith("over lines")])
+async def test_the_key_is_found_however_an_answer_writes_it(how: str) -> None:
+    """In a text, in the JSON around it, and in a header."""
+    spelt = spellings(ODD)[how]
+    around = b'{"choices": [{"message": {"content": "hi"}}], "sent": "%s"}' % spelt.encode()
+    for answer in (completion(f"x {spelt} y"), HttpResponse(200, {"x-request-id": spelt}, around)):
+        outcome = await sent(Answering(answer), ODD)
+        assert outcome.cls is OutcomeClass.OK
+        for said in (outcome.text or "", outcome.request_id or "", (outcome.raw or b"").decode()):
+            assert ODD[8:20] not in plain(said)
+
+
+async def test_what_only_looks_like_escapes_stays_as_it_is() -> None:
+    text = r"50% of \u0073k and %73 &#115; c2s= caf\u00e9 \/ are no key"
+    assert (await sent(Answering(completion(text)), ODD)).text == text
+
+
+@given(st.text(ODD, max_size=40), st.lists(st.sampled_from(range(6)), min_size=len(ODD), max_size=len(ODD)))
+@settings(deadline=None, max_examples=60)
+def test_a_key_in_any_mixture_of_escapes_is_found(around: str, how: list[int]) -> None:
+    ways = ("{0}", "\\{0}", "\\u{1:04x}", "%{1:02X}", "&#{1};", "\\\\u{1:04X}")
+    mixed = "".join(ways[way].format(char, ord(char)) for char, way in zip(ODD, how, strict=True))
+    forms = forms_of(ODD)
+    assert ODD not in plain(forms.masked(f"{around} {mixed} {around}"))
+    assert plain(forms.masked_end(f"{around} {mixed[: len(mixed) * 2 // 3]}")).count(ODD[:10]) == 0
+
+
+def plain(text: str) -> str:
+    """What a person who knows the usual encodings gets out of a text."""
+    for encoded in re.findall(r"[A-Za-z0-9+/_-]{16,}", text):
+        with suppress(ValueError):
+            bits = base64.b64decode(encoded[: len(encoded) // 4 * 4], altchars=b"-_" if {*"-_"} & {*encoded} else None)
+            text += bits.decode("latin-1")
+    text = urllib.parse.unquote(urllib.parse.unquote(html.unescape(re.sub(r"\\+[rn]|\s", "", text))))
+    return re.sub(r"\\+", "", re.sub(r"\\+u00([0-9a-fA-F]{2})", lambda found: chr(int(found[1], 16)), text))
 
 
 BEGINNING = KEY[:10]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tui_batch.domain.endpoint import Endpoint, KeyKind, Operation
 from tui_batch.domain.request import Timeouts
@@ -11,7 +11,7 @@ from tui_batch.errors import UserError
 from tui_batch.providers.base import HttpRequest, ModelInfo, Transport, TransportFailure, TransportTimeout
 from tui_batch.providers.catalog import CATALOG, known
 from tui_batch.providers.client import request_headers
-from tui_batch.providers.redact import clean_message
+from tui_batch.providers.redact import clean_message, masked
 from tui_batch.providers.registry import provider_for
 
 PROBE = Timeouts(connect_s=0.5, total_s=1.0)
@@ -55,9 +55,11 @@ async def list_models(
             remedy=_after(response.status, endpoint),
         )
     try:
-        return provider.decode_models(response)
+        served = provider.decode_models(response)
     except ValueError as error:
-        raise UserError(f"{endpoint.name} ({endpoint.base_url}): {error}", remedy=_UNLISTED) from None
+        words = clean_message(str(error), secret)
+        raise UserError(f"{endpoint.name} ({endpoint.base_url}): {words}", remedy=_UNLISTED) from None
+    return tuple(replace(one, id=masked(one.id, secret), detail=masked(one.detail, secret)) for one in served)
 
 
 def _after(status: int, endpoint: Endpoint) -> str:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from tui_batch.domain.outcome import Outcome
+from tui_batch.providers.secret_forms import MASK, SecretForms, forms_of
 
 MESSAGE_LIMIT = 2_000
 """Characters kept of an error message."""
 
-_MASK = "[key removed]"
 _SHORTEST_IN_ERRORS = 8
 _SHORTEST_IN_ANSWERS = 16
 """Local servers are given keys such as `ollama` or `test`: those are words of the language, not secrets."""
@@ -22,8 +22,8 @@ _WORDS = ("text", "message", "code", "finish_reason", "request_id", "model")
 _CUT = ("message", "code")
 """Those of them that may have been cut before the key was looked for, and so may end with its beginning."""
 
-_BEGINNING = 6
-"""From so many characters on, or from half a short key on, its beginning at the end of a text is taken for it."""
+_LOOKED_AT = 100_000
+"""Characters of a message in which the key is looked for: more than any place here keeps of one."""
 
 _LOOKS_SECRET = re.compile(
     r"""(?ix)
@@ -39,19 +39,16 @@ _LOOKS_SECRET = re.compile(
 def clean_message(text: str, secret: str | None = None) -> str:
     """A provider's words without keys and without halves of surrogate pairs, at most MESSAGE_LIMIT characters."""
     if secret and len(secret) >= _SHORTEST_IN_ERRORS:
-        text = _masked_end(text.replace(secret, _MASK), secret)  # before the cut, which might leave a part of it
+        forms = forms_of(secret)
+        text = forms.masked_end(forms.masked(text[:_LOOKED_AT]))  # before the cut, which might leave a part of it
     text = storable(text[: 2 * MESSAGE_LIMIT])
-    text = _LOOKS_SECRET.sub(_MASK, text).strip()
+    text = _LOOKS_SECRET.sub(MASK, text).strip()
     return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
 
 
-def _masked_end(text: str, secret: str) -> str:
-    """The text without the beginning of the key at its end, where a cut through the key leaves it."""
-    kept = text.removesuffix("…")
-    for length in range(min(len(secret), len(kept)), min(_BEGINNING, len(secret) // 2) - 1, -1):
-        if kept.endswith(secret[:length]):
-            return kept[:-length] + _MASK + text[len(kept) :]
-    return text
+def masked(text: str, secret: str | None) -> str:
+    """A server's text without the key."""
+    return forms_of(secret).masked(text) if secret and len(secret) >= _SHORTEST_IN_ANSWERS else text
 
 
 def storable(text: str) -> str:
@@ -70,12 +67,36 @@ def without_secret(outcome: Outcome, secret: str | None) -> Outcome:
     shortest = _SHORTEST_IN_ERRORS if outcome.message else _SHORTEST_IN_ANSWERS
     if not secret or len(secret) < shortest:
         return outcome
-    words = {name: said for name in _WORDS if (said := getattr(outcome, name)) is not None}
-    changes: dict[str, Any] = {name: said.replace(secret, _MASK) for name, said in words.items() if secret in said}
-    for name in words.keys() & _CUT:
-        said = changes.get(name, words[name])
-        if said and (ending := _masked_end(said, secret)) != said:
-            changes[name] = ending
-    if outcome.raw is not None and secret.encode() in outcome.raw:
-        changes["raw"] = outcome.raw.replace(secret.encode(), _MASK.encode())
+    forms = forms_of(secret)
+    if not outcome.message and not _is_hinted(outcome, forms):
+        return outcome
+    changes = _masked_words(outcome, forms)
+    if outcome.raw is not None:
+        seen = outcome.raw.decode("latin-1")
+        if (kept := forms.masked(seen)) != seen:
+            changes["raw"] = kept.encode("latin-1")
     return replace(outcome, **changes) if changes else outcome
+
+
+def _is_hinted(answer: Outcome, forms: SecretForms) -> bool:
+    """Whether an answer may hold the key. Every answer passes here: a key broken over lines is left to errors."""
+    if answer.request_id is not None and forms.hinted(answer.request_id):  # a header's
+        return True
+    if answer.raw is not None:
+        return forms.hinted_in(answer.raw)
+    return any(forms.hinted(said) for name in _WORDS if (said := getattr(answer, name)) is not None)
+
+
+def _masked_words(outcome: Outcome, forms: SecretForms) -> dict[str, Any]:
+    """The fields of an outcome that change, with what they become."""
+    changes: dict[str, Any] = {}
+    for name in _WORDS:
+        said: str | None = getattr(outcome, name)
+        if not said:
+            continue
+        kept = forms.masked(said)
+        if name in _CUT:
+            kept = forms.masked_end(kept)
+        if kept != said:
+            changes[name] = kept
+    return changes
