@@ -1,8 +1,9 @@
 """The app: first paint beside an empty Textual app, key to paint under full load, throughput, idle CPU, memory.
 
-Run: python -m bench.screen [--items 1000000] [--jobs 1000] [--rounds 5] [first keys speed idle memory]
-Every part runs the real app in a pseudo-terminal of its own. Goals: first paint at most 2 times that of an empty
-Textual app; key to paint p95 under 100 ms; 0.9 of the headless throughput; under 1 % of a core idle; no growth.
+Run: python -m bench.screen [--items 1000000] [--jobs 1000] [--rounds 5] [PART ...]
+The parts are first, demo, keys, speed, idle and memory; each runs the real app in a pseudo-terminal of its own. Goals:
+first paint at most 2 times that of an empty Textual app; the demo's job within a second; key to paint p95 under 100 ms;
+0.9 of the headless throughput; under 1 % of a core idle; no growth.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import itertools
 import json
 import os
 import pty
+import re
 import select
 import signal
 import statistics
@@ -28,8 +30,10 @@ from pathlib import Path
 
 import psutil
 
-PARTS = ("first", "keys", "speed", "idle", "memory")
+PARTS = ("first", "demo", "keys", "speed", "idle", "memory")
 MARK = "ready-mark"
+ESCAPE = re.compile(rb"\x1b(\[[0-9;?<>=]*[ -/]*[@-~]|[()].|[=>]|P[^\x1b]*\x1b\\\\|\][^\x07\x1b]*(\x07|\x1b\\\\))")
+AT_WORK = re.compile(rb"[1-9][0-9,]* done")
 EMPTY_APP = f"""
 from textual.app import App
 from textual.widgets import Static
@@ -87,6 +91,12 @@ class Terminal:
             raise SystemExit(f"{text!r} was not drawn in {seconds:.0f} s")
         return time.monotonic() - self.started
 
+    def wait_for_pattern(self, pattern: re.Pattern[bytes], seconds: float = 60.0) -> float:
+        """Seconds from the start until text of that form was drawn, whatever its colours."""
+        if not self.drain(seconds, lambda: pattern.search(ESCAPE.sub(b"", bytes(self.seen))) is not None):
+            raise SystemExit(f"nothing like {pattern.pattern!r} was drawn in {seconds:.0f} s")
+        return time.monotonic() - self.started
+
     def press(self, key: str) -> None:
         """Sends what the key sends."""
         os.write(self.fd, key.encode())
@@ -115,6 +125,30 @@ def first_paint(db: Path, rounds: int) -> None:
     print(
         f"first paint: {statistics.median(ours):.2f} s, an empty Textual app {statistics.median(theirs):.2f} s, "
         f"ratio {ratio:.2f} (goal 2 or less)"
+    )
+
+
+def demo(rounds: int) -> None:
+    """From the command to the first frame of the demo, to its job, and to the first answer; beside an empty app."""
+    found: dict[str, list[float]] = {"an empty Textual app": [], "frame": [], "job": [], "answers": []}
+    for turn in range(rounds + 1):
+        with Terminal(python("-c", EMPTY_APP)) as terminal:
+            times = [terminal.wait_for(MARK)]
+        with Terminal(python("-m", "tui_batch", "demo")) as terminal:
+            times.append(terminal.wait_for("llmbatch-tui"))
+            times.append(terminal.wait_for("Support tickets"))
+            times.append(terminal.wait_for_pattern(AT_WORK))
+            terminal.press("q")
+            terminal.drain(0.5)
+            terminal.press("y")
+            terminal.drain(1.0)
+        if turn:  # the first one compiled what was not compiled yet, as installing does
+            for into, taken in zip(found.values(), times, strict=True):
+                into.append(taken)
+    empty, frame, job, answers = (statistics.median(taken) for taken in found.values())
+    print(
+        f"demo: frame {frame:.2f} s, its job {job:.2f} s, answers {answers:.2f} s; an empty Textual app {empty:.2f} s, "
+        f"ratios {frame / empty:.2f}, {job / empty:.2f}, {answers / empty:.2f} (goal: the job under a second)"
     )
 
 
@@ -207,6 +241,8 @@ def main() -> None:
         print(f"{given.jobs} jobs, one of them with {given.items:,} items")
         if "first" in parts:
             first_paint(db, given.rounds)
+        if "demo" in parts:
+            demo(given.rounds)
         if "idle" in parts:
             idle(db)
         if "keys" in parts:

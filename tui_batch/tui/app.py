@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +19,7 @@ from tui_batch.safe_text import safe_text
 from tui_batch.tui.actions import bindings
 from tui_batch.tui.bridge import Bridge
 from tui_batch.tui.desk import Desk, Wish
+from tui_batch.tui.in_turn import InTurn
 from tui_batch.tui.job_verbs import JobVerbs
 from tui_batch.tui.long_work import LongWork
 from tui_batch.tui.manners import Manners
@@ -59,7 +59,7 @@ class BatchApp(QuickKeys[Wish]):
         self.view = View(desk.clock())
         self._first = self.view
         self._pulse = Pulse(self, self._tick)
-        self._furnished = asyncio.Event()
+        self._opening = InTurn(self, self._get_to_work, self._furnish)
         self.fault: Exception | None = None
         """A fault of the program's own that ended the app; whoever ran it raises it."""
 
@@ -86,26 +86,23 @@ class BatchApp(QuickKeys[Wish]):
         self.manners.arrange()
         self._draw(self._first)
         self.place.entered()
-        if self.is_headless:
-            await self._furnish()  # nobody waits for a first sight of it
-        else:
-            self.call_after_refresh(self._furnish)
+        await self._opening.begin()
+
+    async def _get_to_work(self) -> None:
+        """The engine. A job that began with it is drawn before the rest is loaded."""
+        await self.desk.get_to_work()
+        await self._tick()
 
     async def _furnish(self) -> None:
-        """All that need not be there when the first view is drawn."""
-        try:
-            await self.desk.get_to_work()
-            await self._tick()  # a job that began with the engine is drawn while the rest is loaded
-            await self.manners.settle(self.query_one("#places", ContentSwitcher))
-            self._pulse.start()
-        finally:
-            self._furnished.set()
+        """All else that need not be there when the first view is drawn."""
+        await self.manners.settle(self.query_one("#places", ContentSwitcher))
+        self._pulse.start()
 
     async def on_event(self, event: events.Event) -> None:
         """What a person does waits for the rest of the app."""
         if isinstance(event, events.InputEvent):
             self._pulse.touch()
-            await self._furnished.wait()
+            await self._opening.done.wait()
         await super().on_event(event)
 
     # What is shown

@@ -13,7 +13,7 @@ from tui_batch.inputs.draft import Auto, JobDraft
 from tui_batch.inputs.json_text import json_or_text
 from tui_batch.work.amounts import dollar_digits
 from tui_batch.work.drafting import default_name
-from tui_batch.work.simulated import NAME
+from tui_batch.work.simulator import NAME
 
 CUT = "..."
 """Stands at the end where options cannot say all of it, so that the command is not taken for the whole."""

@@ -35,7 +35,8 @@ from tui_batch.work.estimating import Drawn, Estimate, draw, draw_from, known_ab
 from tui_batch.work.preflight import check_reachable
 from tui_batch.work.reach import Listing, list_everything, listing
 from tui_batch.work.row_models import with_row_model
-from tui_batch.work.simulated import NAME, simulator_endpoint, with_simulator
+from tui_batch.work.simulated import with_simulator
+from tui_batch.work.simulator import NAME, simulator_endpoint
 
 T = TypeVar("T")
 

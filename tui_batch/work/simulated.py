@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tui_batch.domain.endpoint import SIMULATED, Api, Endpoint, Operation
+from tui_batch.domain.endpoint import Api, Endpoint, Operation
 from tui_batch.domain.quality import Check
 from tui_batch.engine.compose import Composed
 from tui_batch.inputs.draft import JobDraft, ModelChoice
 from tui_batch.providers.catalog import guess_api, owner_of
 from tui_batch.quality.judging import JUDGE
 from tui_batch.settings import Settings
+from tui_batch.work.simulator import BASE, NAME, simulator_endpoint
 
-NAME = "simulator"
-# The address is part of the cache's key, so made-up answers never meet real ones.
-_BASE = f"{SIMULATED}local"
 _MODELS = {Operation.EMBED: "text-embedding-3-small"}
 _MODEL = "gpt-4o-mini"
 
@@ -22,7 +20,7 @@ _MODEL = "gpt-4o-mini"
 def simulated(draft: JobDraft, settings: Settings) -> tuple[JobDraft, Settings]:
     """The draft with the simulator as its only endpoint, and settings that know it. Nothing else changes."""
     api = _api(draft, settings)
-    endpoint = Endpoint(NAME, api, f"{_BASE}/v1" if api is Api.OPENAI else _BASE)
+    endpoint = Endpoint(NAME, api, f"{BASE}/v1" if api is Api.OPENAI else BASE)
     default = ModelChoice(_MODELS.get(draft.operation or Operation.CHAT, _MODEL))
     models = tuple(replace(choice, endpoints=()) for choice in draft.models) or (default,)
     others = tuple(other for other in settings.endpoints if other.name != NAME)
@@ -33,11 +31,6 @@ def simulated(draft: JobDraft, settings: Settings) -> tuple[JobDraft, Settings]:
 
 def _at_simulator(check: Check) -> Check:
     return replace(check, argument={**check.argument, "endpoint": NAME}) if check.kind == JUDGE else check
-
-
-def simulator_endpoint() -> Endpoint:
-    """The simulator as an endpoint like any other, in OpenAI's wire format."""
-    return Endpoint(NAME, Api.OPENAI, f"{_BASE}/v1")
 
 
 def with_simulator(settings: Settings) -> Settings:
