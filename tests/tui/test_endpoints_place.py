@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 from tui_batch.domain.job import Knobs
 from tui_batch.engine.snapshot import EngineSnapshot, Hold, LaneLimits, LaneSnapshot, Latency
 from tui_batch.tui.app import BatchApp
-from tui_batch.tui.places.endpoints import EndpointsPlace, rows_of
+from tui_batch.tui.places.endpoints import EndpointsPlace, rows_of, told
 from tui_batch.tui.screens.limits import LimitsDialog, read_limit
 from tui_batch.tui.tones import Tone
 from tui_batch.tui.view import View
@@ -133,7 +133,7 @@ async def test_an_endpoint_is_tested_switched_off_and_limited_while_a_job_runs(t
             assert used(app).requests == sent
             await pilot.press("o")
             await until(pilot, lambda: used(app).requests > sent, "goes on")
-            assert not line.display
+            await until(pilot, lambda: not line.display, "and the line is gone")
             await pilot.press("l")
             await until(pilot, lambda: isinstance(app.screen, LimitsDialog), "the dialog")
             await pilot.press("x", "enter")
@@ -145,7 +145,21 @@ async def test_an_endpoint_is_tested_switched_off_and_limited_while_a_job_runs(t
             await until(pilot, lambda: used(app).own == LaneLimits(rpm=600, max_in_flight=2), "the limits")
             await until(pilot, lambda: "/600" in detail(app), "shown")
             await until(pilot, lambda: "gpt-4o-mini @ simulator: " in str(line.render()), "what was changed here")
-            assert any("until the app closes" in one.text for one in app.log_place.lines)
+            await pilot.press("6")
+            await until(pilot, lambda: switched(app) == ["simulator is switched off", "simulator is switched on"])
+
+
+def switched(app: BatchApp) -> list[str]:
+    """What the log says of endpoints that were switched off and on."""
+    return [one.text for one in app.log_place.lines if "simulator is" in one.text]
+
+
+def test_what_an_endpoint_says_is_told_whole() -> None:
+    words = f"cannot connect: {'a cause ' * 12}at the end"
+    lines = [line.plain for line in told("test  ", words, "", 60)]
+    assert " ".join(line[6:] for line in lines) == words
+    assert [line[:6] for line in lines] == ["test  ", "      ", "      "]
+    assert max(map(len, lines)) <= 60
 
 
 async def test_a_bad_address_in_the_environment_is_said_and_the_app_goes_on(

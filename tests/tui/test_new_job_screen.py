@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from app_bench import open_app, open_test_desk, until
 from textual.app import App
+from textual.containers import VerticalScroll
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Input, OptionList, Static
+from textual.widgets import Button, DataTable, Input, OptionList, Static
 
 from tui_batch.domain.job import JobState, ModelRef
 from tui_batch.engine import importing
@@ -24,6 +25,7 @@ from tui_batch.inputs.job_file import load_job_draft
 from tui_batch.inputs.rows import Read
 from tui_batch.tui.app import BatchApp
 from tui_batch.tui.desk import Desk
+from tui_batch.tui.quick_keys import QuickKeys
 from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.screens.new_job import NewJobScreen, form_screen
 from tui_batch.tui.screens.new_job.asking import PathScreen
@@ -69,7 +71,7 @@ class Bench:
         await self.pilot.pause()
 
 
-class Alone(App[None]):
+class Alone(QuickKeys[None]):
     """The screen without the places behind it."""
 
     def __init__(self, desk: Desk) -> None:
@@ -152,6 +154,12 @@ async def test_from_a_file_to_a_running_job_and_to_another_like_it(tmp_path: Pat
         await until(at.pilot, lambda: "10 answered" in at.words("#status"), "tried")
         assert "message number" in at.words("#answers")
         assert "from the cache" in at.words("#status")
+        assert isinstance(at.screen.focused, Button)
+        read = at.screen.query_one("#read", VerticalScroll)
+        await at.press("end")
+        await until(at.pilot, lambda: read.scroll_y == read.max_scroll_y > 0, "the last answer is read")
+        await at.press("home")
+        await until(at.pilot, lambda: read.scroll_y == 0, "the first again")
         await at.press("f6")
         await until(at.pilot, lambda: isinstance(app.screen, Confirm), "asked")
         await at.press("y")

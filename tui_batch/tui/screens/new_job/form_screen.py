@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.css.query import NoMatches
 from textual.screen import ModalScreen
 from textual.widgets import ContentSwitcher, Static, Tab, Tabs
 
@@ -57,12 +56,6 @@ WIDE = 110
 """Columns from which on form and preview stand side by side."""
 _FILE_FIELDS = frozenset({"path", "format"})
 _PLAIN_FORMATS = frozenset({"batch", "bodies"})
-
-
-async def while_open(work: Coroutine[Any, Any, None]) -> None:
-    """Does it; when the screen is taken down meanwhile its parts are gone, and nobody looks any more."""
-    with contextlib.suppress(NoMatches):
-        await work
 
 
 class FormScreen(ModalScreen[int | None]):
@@ -126,7 +119,7 @@ class FormScreen(ModalScreen[int | None]):
     def on_mount(self) -> None:
         """Shows the form that was brought along, and asks the servers."""
         self.take(self.form)
-        self.run_worker(while_open(self._ask_servers()), group="offers")
+        self.run_worker(self._ask_servers(), group="offers")
         self.query_one(FileSection).first()
 
     def on_resize(self) -> None:
@@ -264,9 +257,7 @@ class FormScreen(ModalScreen[int | None]):
         """Does it once nothing more was typed for a moment; a newer wish replaces one that still waits or runs."""
         if (waiting := self._pauses.pop(what, None)) is not None:
             waiting.stop()
-        self._pauses[what] = self.set_timer(
-            pause_s, lambda: self.run_worker(while_open(do()), group=what, exclusive=True)
-        )
+        self._pauses[what] = self.set_timer(pause_s, lambda: self.run_worker(do(), group=what, exclusive=True))
 
     async def _recent(self) -> tuple[Entry, ...]:
         return await asyncio.to_thread(recent_files, await self.desk.store.jobs.list())

@@ -31,7 +31,7 @@ from tui_batch.tui.screens.help import Help, help_rows
 from tui_batch.tui.screens.new_job.asking import ColumnScreen, PathQuestion, PathScreen
 from tui_batch.tui.screens.new_job.browser import FileBrowser
 from tui_batch.tui.screens.new_job.files import Kind
-from tui_batch.tui.screens.new_job.form_screen import FormScreen, while_open
+from tui_batch.tui.screens.new_job.form_screen import FormScreen
 from tui_batch.tui.screens.new_job.more_sections import RunSection, Trial, cost_words
 from tui_batch.tui.screens.new_job.sections import ColumnBar, PromptSection, rows_of
 from tui_batch.work.command_words import run_words
@@ -96,7 +96,7 @@ class NewJobScreen(FormScreen):
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
-            await while_open(work)
+            await work
         except FormError as error:
             self.blame(error.field, error.message)
         except UserError as error:
