@@ -18,6 +18,7 @@ from tui_batch.tui.screens.palette import Palette
 from tui_batch.tui.screens.quit import farewell
 from tui_batch.tui.screens.theme_chooser import ThemeChooser
 from tui_batch.tui.screens.too_small import TooSmall
+from tui_batch.tui.widgets.item_table import ItemTable
 from tui_batch.tui.widgets.table import Table
 from tui_batch.work.detach import Detached
 from tui_batch.work.place import Where
@@ -88,6 +89,11 @@ async def test_every_shipped_theme_can_be_worn(tmp_path: Path) -> None:
                 await pilot.pause()
                 assert app.theme == name
                 assert app.native_ansi_color is (name == "terminal")
+            app.manners.wear("terminal")
+            await pilot.pause()
+            for kind, part in ((Table, "table--marked"), (ItemTable, "item-table--marked")):
+                ground = app.query(kind).first().get_component_rich_style(part).bgcolor
+                assert ground is None or ground.is_default, "words of any colour stand on it"
 
 
 async def test_a_broken_theme_is_named_and_skipped_and_a_good_one_is_taken_live(tmp_path: Path) -> None:

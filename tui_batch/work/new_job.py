@@ -230,11 +230,16 @@ def offers_of(listings: list[Listing]) -> Offers:
     """Models of all listings, in their order."""
     models = [Offer(ModelChoice(info.id, (one.endpoint.name,)), info.detail) for one in listings for info in one.models]
     troubles = [
-        f"{one.endpoint.name}: {one.trouble.splitlines()[0] if one.trouble else 'lists no model'}"
+        _named(one.endpoint.name, one.trouble.splitlines()[0] if one.trouble else "lists no model")
         for one in listings
         if not one.models
     ]
     return Offers(tuple(models), tuple(troubles))
+
+
+def _named(endpoint: str, trouble: str) -> str:
+    """A trouble with the endpoint's name before it, once."""
+    return trouble if trouble.startswith(f"{endpoint} ") else f"{endpoint}: {trouble}"
 
 
 async def composed(workshop: Workshop, draft: JobDraft) -> Composed:

@@ -83,7 +83,7 @@ class Trial:
     def __str__(self) -> str:
         """In words."""
         if self.trouble:
-            return " ".join(self.trouble.splitlines())
+            return ". ".join(line.rstrip(".") for line in self.trouble.splitlines())
         served = f"serves {figures.things(len(self.models), 'model')}" if self.models else "names no models"
         return f"answered in {self.seconds:.2f} s, {served}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import chain
+from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -39,7 +40,10 @@ _STATUS: dict[str, Span] = {
     "key missing": ("– no key", Tone.MUTED),
     "not running": ("– not running", Tone.MUTED),
 }
-OTHERS = "Jobs that other processes run are not touched."
+UNTIL = "until the app closes, for the jobs it runs"
+"""How long and for what a change made here holds."""
+MOST_TOLD = 400
+"""Characters of what an endpoint said."""
 UNUSABLE = frozenset({"key missing", "not running"})
 
 
@@ -105,10 +109,10 @@ def _tokens(row: Row) -> Spans:
 
 
 COLUMNS: tuple[Column[Row], ...] = (
-    Column("endpoint", "Endpoint", lambda row: plain(row.endpoint), 12, stretches=True),
-    Column("model", "Model", lambda row: plain(row.model), 16),
+    Column("endpoint", "Endpoint", lambda row: plain(row.endpoint), 12),
+    Column("model", "Model", lambda row: plain(row.model), 14, stretches=True),
     Column("health", "Health", lambda row: (row.health,), 20),
-    Column("flight", "Flying", _limit(lambda one: one.in_flight, lambda one: one.limit), 7, right=True),
+    Column("flight", "In flight", _limit(lambda one: one.in_flight, lambda one: one.limit), 9, right=True),
     Column("rpm", "RPM", _limit(lambda one: one.rpm_used, lambda one: one.rpm), 9, right=True),
     Column("tpm", "TPM", _limit(lambda one: one.tpm_used, lambda one: one.tpm), 10, right=True, drop=1),
     Column("tokens", "Tokens/s", _tokens, 8, right=True, drop=3),
@@ -171,7 +175,7 @@ class EndpointsPlace(Place):
         held = [*off, *(f"{name}: {limits}" for name, limits in self._limited.items())]
         line = self.query_one(StatusLine)
         line.display = bool(held)
-        words = "  until the app closes, for the jobs it runs"
+        words = f"  {UNTIL}"
         line.say("", ((f"! {'; '.join(held)}", Tone.WARN), (words, Tone.MUTED)))
 
     def entered(self) -> None:
@@ -202,12 +206,12 @@ class EndpointsPlace(Place):
         )
         lines = [
             Content.assemble((named, "bold"), "  ", (words, STYLES[tone])),
-            Content.styled(safe_text(address, width), MUTED),
+            *told("", address, MUTED, width),
         ]
         if row.lane is not None:
             lines += _measured(row.lane, width, self._glyphs)
         elif not row.is_off:
-            lines.append(Content.styled(safe_text(_unused(row, endpoint), width), MUTED))
+            lines += told("", _unused(row, endpoint), MUTED, width)
         return [*lines, *self._tested(row.endpoint, width)]
 
     def _tested(self, name: str, width: int) -> list[Content]:
@@ -218,9 +222,9 @@ class EndpointsPlace(Place):
             return [Content.assemble(("test     ", MUTED), "asking …")]
         style = "$error" if trial.trouble else "$success"
         mark = "✗" if trial.trouble else "✓"
-        said = Content.assemble(("test     ", MUTED), (f"{mark} {safe_text(str(trial), width - 12)}", style))
+        said = told("test     ", f"{mark} {trial}", style, width)
         models = safe_text(", ".join(trial.models), max(10, width - 9))
-        return [said, Content.assemble(("serves   ", MUTED), models)] if models else [said]
+        return [*said, Content.assemble(("serves   ", MUTED), models)] if models else said
 
     # What can be done
 
@@ -267,10 +271,8 @@ class EndpointsPlace(Place):
         name = row.endpoint
         if row.is_off:
             self.desk.controller.switch_on(name)
-            self._tell(f"{name} is used again")
         else:
             self.desk.controller.switch_off(name)
-            self._tell(f"{name} is off", f": nothing is sent there by this app until it closes. {OTHERS}")
         self._app.bridge.hurry()
 
     def action_endpoints_limits(self) -> None:
@@ -286,13 +288,15 @@ class EndpointsPlace(Place):
         if limits is not None:
             self.desk.controller.set_limits(DeploymentKey(lane.endpoint, lane.model), limits)
             self._limited[f"{lane.model} @ {lane.endpoint}"] = limits
-            self._tell(f"{lane.model} @ {lane.endpoint}: {limits}", f", until the app closes. {OTHERS}")
             self.show(self.view)
 
-    def _tell(self, words: str, more: str = "") -> None:
-        """What no command does is in the log in words; the line under the list says how long it holds."""
-        self._app.say(words)
-        self._app.log_place.note("info", words + more)
+
+def told(label: str, text: str, style: str, width: int) -> list[Content]:
+    """Words that are shown whole, in as many lines as they take, beside a label."""
+    safe = safe_text(text, MOST_TOLD)
+    lines = wrap(safe, max(20, width - len(label)), break_on_hyphens=False) or [""]
+    labels = (label, *(" " * len(label) for _ in lines[1:]))
+    return [Content.assemble((name, MUTED), (line, style)) for name, line in zip(labels, lines, strict=True)]
 
 
 def _unused(row: Row, endpoint: Endpoint | None) -> str:
@@ -331,10 +335,8 @@ def _measured(lane: LaneSnapshot, width: int, glyphs: Glyphs) -> list[Content]:
         pieces.insert(0, Content.styled(f"slowed to {figures.rate(lane.pace_per_s)} by refusals", "$warning"))
     lines.append(joined(pieces, width))
     if lane.closed:
-        lines.append(Content.styled(f"✗ not used: {safe_text(lane.closed, width - 12)}", "$error"))
+        lines += told("", f"✗ not used: {lane.closed}", "$error", width)
     if lane.trouble:
         ago = figures.duration(lane.trouble_s)
-        lines.append(
-            Content.assemble((f"trouble  {ago} ago  ", MUTED), (safe_text(lane.trouble, max(10, width - 24)), "$error"))
-        )
+        lines += told(f"trouble  {ago} ago  ", lane.trouble, "$error", width)
     return lines

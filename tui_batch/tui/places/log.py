@@ -148,7 +148,9 @@ class LogPlace(Place):
             spans = plain(self._trouble, Tone.BAD)
         else:
             shown = len(self.table.rows)
-            count = f"{figures.count(shown)} {'line' if shown == 1 else 'lines'}"
+            count = figures.things(shown, "line")
+            if (kept := len(self.lines)) != shown:
+                count = f"{figures.count(shown)} of {figures.things(kept, 'line')}"
             spans = plain(f"{count}, following" if self.follows else f"{count}; f follows the newest", Tone.MUTED)
         try:
             self.query_one("#log-status", Static).update(styled(spans, styles))

@@ -32,6 +32,9 @@ _CSS = """
 """
 
 
+_LIST = "ColumnScreen OptionList, ColumnScreen OptionList:focus { height: auto; background: $surface; }"
+
+
 @dataclass(frozen=True, slots=True)
 class PathQuestion:
     """What a path is asked for."""
@@ -85,7 +88,7 @@ class PathScreen(ModalScreen[str | None]):
 class ColumnScreen(ModalScreen[str | None]):
     """Asks for one of the file's columns."""
 
-    DEFAULT_CSS = _CSS.format(name="ColumnScreen", height="auto") + "ColumnScreen OptionList { height: auto; }"
+    DEFAULT_CSS = _CSS.format(name="ColumnScreen", height="auto") + _LIST
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave")]
 
     def __init__(self, columns: tuple[str, ...]) -> None:
@@ -96,7 +99,8 @@ class ColumnScreen(ModalScreen[str | None]):
         """The columns in the file's order."""
         with Vertical():
             yield Label("Insert a column", classes="title", markup=False)
-            yield OptionList(*(Option(Text(safe_text(column, 60))) for column in self._columns), markup=False)
+            options = (Option(Text(safe_text(column, 60))) for column in self._columns)
+            yield OptionList(*options, compact=True, markup=False)
             yield Label("enter inserts · esc leaves", classes="keys", markup=False)
 
     @on(OptionList.OptionSelected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.text import Text
 from textual import events, on
@@ -201,6 +202,7 @@ class LimitsSection(Section):
     LimitsSection > .form { height: 1fr; }
     LimitsSection > .beside { height: 6; }
     LimitsSection .apart { margin: 0 0 1 0; }
+    LimitsSection.-side > .form { width: 2fr; }
     LimitsSection.-side .beside { height: 1fr; }
     """
 
@@ -326,8 +328,20 @@ class RunSection(Section):
             with Horizontal():
                 yield Button("Try ten rows (F5)", id="try", compact=True)
                 yield Button("Run all (F6)", id="all", variant="primary", compact=True)
-        with VerticalScroll(classes="beside"):
+        with VerticalScroll(classes="beside", id="read"):
             yield Static("Ten rows spread over the file, to read before all are sent: F5", id="answers", markup=False)
+
+    _SCROLLS: ClassVar[dict[str, str]] = {
+        **{"up": "scroll_up", "down": "scroll_down", "pageup": "page_up", "pagedown": "page_down"},
+        **{"home": "scroll_home", "end": "scroll_end"},
+    }
+    """What keys do that no button takes."""
+
+    def on_key(self, event: events.Key) -> None:
+        """The answers are read while a button has the focus: there is nothing else to move here."""
+        if (scroll := self._SCROLLS.get(event.key)) is not None:
+            getattr(self.query_one("#read", VerticalScroll), f"action_{scroll}")()
+            event.stop()
 
     def first(self) -> None:
         """The harmless button."""
