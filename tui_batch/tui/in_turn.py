@@ -31,11 +31,12 @@ class InTurn:
     async def _go_on(self, steps: tuple[Step, ...]) -> None:
         """One step; the next follows when what it brought is drawn.
 
-        The screen is asked for that, not the app: the app's own queue may stand still behind a key until `done`.
+        The screen is asked for that, not the app: the app's own queue may stand still behind a key until `done`. It is
+        told to repaint, as what the step changed has not yet asked it to.
         """
         await self._do(steps[0])
         if len(steps) > 1:
-            self._app.screen.call_after_refresh(self._go_on, steps[1:])
+            self._app.screen.refresh().call_after_refresh(self._go_on, steps[1:])
         else:
             self.done.set()
 
