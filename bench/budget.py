@@ -31,6 +31,7 @@ from tui_batch.domain.job import NANO, CacheMode, InputSource, JobSpec, Knobs, M
 from tui_batch.engine.workplace import open_workplace
 from tui_batch.money.prices import OwnPrice, UnitPrices
 from tui_batch.providers.base import FailureKind, HttpRequest, HttpResponse, TransportFailure
+from tui_batch.settings import Settings
 from tui_batch.store.store import open_store
 
 ROWS = 3_000
@@ -113,7 +114,7 @@ async def child(db: Path, job_id: int, day_cap: int | None) -> None:
     bills = os.open(db.with_suffix(".bills"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     own = (OwnPrice(MODEL, PRICES),)
     till = Till(bills, random.Random(os.getpid()))
-    async with open_workplace(db, till, prices=own, day_budget_nano=day_cap) as place:
+    async with open_workplace(db, till, Settings(prices=own, day_budget_nano=day_cap)) as place:
         await (await place.controller.start(job_id))
 
 

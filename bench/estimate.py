@@ -41,11 +41,11 @@ async def measure(name: str) -> list[tuple[str, ...]]:
     with tempfile.TemporaryDirectory() as folder:
         composed = lifted(await compose(draft, settings, transport))
         spec, knobs = composed.spec, composed.knobs
-        async with open_workplace(Path(folder) / "jobs.db", transport, prices=OWN) as place:
+        async with open_workplace(Path(folder) / "jobs.db", transport, Settings(prices=OWN)) as place:
             before = await estimate(spec, knobs, await known_about(spec, None, OWN))
             made = await create_job(place.store, ImportPlan(spec, knobs, Path(folder) / "rejects.jsonl"), now=0.0)
             job = await (await place.controller.start(made.job_id))
-        async with open_workplace(Path(folder) / "jobs.db", transport, prices=OWN) as place:
+        async with open_workplace(Path(folder) / "jobs.db", transport, Settings(prices=OWN)) as place:
             after = await estimate(spec, knobs, await known_about(spec, place.store, OWN))
     assert spec.cache is not CacheMode.OFF
     real = job.counters.cost_nano + job.counters.saved_nano

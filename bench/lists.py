@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.screen_child import make
 from tui_batch.store.item_view import ItemQuery
 from tui_batch.store.store import Store, open_store
-from tui_batch.tui.filters import parse_filter
+from tui_batch.work.filter_words import parse_filter
 
 FINISH = (
     """UPDATE item SET state = CASE WHEN seq % 100 = 7 THEN 'dead' ELSE 'done' END,

@@ -34,7 +34,7 @@ async def open_test_desk(folder: Path, *, faults: str = "") -> AsyncIterator[Des
     db = folder / "jobs.db"
     async with (
         aclosing(make_transport(None, faults)) as transport,
-        open_workplace(db, transport, prices=PRICES) as workplace,
+        open_workplace(db, transport, settings) as workplace,
     ):
 
         async def hired(_desk: Desk) -> Workplace:

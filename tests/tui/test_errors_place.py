@@ -14,11 +14,11 @@ from rich.cells import cell_len
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.stored import ErrorGroup
 from tui_batch.store.items import OTHERS
-from tui_batch.tui.filters import parse_filter, text_of
 from tui_batch.tui.places.errors import ErrorsPlace, advice, filter_of
 from tui_batch.tui.places.items import ItemsPlace
 from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.screens.item_detail import ItemDetailScreen
+from tui_batch.work.filter_words import parse_filter, text_of
 
 
 async def at_errors(yard: Yard) -> ErrorsPlace:
@@ -32,7 +32,7 @@ async def asked(yard: Yard, key: str, words: str, answer: str) -> None:
     """Presses a key that asks, checks the question, answers it."""
     await yard.press(key)
     await yard.until(lambda: isinstance(yard.app.screen, Confirm))
-    assert words in yard.text()
+    await yard.until(lambda: words in yard.text())
     await yard.press(answer)
 
 
@@ -53,7 +53,7 @@ async def test_errors_are_grouped_and_lead_to_their_items(tmp_path: Path) -> Non
         await yard.press("escape", "k", "enter")
         items = yard.app.query_one(ItemsPlace)
         await yard.until(lambda: items.items is not None and len(items.items) == 3 and items.items.row(2) is not None)
-        assert "3 of 12 match" in yard.text()
+        await yard.until(lambda: "3 of 12 match" in yard.text())
 
 
 async def test_an_empty_list_never_says_what_was_true_before(tmp_path: Path) -> None:

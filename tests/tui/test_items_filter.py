@@ -20,7 +20,7 @@ from tui_batch.domain.item_filter import (
     Term,
     Words,
 )
-from tui_batch.tui.filters import VALUES, FilterError, complete, matcher, parse_filter, text_of
+from tui_batch.work.filter_words import VALUES, FilterError, complete, matcher, parse_filter, text_of
 
 
 @pytest.mark.parametrize(

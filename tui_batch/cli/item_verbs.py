@@ -21,6 +21,7 @@ from tui_batch.domain.job import Job
 from tui_batch.domain.stored import ErrorGroup, ItemRow
 from tui_batch.errors import UserError
 from tui_batch.safe_text import safe_text
+from tui_batch.work.filter_words import parse_filter
 
 if TYPE_CHECKING:
     from tui_batch.report.export import Exported
@@ -228,8 +229,6 @@ def _terms(states: tuple[str, ...], classes: tuple[str, ...], models: tuple[str,
 
 def _typed(words: str | None) -> tuple[Term, ...]:
     """The app's own filter words."""
-    from tui_batch.tui.filters import parse_filter
-
     return parse_filter(words).terms if words else ()
 
 

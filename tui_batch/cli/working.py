@@ -246,13 +246,7 @@ def _transport(settings: Settings, faults: str) -> AbstractAsyncContextManager[R
 
 
 def _workplace(place: Where, settings: Settings, transport: RoutingTransport) -> AbstractAsyncContextManager[Workplace]:
-    return open_workplace(
-        place.db,
-        transport,
-        prices=settings.prices,
-        windows=settings.windows,
-        day_budget_nano=settings.day_budget_nano,
-    )
+    return open_workplace(place.db, transport, settings)
 
 
 async def _composed(order: Order, transport: RoutingTransport) -> Composed:

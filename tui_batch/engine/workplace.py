@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,12 +21,13 @@ from tui_batch.engine.lease import USUAL, LeaseTimes
 from tui_batch.engine.owners import is_alive, this_process
 from tui_batch.engine.surroundings import Surroundings
 from tui_batch.engine.windows import Windows
-from tui_batch.money.prices import OwnPrice, OwnWindow, lookup
+from tui_batch.money.prices import lookup
 from tui_batch.money.vocabulary import in_background
 from tui_batch.providers.base import Transport
 from tui_batch.providers.keys import resolve_key
 from tui_batch.providers.registry import provider_for
 from tui_batch.providers.windows import ask_window
+from tui_batch.settings import Settings
 from tui_batch.store.store import Store, open_store
 
 
@@ -41,53 +42,23 @@ class Workplace:
 
 @asynccontextmanager
 async def open_workplace(
-    db: Path,
-    transport: Transport,
-    *,
-    prices: tuple[OwnPrice, ...] = (),
-    windows: tuple[OwnWindow, ...] = (),
-    day_budget_nano: int | None = None,
-    clock: Callable[[], float] = time.time,
-    rng: random.Random | None = None,
-    lease: LeaseTimes = USUAL,
+    db: Path, transport: Transport, settings: Settings | None = None, *, lease: LeaseTimes = USUAL
 ) -> AsyncIterator[Workplace]:
-    """Opens the database and starts an idle engine on it. On leaving, what is in flight is cancelled.
-
-    The arguments after the transport are those of `staffed`.
-    """
-    async with (
-        open_store(db, clock=clock) as store,
-        staffed(
-            store,
-            transport,
-            prices=prices,
-            windows=windows,
-            day_budget_nano=day_budget_nano,
-            clock=clock,
-            rng=rng,
-            lease=lease,
-        ) as workplace,
-    ):
+    """Opens the database and starts an idle engine on it, as `staffed` does. Without settings: the usual ones."""
+    async with open_store(db) as store, staffed(store, transport, settings or Settings(), lease=lease) as workplace:
         yield workplace
 
 
 @asynccontextmanager
 async def staffed(
-    store: Store,
-    transport: Transport,
-    *,
-    prices: tuple[OwnPrice, ...] = (),
-    windows: tuple[OwnWindow, ...] = (),
-    day_budget_nano: int | None = None,
-    clock: Callable[[], float] = time.time,
-    rng: random.Random | None = None,
-    lease: LeaseTimes = USUAL,
+    store: Store, transport: Transport, settings: Settings, *, lease: LeaseTimes = USUAL
 ) -> AsyncIterator[Workplace]:
     """Starts an idle engine on an open database. On leaving, what is in flight is cancelled.
 
-    `prices` are the person's own; they win over the published ones. `day_budget_nano` caps what all jobs together may
-    spend on a day (UTC); None: no such cap.
+    Of the settings it goes by the person's own prices, which win over the published ones, by their context windows,
+    and by what all jobs together may spend on a day.
     """
+    clock = time.time
     async with experienced(store, clock) as estimator:
         executor = HttpExecutor(transport, clock=clock)
 
@@ -100,17 +71,17 @@ async def staffed(
             secret = await asyncio.to_thread(secret_of, endpoint)
             return await ask_window(endpoint, model, transport, secret)
 
-        known = Windows(windows, ask)
-        prices_for = partial(lookup, own=prices)
+        known = Windows(settings.windows, ask)
+        prices_for = partial(lookup, own=settings.prices)
         around = Surroundings(
             provider_for,
             register,
             prices_for,
             clock,
-            rng or random.Random(),
+            random.Random(),
             window_for=known.of,
             learn_window=known.learn,
-            day_budget_nano=day_budget_nano,
+            day_budget_nano=settings.day_budget_nano,
             lease_s=lease.expiry_s,
         )
         async with Engine(store, executor, this_process(), around, estimator) as engine:

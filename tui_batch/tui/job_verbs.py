@@ -211,8 +211,8 @@ class JobVerbs:
     async def worst(self, jobs: Sequence[JobView]) -> None:
         """Lists the rows that the alerts about a job mean: those that hold, else the last one."""
         from tui_batch.domain.item_filter import Choice, ItemFilter, OneOf
-        from tui_batch.tui.filters import text_of
         from tui_batch.tui.places.items import ItemsPlace
+        from tui_batch.work.filter_words import text_of
 
         ids = sorted({item_id for alert in await self._alerts(jobs[0]) for item_id in alert.item_ids})
         if not ids:

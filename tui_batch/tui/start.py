@@ -60,14 +60,7 @@ async def open_desk(opening: Opening) -> AsyncIterator[Desk]:
         async def hire(desk: Desk) -> Workplace:
             from tui_batch.engine.workplace import staffed
 
-            engine = staffed(
-                store,
-                transport,
-                prices=settings.prices,
-                windows=settings.windows,
-                day_budget_nano=settings.day_budget_nano,
-            )
-            workplace = await staff.enter_async_context(engine)
+            workplace = await staff.enter_async_context(staffed(store, transport, settings))
             if opening.begin is not None:
                 await opening.begin(workplace, desk)
             return workplace

@@ -24,7 +24,6 @@ from tui_batch.tui.actions import bindings
 from tui_batch.tui.clipboard import copy
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.export_plan import NamedScope
-from tui_batch.tui.filters import matcher, text_of
 from tui_batch.tui.item_verbs import Dead, ItemVerbs, about
 from tui_batch.tui.place import Place
 from tui_batch.tui.screens import menu
@@ -34,6 +33,7 @@ from tui_batch.tui.view import JobView, View
 from tui_batch.tui.widgets.entry import Entry
 from tui_batch.tui.widgets.status_line import StatusLine
 from tui_batch.tui.widgets.table import Column, Table
+from tui_batch.work.filter_words import matcher, text_of
 
 if TYPE_CHECKING:
     from tui_batch.tui.app import BatchApp

@@ -21,7 +21,6 @@ from tui_batch.errors import UserError
 from tui_batch.tui.actions import bindings
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.export_plan import NamedScope
-from tui_batch.tui.filters import parse_filter, text_of
 from tui_batch.tui.item_choices import column_choices, order_choices
 from tui_batch.tui.item_list import ItemList, Whole
 from tui_batch.tui.item_verbs import Dead, ItemVerbs
@@ -33,6 +32,7 @@ from tui_batch.tui.widgets.filter_line import FilterLine
 from tui_batch.tui.widgets.item_columns import COLUMNS, FIELD, fields_of
 from tui_batch.tui.widgets.item_table import ItemTable
 from tui_batch.tui.widgets.status_line import StatusLine
+from tui_batch.work.filter_words import parse_filter, text_of
 
 if TYPE_CHECKING:
     from tui_batch.tui.app import BatchApp

@@ -12,8 +12,8 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from tui_batch.domain.item_filter import Choice, ItemFilter
-from tui_batch.tui.filters import FilterError, complete, parse_filter, tokens
 from tui_batch.tui.widgets.entry import Entry
+from tui_batch.work.filter_words import FilterError, complete, parse_filter, tokens
 
 PAUSE_S = 0.2
 """After the last key, before what was typed is looked for."""
