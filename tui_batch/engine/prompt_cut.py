@@ -30,6 +30,8 @@ LIKELY_LONGER = 1.25
 
 def window_of(request: PromptRequest) -> int | None:
     """The context window that a request asks of Ollama, in tokens; None: the server's own."""
+    if not request.params:
+        return None
     options = request.params.get("options")
     inner = options.get("num_ctx") if isinstance(options, Mapping) else None
     asked = request.params.get("num_ctx", inner)

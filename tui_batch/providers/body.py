@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -14,16 +13,18 @@ _ORDERED = frozenset({"response_format", "format", "output_config", "tools", "fu
 """Fields that hold a JSON Schema. A model writes an answer's fields in the schema's order, so that order is meaning."""
 
 
-def canonical(body: Mapping[str, Json]) -> bytes:
+def canonical(body: dict[str, Json]) -> bytes:
     """JSON with sorted keys, so that equal requests are equal bytes; schemas keep the order they were written in.
 
     Raises EncodeError for a value that JSON cannot hold, such as half a surrogate pair.
     """
     try:
-        settled = {
-            name: orjson.Fragment(orjson.dumps(value)) if name in _ORDERED else value for name, value in body.items()
-        }
-        return orjson.dumps(settled, option=orjson.OPT_SORT_KEYS)
+        if not _ORDERED.isdisjoint(body):
+            body = {
+                name: orjson.Fragment(orjson.dumps(value)) if name in _ORDERED else value
+                for name, value in body.items()
+            }
+        return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     except TypeError as error:
         raise EncodeError(f"the request cannot be written as JSON: {error}") from None
 

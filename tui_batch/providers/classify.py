@@ -262,7 +262,9 @@ def malformed(response: HttpResponse, why: str, limits: RateHeaders | None = Non
 
 def count_of(data: Any, name: str) -> int | None:
     """A token count in a usage object; None when it is missing or nonsense."""
-    value = data.get(name) if isinstance(data, dict) else None
+    if not isinstance(data, dict):
+        return None
+    value = data.get(name)
     if type(value) is int:
         return value if 0 <= value <= 10**15 else None
     return int(value) if isinstance(value, float) and 0.0 <= value <= 1e15 else None

@@ -21,6 +21,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tui_batch.errors import UserError
@@ -74,7 +75,11 @@ class PyreqwestTransport:
     def __init__(self, options: TransportOptions | None = None, env: Mapping[str, str] = os.environ) -> None:
         self._options = options or TransportOptions()
         self._env = env
+        from pyreqwest.http import Url
+
         self._client = _build_client(self._options, env)
+        self._url = lru_cache(Url)
+        """Reads an address. A job has one or a few; to read it anew is half the cost of making a request."""
         self._streaming: dict[int, Client] = {}
         """Clients for streamed requests, by their read timeout in seconds."""
 
@@ -100,7 +105,7 @@ class PyreqwestTransport:
     def _builder(self, request: HttpRequest) -> RequestBuilder:
         """Raises TransportFailure. pyreqwest's own text is dropped: it quotes the header's value."""
         try:
-            builder = self._client_for(request).request(request.method, request.url)
+            builder = self._client_for(request).request(request.method, self._url(request.url))
         except Exception as error:
             raise TransportFailure(FailureKind.REQUEST, f"bad URL {request.url!r}: {error}") from None
         try:

@@ -122,6 +122,8 @@ def fitting(params: Mapping[str, Any], model: str) -> dict[str, Any]:
 
     Sampling parameters that a family has no use for are left out: a job's `temperature: 0` would kill every row.
     """
+    if not params:
+        return {}
     dropped = _NEVER_SENT | _SAMPLING if _FIXED_SAMPLING.match(model) else _NEVER_SENT
     fitted = {name: value for name, value in params.items() if name not in dropped}
     if "max_tokens" in fitted and model.startswith(REASONING_MODELS):
@@ -159,12 +161,13 @@ def usage_of(data: Any, tier: Any = None) -> Usage:
     if not isinstance(data, dict):
         return Usage()
     given, made = data.get("prompt_tokens_details"), data.get("completion_tokens_details")
-    cached = count_of(given, "cached_tokens")
+    cached, reasoning = count_of(given, "cached_tokens"), count_of(made, "reasoning_tokens")
+    prompt, answer = count_of(data, "prompt_tokens"), count_of(data, "completion_tokens")
     return Usage(
-        input_tokens=count_of(data, "prompt_tokens"),
-        output_tokens=_output_tokens(data, count_of(made, "reasoning_tokens")),
+        input_tokens=prompt,
+        output_tokens=_output_tokens(prompt, answer, count_of(data, "total_tokens"), reasoning),
         cached_tokens=count_of(data, "prompt_cache_hit_tokens") if cached is None else cached,  # DeepSeek's name
-        reasoning_tokens=count_of(made, "reasoning_tokens"),
+        reasoning_tokens=reasoning,
         cache_write_tokens=count_of(given, "cache_write_tokens"),
         sound_tokens=count_of(given, "audio_tokens"),
         spoken_tokens=count_of(made, "audio_tokens"),
@@ -172,12 +175,11 @@ def usage_of(data: Any, tier: Any = None) -> Usage:
     )
 
 
-def _output_tokens(data: Mapping[str, Any], reasoning: int | None) -> int | None:
+def _output_tokens(given: int | None, made: int | None, total: int | None, reasoning: int | None) -> int | None:
     """All answer tokens. Gemini and xAI leave the reasoning out of completion_tokens, but not out of the total.
 
     (mozilla-ai/any-llm, issue 1290; Gemini's usageMetadata counts thoughts as output.)
     """
-    given, made, total = (count_of(data, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens"))
     if given is None or total is None:
         return made
     rest = total - given
