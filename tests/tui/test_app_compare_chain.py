@@ -58,7 +58,9 @@ async def test_two_marked_jobs_are_compared_side_by_side(tmp_path: Path) -> None
             assert "compare 1 2" in done_commands(yard)[-1]
             await yard.until(lambda: "3 rows compared." in yard.text())
             assert re.search(r"nobody wins", yard.text())
-            assert "gpt-4o-mini (job 1) and gpt-4o-mini (job 2) agree in 33.3 % of 3 rows" in yard.text()
+            await yard.until(
+                lambda: "gpt-4o-mini (job 1) and gpt-4o-mini (job 2) agree in 33.3 % of 3 rows" in yard.text()
+            )
             await yard.press("G")
             await yard.until(lambda: "[/bold] maybe" in yard.text() and "a ␛[31mlong answer" in yard.text())
             assert all(cell_len(line) == 100 for line in yard.text().split("\n"))
@@ -114,7 +116,7 @@ async def test_answers_become_the_input_of_a_new_job(tmp_path: Path) -> None:
             await yard.until(lambda: screen.facts.drawn is not None)
             assert screen.facts.preview is not None
             assert screen.facts.preview.columns[:3] == ("prompt", "response", "response_fields")
-            assert "3 rows" in yard.text()
+            await yard.until(lambda: "3 rows" in yard.text())
             await yard.until(lambda: screen.expected is not None)
             await yard.press("f2")  # a job file names a file of rows
             await yard.until(lambda: "cannot be saved" in yard.text())

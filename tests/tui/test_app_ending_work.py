@@ -69,7 +69,7 @@ async def test_leaving_asks_while_a_file_is_written_and_may_finish_it(tmp_path: 
         assert "X stops it" in left
         await yard.press("q")
         await yard.until(lambda: isinstance(yard.app.screen, Menu))
-        assert "exporting #1" in yard.text()
+        await yard.until(lambda: "exporting #1" in yard.text())
         await yard.press("escape")
         await yard.until(lambda: not isinstance(yard.app.screen, Menu))
         assert yard.app.manners.works, "staying leaves it alone"

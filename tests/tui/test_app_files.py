@@ -80,8 +80,8 @@ async def test_knobs_are_checked_at_their_field_and_turned_together(tmp_path: Pa
             assert app.screen.query_one("#knob-rpm", Input).placeholder == "they differ"
             app.screen.query_one("#knob-budget_nano", Input).value = "much"
             await pilot.press("enter")
-            await pilot.pause()
-            assert "dollars" in str(app.screen.query_one("#hint-budget_nano").render())
+            hint = app.screen.query_one("#hint-budget_nano")
+            await until(pilot, lambda: "dollars" in str(hint.render()), "told")
             app.screen.query_one("#knob-budget_nano", Input).value = "2.50"
             app.screen.query_one("#knob-concurrency", Input).value = "auto"
             await pilot.press("enter")

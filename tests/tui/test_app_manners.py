@@ -86,7 +86,7 @@ async def test_every_shipped_theme_can_be_worn(tmp_path: Path) -> None:
             for name in app.manners.themes.names:
                 app.manners.wear(name)
                 await pilot.press("6", "1")
-                await pilot.pause()
+                await until(pilot, lambda: app.place.NAME == "jobs")
                 assert app.theme == name
                 assert app.native_ansi_color is (name == "terminal")
             app.manners.wear("terminal")

@@ -42,8 +42,8 @@ async def test_the_rows_behind_an_alert_are_one_key_away(tmp_path: Path) -> None
         real = yard.desk.engine.snapshot
         yard.desk.engine.snapshot = lambda: EngineSnapshot((live,), (), "")  # type: ignore[method-assign]
         await yard.until(lambda: "! answers got worse" in yard.text())
-        assert "0.41 in the last 100 answers, after 0.83 at the start; rows 8, 3" in yard.text()
-        assert "~$2.00 ($1.00 to $3.00) in all" in yard.text()
+        await yard.until(lambda: "0.41 in the last 100 answers, after 0.83 at the start; rows 8, 3" in yard.text())
+        await yard.until(lambda: "~$2.00 ($1.00 to $3.00) in all" in yard.text())
         await yard.press("W")
         place = yard.app.query_one(ItemsPlace)
         await yard.until(lambda: place.items is not None and len(place.items) == 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from app_bench import until
 from textual.app import App
 
 from tui_batch.tui.screens.confirm import Confirm
@@ -19,10 +20,9 @@ async def answer(dialog: Dialog[Any], *keys: str) -> Any:
     answers: list[Any] = []
     async with app.run_test(size=(80, 24)) as pilot:
         await app.push_screen(dialog, answers.append)
-        await pilot.pause()
+        await until(pilot, lambda: app.screen is dialog, "asked")
         await pilot.press(*keys)
-        await pilot.pause()
-        assert not isinstance(app.screen, Dialog), "it is closed"
+        await until(pilot, lambda: bool(answers) and not isinstance(app.screen, Dialog), "it is closed")
     return answers[0]
 
 
@@ -47,8 +47,7 @@ async def test_a_question_is_answered_by_mouse() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await app.push_screen(Confirm("Sure?"), answers.append)
         await pilot.click("#yes")
-        await pilot.pause()
-    assert answers == [True]
+        await until(pilot, lambda: answers == [True])
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ async def test_from_a_file_to_a_running_job_and_to_another_like_it(tmp_path: Pat
             at.pilot, lambda: at.screen.query_one("#models OptionList", OptionList).option_count == 2, "offered"
         )
         await at.press("down", "enter")
-        assert at.screen.form.models == "gpt-4o-mini @ simulator"
+        await until(at.pilot, lambda: at.screen.form.models == "gpt-4o-mini @ simulator", "chosen")
         await at.press("f5")
         await until(at.pilot, lambda: "10 answered" in at.words("#status"), "tried")
         assert "message number" in at.words("#answers")
@@ -192,12 +192,12 @@ async def test_half_a_name_is_completed_by_tab_and_taken_by_enter(tmp_path: Path
 
         await half(str(tmp_path / "de"), 1)
         await at.press("tab")
-        assert at.field("path").text == str(tmp_path / "deep") + os.sep
+        await until(at.pilot, lambda: at.field("path").text == str(tmp_path / "deep") + os.sep)
         await half(str(tmp_path / "deep" / "t"), 2)
         await at.press("tab")
-        assert at.field("path").text == str(tmp_path / "deep" / "ti")
+        await until(at.pilot, lambda: at.field("path").text == str(tmp_path / "deep" / "ti"))
         await at.press("enter")
-        assert at.screen.focused is listed, "of two, one is to be chosen"
+        await until(at.pilot, lambda: at.screen.focused is listed, "of two, one is to be chosen")
         assert listed.highlighted == 0
         await at.press("up")
         await half(str(tmp_path / "deep" / "tic"), 1)
@@ -208,14 +208,14 @@ async def test_half_a_name_is_completed_by_tab_and_taken_by_enter(tmp_path: Path
         models = at.screen.query_one("#models OptionList", OptionList)
         await until(at.pilot, lambda: models.option_count == 1, "offered")
         await at.press("enter")
-        assert at.screen.form.models == "gpt-4o-mini @ simulator"
+        await until(at.pilot, lambda: at.screen.form.models == "gpt-4o-mini @ simulator", "taken")
 
 
 async def test_what_is_missing_is_told_at_its_field(tmp_path: Path) -> None:
     async with new_job(tmp_path) as at:
         assert at.field("path").problem == ""
         await at.press("f6")
-        assert at.field("path").problem == "choose a file"
+        await until(at.pilot, lambda: at.field("path").problem == "choose a file", "told")
         assert at.screen.focused is at.field("path").query_one(Input)
         await at.chosen(tickets(tmp_path), 30)
         await at.press("f6")
@@ -248,7 +248,7 @@ async def test_the_prompt_is_shown_filled_in(tmp_path: Path) -> None:
         await until(at.pilot, lambda: "no row has a column `txt`" in at.field("prompt").problem, "told at its field")
         await until(at.pilot, lambda: "nothing is wrong: Prompt, Models" in at.words("#limits ExpectedView"))
         await at.press("f8", "f6")
-        assert at.screen.focused is at.field("prompt").query_one(Area), "nothing is made of it"
+        await until(at.pilot, lambda: at.screen.focused is at.field("prompt").query_one(Area), "nothing is made of it")
         await at.typed("prompt", "Sort: {{ text")
         await until(at.pilot, lambda: "line 1" in at.words("#messages"))
         assert "line 1" in at.field("prompt").problem
@@ -282,7 +282,7 @@ async def test_files_of_all_kinds_are_looked_at_safely(tmp_path: Path) -> None:
         await until(at.pilot, lambda: "no such file" in at.words("#facts"))
         assert at.field("path").problem == ""  # it may still be being typed
         await at.press("f5")
-        assert "no such file" in at.field("path").problem
+        await until(at.pilot, lambda: "no such file" in at.field("path").problem, "told")
         batch = tmp_path / "batch.jsonl"
         body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}
         line = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": body}
