@@ -30,7 +30,7 @@ from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.screens.new_job import NewJobScreen, form_screen
 from tui_batch.tui.screens.new_job.asking import PathScreen
 from tui_batch.tui.screens.new_job.fields import Field
-from tui_batch.tui.widgets.entry import Area
+from tui_batch.tui.widgets.area import Area
 from tui_batch.tui.widgets.frame import Hints
 
 

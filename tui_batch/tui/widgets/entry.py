@@ -1,10 +1,10 @@
-"""What a person types into. Text from elsewhere (a path, a job file, an old job) is shown safely there too."""
+"""A line that a person types into. Text from elsewhere (a path, an old job) is shown safely there too."""
 
 from __future__ import annotations
 
 from rich.text import Text
 from textual.suggester import SuggestionReady
-from textual.widgets import Input, TextArea
+from textual.widgets import Input
 
 from tui_batch.safe_text import safe_letters
 
@@ -27,11 +27,3 @@ class Entry(Input):
         """What cannot be drawn as it is, is not offered behind the cursor."""
         if safe_letters(event.suggestion) != event.suggestion:
             event.prevent_default()
-
-
-class Area(TextArea):
-    """Several lines; the same holds."""
-
-    def get_line(self, line_index: int) -> Text:
-        """Textual draws this."""
-        return Text(safe_letters(self.document.get_line(line_index), keep="\t"), end="", no_wrap=True)

@@ -13,7 +13,8 @@ from textual.widget import Widget
 from textual.widgets import Input, Label, Select, Static, TextArea
 
 from tui_batch.safe_text import safe_text
-from tui_batch.tui.widgets.entry import Area, Entry
+from tui_batch.tui.widgets.area import Area
+from tui_batch.tui.widgets.entry import Entry
 from tui_batch.work.drafting import Form
 
 
