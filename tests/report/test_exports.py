@@ -19,8 +19,16 @@ from tui_batch.domain.item_filter import Choice, ItemFilter, OneOf, Words
 from tui_batch.domain.item_scope import EVERYTHING, ItemScope, in_states
 from tui_batch.domain.job import Job, Mode
 from tui_batch.domain.outcome import OutcomeClass
-from tui_batch.report.export import ExportProgress, Shape, export_results, table_columns
-from tui_batch.report.flatten import DEEPEST, flattened
+from tui_batch.errors import UserError
+from tui_batch.report.export import (
+    MOST_COLUMNS,
+    ExportProgress,
+    Shape,
+    add_columns,
+    export_results,
+    table_columns,
+)
+from tui_batch.report.flatten import DEEPEST, WIDEST, flattened
 from tui_batch.report.formats import ResultFormat
 from tui_batch.report.results import RESULT_FIELDS
 from tui_batch.report.targets import parse_target
@@ -166,3 +174,15 @@ def test_a_table_has_every_result_field_once() -> None:
     assert columns[:4] == ("own", "response", "response.b", "response.a")
     assert set(RESULT_FIELDS) - set(columns) == {"usage"}
     assert len(columns) == len(set(columns))
+
+
+def test_a_table_keeps_no_more_names_of_answers_than_it_gets_and_tells_of_too_many_columns() -> None:
+    found: dict[str, None] = {"own": None}
+    for n in range(10):
+        add_columns(found, [f"response.{n}.{m}" for m in range(WIDEST)])
+    assert len(found) == 1 + WIDEST
+    add_columns(found, (f"c{n}" for n in range(MOST_COLUMNS - 1)))
+    assert len(table_columns(found)) == MOST_COLUMNS + WIDEST + len(RESULT_FIELDS)
+    with pytest.raises(UserError, match="10,000 different columns") as caught:
+        add_columns(found, ["one more"])
+    assert ".jsonl" in caught.value.remedy

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tui_batch.simulator import core
 from tui_batch.simulator.config import Profile, SimulatorConfig, UnknownModels
 from tui_batch.simulator.core import Simulator
 from tui_batch.simulator.faults import parse_faults
@@ -138,6 +139,14 @@ async def test_limits_are_enforced_and_told_in_headers(chat: Any, turned: Any) -
 async def test_limits_hold_for_each_model_by_itself(chat: Any) -> None:
     simulator = Simulator(SimulatorConfig(rpm=1))
     assert [(await chat(simulator, model=model)).status for model in ("a", "b", "a")] == [200, 200, 429]
+
+
+async def test_models_beyond_a_bound_share_their_limits_and_figures(chat: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "MOST_MODELS", 2)
+    simulator = Simulator(SimulatorConfig(rpm=1))
+    names = ("a", "b", "c", "d", "x" * 300, "a")
+    assert [(await chat(simulator, model=name)).status for name in names] == [200, 200, 200, 429, 429, 429]
+    assert set(simulator.score.as_json()["models"]) == {"a", "b", core.OTHERS}
 
 
 async def test_tokens_count_in_and_out(chat: Any, turned: Any) -> None:

@@ -14,8 +14,9 @@ from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ExportRow
 from tui_batch.errors import UserError
 from tui_batch.report.comparing import EXAMPLES, Comparer, Comparison, Contender, alike
-from tui_batch.report.export import writing
+from tui_batch.report.export import add_columns, writing
 from tui_batch.report.files import in_thread
+from tui_batch.report.formats import FORMATS
 from tui_batch.report.results import cost_nano
 from tui_batch.report.targets import Target
 from tui_batch.store.store import Store
@@ -83,7 +84,9 @@ async def compare_jobs(
     passes = 1 if target is None else 2
     total = max(1, jobs[0].counters.total)
     async for sides in _sides(store, jobs):
-        names.update(await in_thread(_take, comparer, sides, added))
+        columns = await in_thread(_take, comparer, sides, added)
+        if target is not None and FORMATS[target.format].is_table:
+            add_columns(names, columns)
         progress(min(1.0, (sides[-1].items[0].seq + 1) / total) / passes)
     result = comparer.result()
     if not result.rows:

@@ -16,11 +16,12 @@ from tui_batch.domain.item_scope import EVERYTHING, ItemScope
 from tui_batch.domain.job import Job
 from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ExportRow
+from tui_batch.errors import UserError
 from tui_batch.inputs.readers.registry import InputFormat
 from tui_batch.inputs.request_rows import body_operation
 from tui_batch.report.batch_lines import batch_line
 from tui_batch.report.files import in_thread, opened
-from tui_batch.report.flatten import PARTS, WIDEST, flattened
+from tui_batch.report.flatten import ANSWER, PARTS, WIDEST, flattened
 from tui_batch.report.formats import FORMATS, ResultFormat
 from tui_batch.report.results import RESULT_FIELDS, result_line
 from tui_batch.report.targets import Target
@@ -30,6 +31,8 @@ from tui_batch.store.store import Store
 
 BATCH = 1_000
 """Rows in memory at a time."""
+MOST_COLUMNS = 10_000
+"""Columns of the rows' own that a table may have."""
 
 
 class Shape(Enum):
@@ -183,10 +186,28 @@ async def _columns(work: _Work, meter: _Meter) -> tuple[str, ...]:
     """All column names, own ones in order of first appearance: a table needs them before its first line."""
     found: dict[str, None] = {}
     async for batch in work.batches():
-        found.update(await in_thread(work.lines.names, batch))
+        add_columns(found, await in_thread(work.lines.names, batch))
         meter.tell(0, batch[-1])
     meter.before += 1
     return table_columns(found)
+
+
+def add_columns(found: dict[str, None], more: Iterable[str]) -> None:
+    """Adds columns in order of appearance, but no more fields of answers than a table gets.
+
+    Raises UserError when the rows themselves have more than a table can hold.
+    """
+    answers = sum(name.startswith(ANSWER) for name in found)
+    for name in more:
+        if name in found or (is_answer := name.startswith(ANSWER)) and answers >= WIDEST:
+            continue
+        found[name] = None
+        answers += is_answer
+    if len(found) - answers > MOST_COLUMNS:
+        raise UserError(
+            f"the rows have more than {MOST_COLUMNS:,} different columns, which no table can hold",
+            remedy="Write them as JSON Lines: -o results.jsonl",
+        )
 
 
 def table_columns(found: Iterable[str]) -> tuple[str, ...]:
@@ -194,7 +215,7 @@ def table_columns(found: Iterable[str]) -> tuple[str, ...]:
     nested = tuple(f"{part}." for part in PARTS)
     names = list(found)
     own = [name for name in names if not name.startswith(nested)]
-    answers = [name for name in names if name.startswith("response.")][:WIDEST]
+    answers = [name for name in names if name.startswith(ANSWER)][:WIDEST]
     usage = [name for name in names if name.startswith("usage.")]
     results = [name for name in RESULT_FIELDS if not (usage and name == "usage")]
     after = results.index("response") + 1

@@ -11,6 +11,8 @@ PARTS = ("response", "usage")
 """Fields of a result line that may be nested."""
 DEEPEST = 8
 """Levels that get columns of their own; what lies deeper stays JSON in one."""
+ANSWER = f"{PARTS[0]}."
+"""How the column of an answer's field begins."""
 WIDEST = 500
 """Columns that one table gets from answers; further fields are in `response` alone."""
 _OWN = "input_"

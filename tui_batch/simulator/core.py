@@ -66,6 +66,11 @@ _EARLY: Mapping[Fault, tuple[Trouble, int | None]] = {
 _SPOILS = frozenset({Fault.RESET, Fault.HANG, Fault.STALL, Fault.MALFORMED, Fault.EMPTY, Fault.HTML})
 """Faults after which the client has no usable answer although the work was done."""
 
+MOST_MODELS = 1_000
+"""Models with limits and figures of their own; further ones share theirs."""
+LONGEST_NAME = 200
+OTHERS = "other models"
+
 _PAGE = (
     b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"
     b"<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
@@ -96,6 +101,7 @@ class Simulator:
         self.slots = Slots(self.config.slots, self.config.queue_length)
         self._limits: dict[str, ModelLimits] = {}
         self._loaded: dict[str, tuple[float, int]] = {}
+        self._known: set[str] = set()
 
     async def handle(self, request: SimRequest) -> SimResponse:
         """Answers one request. Never raises but for cancellation, which means that the client went away."""
@@ -169,7 +175,7 @@ class Simulator:
         with ExitStack() as slot:
             writing_s = await self._spend_time(ask, answer, visit, slot)
             if ask.api is Api.OLLAMA:
-                self._loaded[ask.model] = (self.clock.wall(), window)
+                self._loaded[self._name(ask.model)] = (self.clock.wall(), window)
             if fault not in _SPOILS:
                 self.score.answer(visit.key, answer.input_tokens, answer.output_tokens)
             response = _spoil(wire.answer(ask, answer, self._facts(visit, answer)), fault)
@@ -241,13 +247,23 @@ class Simulator:
             raise Problem(Trouble.BUSY)
         now, tokens = self.clock.now(), answer.input_tokens + answer.output_tokens
         if self.config.rpm or self.config.tpm:
-            limits = self._limits_of(ask.model)
+            limits = self._limits_of(self._name(ask.model))
             verdict = limits.admit(now, tokens)
             visit.limits = limits.state(now)
             if verdict.exceeded is not None:
                 limit = self.config.rpm if verdict.exceeded is Exceeded.REQUESTS else self.config.tpm
                 raise words.rate_limited(ask.model, verdict.exceeded, limit or 0, tokens, verdict.wait_s)
-        self.score.accept(ask.model, now, tokens)
+        self.score.accept(self._name(ask.model), now, tokens)
+
+    def _name(self, model: str) -> str:
+        """What a model is counted under: its name, or that of all others once there are many, so that nobody fills
+        the memory with names.
+        """
+        if model not in self._known:
+            if len(self._known) >= MOST_MODELS or len(model) > LONGEST_NAME:
+                return OTHERS
+            self._known.add(model)
+        return model
 
     def _limits_of(self, model: str) -> ModelLimits:
         limits = self._limits.get(model)
