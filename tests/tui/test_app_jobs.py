@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from tui_batch.domain.job import JobState, Knobs
 from tui_batch.tui.actions import by_id
 from tui_batch.tui.app import BatchApp
-from tui_batch.tui.places.jobs import JobsPlace, list_height
+from tui_batch.tui.places.jobs import JobsPlace, list_height, part_below
 from tui_batch.tui.tones import plain
 from tui_batch.tui.widgets.frame import HINTS, Hint, Hints, fitting_hints, rank_among
+from tui_batch.tui.widgets.live_panel import LivePanel
 from tui_batch.tui.widgets.table import Column, fitting
 
 
@@ -110,6 +111,30 @@ def test_the_list_is_as_tall_as_its_rows_up_to_its_part(rows: int, room: int, pa
     assert height >= 4
     assert height == 4 or height <= room * (10 - panel) // 10
     assert height <= max(4, rows + 2)
+
+
+@given(st.integers(4, 80), st.integers(20, 80))
+def test_the_line_stays_where_it_is_drawn_to_within_a_tenth(lines: int, room: int) -> None:
+    height = list_height(1_000, room, part_below(lines, room))
+    assert abs(height - min(max(4, lines), room * 9 // 10)) <= room / 20 + 1
+
+
+async def test_the_line_between_list_and_panel_is_drawn_with_the_mouse(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        for n in range(16):
+            await add_job(desk, ["x"], name=f"job {n}")
+        async with open_app(desk, size=(80, 24)) as (app, pilot):
+            await until(pilot, lambda: len(app.query_one(JobsPlace).table.rows) == 16, "listed")
+            panel = app.query_one(LivePanel)
+            before = panel.region.y
+            await pilot.mouse_down(offset=(40, before))
+            await pilot.hover(offset=(40, before + 5))
+            await until(pilot, lambda: abs(panel.region.y - (before + 5)) <= 2, "drawn")
+            await pilot.mouse_up(offset=(40, before + 5))
+            assert app.mouse_captured is None
+            assert app.manners.prefs.value.panes["jobs"] < 6, "remembered"
+            await pilot.mouse_down(offset=(40, before + 1))
+            assert app.mouse_captured is None, "only the line can be taken"
 
 
 def test_a_place_with_keys_of_its_own_hints_at_them_before_what_is_about_jobs() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
@@ -93,6 +94,11 @@ def matching(job: JobView, words: str) -> bool:
 def list_height(rows: int, room: int, panel_part: int) -> int:
     """Lines for the list with its header and a line of air; at least 4, at most what the panel's tenths leave."""
     return max(4, min(rows + 2, room * (10 - panel_part) // 10))
+
+
+def part_below(lines: int, room: int) -> int:
+    """The tenths of the height that are left under so many lines, to the nearest: 1 to 9."""
+    return max(1, min(9, 10 - round(10 * lines / max(1, room))))
 
 
 _ABOUT_A_JOB = frozenset({"jobs_open", "jobs_mark", "jobs_filter", "jobs_copy", "jobs_span"})
@@ -236,7 +242,23 @@ class JobsPlace(Place):
         if panel is not None:
             self._share(panel - self._panel_part)
 
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """The line between list and panel can be taken and drawn up or down."""
+        if self.query_one(LivePanel).display and event.screen_y == self.query_one(LivePanel).region.y:
+            self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """The list ends where the line is drawn to, to a tenth of the height."""
+        if self.app.mouse_captured is self and event.screen_y != self.query_one(LivePanel).region.y:
+            self._share(part_below(event.screen_y - self.region.y, self.size.height) - self._panel_part)
+
+    def on_mouse_up(self) -> None:
+        """The line is let go."""
+        self.release_mouse()
+
     def _share(self, step: int) -> None:
+        if not step:
+            return
         self._panel_part = max(1, min(9, self._panel_part + step))
         self.post_message(self.Arranged(self._sort, self._panel_part))
         self._fit()
