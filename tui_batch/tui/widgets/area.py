@@ -1,4 +1,4 @@
-"""Several lines that a person types into. By itself: Textual's text area takes long to load, and the first view has none."""
+"""Several lines that a person types into. By itself: Textual's text area takes long to load."""
 
 from __future__ import annotations
 
