@@ -164,7 +164,7 @@ async def dialogs(walk: Walk) -> None:
     """All that are opened from the jobs, the items and the errors."""
     await walk.press("1")
     is_long = len(walk.app.view.jobs[0].name) > 10_000  # drawing it is dear, and what is different is seen in a few
-    for key in ("D", "y", "colon") if is_long else ("D", "C", "s", "x", "R", "y", "colon", "question_mark", "T"):
+    for key in ("D", "y", "colon") if is_long else ("D", "s", "x", "R", "y", "colon", "question_mark", "T"):
         await walk.aside(key)
     await walk.press("2")
     for key in ("y", "o", "w", "x"):

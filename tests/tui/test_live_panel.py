@@ -10,7 +10,7 @@ from app_bench import add_job, open_app, open_test_desk, spec, until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_batch.domain.job import NANO, Counters, Job, JobState, Knobs, Owner, PauseReason
+from tui_batch.domain.job import NANO, OWNER_GONE, Counters, Job, JobState, Knobs, Owner, PauseReason
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.engine.snapshot import EngineSnapshot, Hold, JobSnapshot, LaneLimits, LaneSnapshot, Latency
 from tui_batch.quality.alerts import Against, Alert, Signal, ToldAlert
@@ -92,6 +92,19 @@ def text(shown: View, width: int = 118, height: int = 24, glyphs: Glyphs = Glyph
 )
 def test_the_design_size_tells_everything(words: str) -> None:
     assert any(words in line for line in text(view()))
+
+
+def test_a_database_that_takes_nothing_is_what_the_job_waits_for() -> None:
+    shown = view()
+    held = text(replace(shown, engine=replace(shown.engine, trouble="the disk is full")))
+    assert any("nothing is sent: the disk is full" in line for line in held)
+    assert not any("waiting for TPM" in line for line in held)
+
+
+def test_a_lost_owner_is_told_once() -> None:
+    gone = replace(JOB, state=JobState.PAUSED, reason=PauseReason.OWNER_LOST, message=OWNER_GONE, owner=None)
+    lines = text(view(gone, None))
+    assert sum("process" in line for line in lines) == 1
 
 
 def test_failures_are_one_line_where_there_is_little_room() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from still import job
 
 from tui_batch.domain.job import NANO, Counters, JobState
@@ -29,3 +31,9 @@ def test_what_a_retry_may_cost_is_added_up_over_jobs_by_what_was_paid_for() -> N
     assert likely_cost([(PAID, 2), (UNPRICED, 0)]) == "About $0.5000 at what an item cost so far."
     assert likely_cost([(PAID, 2), (UNPRICED, 1)]) == "What it costs is not known."
     assert likely_cost([(made(Counters(total=1, dead=1)), 1)]) == "About $0 at what an item cost so far."
+
+
+def test_a_lost_connection_whose_bill_nobody_knows_leaves_the_mean_as_it_is() -> None:
+    counters = Counters(total=100, done=49, dead=1, pending=50, requests=60, unpriced=2, cost_nano=NANO)
+    assert likely_cost([(made(counters), 5)]) == "About $0.1000 at what an item cost so far."
+    assert likely_cost([(made(replace(counters, unpriced=20)), 5)]) == "What it costs is not known."

@@ -40,6 +40,8 @@ class JobState(StrEnum):
 
 ACTIVE = frozenset({JobState.QUEUED, JobState.RUNNING})
 TERMINAL = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
+OWNER_GONE = "The process that ran this job is gone."
+"""The message of a job whose owner's lease ran out."""
 
 
 UNREADABLE = "unreadable"

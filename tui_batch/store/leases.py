@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Collection
 from typing import TypeAlias
 
-from tui_batch.domain.job import ACTIVE, JobState, Owner, PauseReason
+from tui_batch.domain.job import ACTIVE, OWNER_GONE, JobState, Owner, PauseReason
 from tui_batch.store.connection import transaction
 from tui_batch.store.events import insert_event
 
@@ -97,7 +97,6 @@ def _active(conn: sqlite3.Connection) -> list[tuple[int, str, str | None]]:
 
 
 def _lose(conn: sqlite3.Connection, job_id: int, now: float) -> None:
-    words = "The process that ran this job is gone."
-    values = (JobState.PAUSED.value, PauseReason.OWNER_LOST.value, words, job_id)
-    insert_event(conn, job_id, now, "warning", f"paused (owner_lost): {words}")
+    values = (JobState.PAUSED.value, PauseReason.OWNER_LOST.value, OWNER_GONE, job_id)
+    insert_event(conn, job_id, now, "warning", f"paused (owner_lost): {OWNER_GONE}")
     conn.execute(f"UPDATE job SET state = ?, reason = ?, message = ?, {CLEARED} WHERE id = ?", values)

@@ -15,7 +15,7 @@ from textual.widgets import ContentSwitcher
 from textual.worker import WorkerFailed
 
 from tui_batch.errors import UserError
-from tui_batch.safe_text import safe_text
+from tui_batch.safe_text import safe_lines, safe_text
 from tui_batch.tui.actions import bindings
 from tui_batch.tui.bridge import Bridge
 from tui_batch.tui.desk import Desk, Wish
@@ -105,8 +105,6 @@ class BatchApp(QuickKeys[Wish]):
             await self._opening.done.wait()
         await super().on_event(event)
 
-    # What is shown
-
     @property
     def place(self) -> Place:
         """The visible one."""
@@ -122,8 +120,7 @@ class BatchApp(QuickKeys[Wish]):
         self._pulse.seen(moves=self.view.jobs is not before)
 
     def _draw(self, view: View) -> None:
-        if bool(view.jobs) != bool(self.view.jobs):
-            self.refresh_bindings()
+        self.manners.notice(self.view, view)
         self.view = view
         for title in self.screen.query_children(TitleLine):  # none while a dialog is open
             with self.batch_update():
@@ -199,7 +196,7 @@ class BatchApp(QuickKeys[Wish]):
 
     def say_trouble(self, error: UserError) -> None:
         """An error with its remedy, as a toast and in the log."""
-        self.notify(safe_text(str(error), 400), severity="error", markup=False)
+        self.notify(safe_lines(str(error)[:400]), severity="error", markup=False)
         self.log_place.note("error", str(error))
 
     def say(self, words: str) -> None:
@@ -249,9 +246,14 @@ class BatchApp(QuickKeys[Wish]):
         self.bridge.hurry()
         self.place.entered()  # with no job in the list the screen would give the focus to its first input
         if job_id is not None:
-            await self._tick()
+            await self.show_job(job_id)
             self.go_to("jobs")
-            self.select(job_id)
+
+    async def show_job(self, job_id: int) -> None:
+        """Selects a job that was made just now, once the list has it."""
+        self.bridge.hurry()
+        await self._tick()
+        self.select(job_id)
 
     # Actions; see actions.py
 

@@ -146,11 +146,16 @@ class ItemVerbs:
         return await self._app.push_screen_wait(Confirm(question, detail))
 
 
+FEW_UNPRICED = 0.1
+"""A job's mean still says what its items cost with so many of its requests unpriced: lost connections have no bill."""
+
+
 def _likely_nano(job: JobView, count: int) -> int | None:
     """What so many items may cost, in nano-dollars, from what an item cost on average so far; None: not known."""
     counters = job.counters
     answered = counters.done + counters.dead - counters.cached
-    return None if counters.unpriced or answered <= 0 else round(counters.cost_nano / answered * count)
+    known = counters.unpriced <= FEW_UNPRICED * counters.requests
+    return round(counters.cost_nano / answered * count) if known and answered > 0 else None
 
 
 def likely_cost(again: Iterable[tuple[JobView, int]]) -> str:

@@ -172,8 +172,7 @@ class JobVerbs:
             self._app.bridge.hurry()
             return f"{_numbers(made)} are the copies. p starts what is marked or under the cursor."
         if self._app.view.selected == jobs[0].id:  # so that p starts the copy, unless somebody went elsewhere
-            self._app.bridge.selected = made[0]
-        self._app.bridge.hurry()
+            await self._app.show_job(made[0])
         return f"#{made[0]} is a copy of #{jobs[0].id}. p starts it."
 
     async def edit(self, jobs: Sequence[JobView]) -> None:

@@ -24,6 +24,7 @@ from tui_batch.tui.prefs import FILE as PREFS_FILE
 from tui_batch.tui.prefs import Prefs
 from tui_batch.tui.screens.too_small import TooSmall, is_too_small
 from tui_batch.tui.themes import DEFAULT, Themes, fingerprint, load_themes
+from tui_batch.tui.tidings import tidings
 
 if TYPE_CHECKING:
     from tui_batch.domain.job import Job
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tui_batch.tui.export_plan import ExportPlan, NamedScope
     from tui_batch.tui.screens.palette import Command
     from tui_batch.tui.screens.quit import HandedOver, Leave
+    from tui_batch.tui.view import View
 
 LOOK_S = 1.0
 """Between two looks at the folder of the person's own themes."""
@@ -124,6 +126,19 @@ class Manners:
         if await asyncio.to_thread(fingerprint, self._folders) != self._mark:
             await self._read_themes()
             self.wear(self._app.theme, again=True)
+
+    def notice(self, before: View, after: View) -> None:
+        """Another view is to be drawn: keys may come or go with it, and jobs that ended by themselves are told."""
+        if bool(before.jobs) != bool(after.jobs):
+            self._app.refresh_bindings()
+        if before.jobs is not after.jobs:
+            heard = tidings(before.jobs, after.jobs, list_is_seen=self._list_is_seen)
+            if heard is not None:
+                self._app.notify(heard.words, severity=heard.severity, markup=False)
+
+    @property
+    def _list_is_seen(self) -> bool:
+        return len(self._app.screen_stack) == 1 and isinstance(self._app.place, JobsPlace)
 
     # Colours
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from textual.content import Content
 
 from tui_batch import figures
-from tui_batch.domain.job import CacheMode, JobState, PauseReason
+from tui_batch.domain.job import OWNER_GONE, CacheMode, JobState, PauseReason
 from tui_batch.engine.ratelimit import What
 from tui_batch.engine.snapshot import JobSnapshot, LaneSnapshot, Latency
 from tui_batch.quality.alerts import ToldAlert
@@ -49,6 +49,8 @@ class Subject:
     alerts: tuple[ToldAlert, ...] = ()
     """Stored ones, of a job that does not run here."""
     glyphs: Glyphs = Glyphs.UNICODE
+    trouble: str = ""
+    """Why what came cannot be stored, for which nothing is sent; empty: all is well."""
 
 
 def heading(subject: Subject, width: int) -> Content:
@@ -148,7 +150,10 @@ def _flight(live: JobSnapshot, subject: Subject) -> Iterator[Content]:
     hold = live.hold
     waits = "" if hold is None else safe_text(hold.words(datetime.fromtimestamp(subject.now)))
     is_usual = hold is None or hold.what in USUAL_HOLDS
-    if hold is not None and hold.what == What.PACE:
+    if subject.trouble:
+        yield Content.styled(f"nothing is sent: {safe_text(subject.trouble)}", "bold $error")
+        hold = None
+    elif hold is not None and hold.what == What.PACE:
         paces = [lane.pace_per_s for lane in subject.lanes if lane.pace_per_s is not None]
         yield Content.styled(f"slowed{f' to {figures.rate(sum(paces))}' if paces else ''} by refusals", "$warning")
     elif not is_usual:
@@ -196,7 +201,9 @@ def key_hint(action_id: str, what: str) -> Content:
 
 def message(job: JobView, width: int) -> Content | None:
     """The words behind a pause or failure: the provider's own, often."""
-    return Content(safe_text(job.message, width)) if job.message else None
+    if not job.message or job.message == OWNER_GONE:  # which says no more than the line above
+        return None
+    return Content(safe_text(job.message, width))
 
 
 def money(subject: Subject, width: int) -> Content:

@@ -92,7 +92,7 @@ def subject_of(view: View, job: JobView, history: History | None, glyphs: Glyphs
     lanes = tuple(lane for lane in view.engine.lanes if (lane.endpoint, lane.model) in used)
     recent = None if history is None else history.rates(tokens, 10.0, 1)[0]
     alerts = () if job.live is not None else view.alerts.get(job.id, ())
-    return Subject(job, view.now, lanes, recent, alerts, glyphs)
+    return Subject(job, view.now, lanes, recent, alerts, glyphs, view.engine.trouble)
 
 
 def words(subject: Subject, width: int, height: int) -> list[Content]:
