@@ -20,7 +20,7 @@ import pytest
 from tui_batch.cli.main import main
 from tui_batch.simulator import config
 
-DEADLINE_S = 50.0
+DEADLINE_S = 150.0
 """Ends a test that waits for what never comes; nothing takes so long on any machine."""
 
 collect_ignore = ["test_cli_processes.py", "test_cli_screens.py"] if sys.platform == "win32" else []

@@ -141,7 +141,7 @@ def test_what_the_program_keeps_is_its_owners_alone(cli: Cli, monkeypatch: pytes
         arguments = Path(f"/proc/{re.findall(r'process ([0-9]+)', started.err)[0]}/cmdline")
         with suppress(OSError):  # no Linux, or it has ended already
             assert KEY.encode() not in arguments.read_bytes()
-        end = time.monotonic() + 50
+        end = time.monotonic() + 150
         while (shown := cli("show", "1", "--json").json)["state"] != "completed":
             assert time.monotonic() < end, shown
             modes(cli.folder)

@@ -85,4 +85,4 @@ def test_a_running_job_obeys_at_once(cli: Cli) -> None:
     assert "Nobody" not in result.err
     cli.wait_for(lambda job: job["done"] >= 100)  # one at a time would take a minute
     assert cli("cancel", "1", "--yes").code == 0
-    process.communicate(timeout=50)
+    process.communicate(timeout=150)

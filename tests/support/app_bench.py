@@ -64,7 +64,7 @@ def _row(text: str) -> bytes:
     return orjson.dumps({"prompt": text})
 
 
-DEADLINE_S = 50.0
+DEADLINE_S = 150.0
 """Ends a test that waits for what never comes; nothing takes so long on any machine."""
 
 

@@ -48,7 +48,7 @@ class PseudoTerminal:
         """What the keys send."""
         os.write(self.main, keys.encode())
 
-    def until(self, words: str, seconds: float = 50.0) -> None:
+    def until(self, words: str, seconds: float = 150.0) -> None:
         """Takes in what is drawn until the words are among what was drawn since the last call."""
         end = time.monotonic() + seconds
         fresh = ""
@@ -57,7 +57,7 @@ class PseudoTerminal:
                 raise AssertionError(f"{words!r} was not drawn; last: {fresh[-2000:]!r}")
             fresh += self._read(0.1)
 
-    def end(self, seconds: float = 50.0) -> int:
+    def end(self, seconds: float = 150.0) -> int:
         """The exit code, once everything was taken in."""
         end = time.monotonic() + seconds
         while self.process.poll() is None:

@@ -27,7 +27,7 @@ from tui_batch.work.place import Where
 async def leaves_by(app: BatchApp, key: str) -> None:
     """Presses a key that ends the app. A pilot would wait for the screen that goes away."""
     app.simulate_key(key)
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(150):
         while app.is_running:
             await asyncio.sleep(0.01)
 
