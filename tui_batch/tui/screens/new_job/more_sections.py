@@ -69,6 +69,8 @@ class ModelsSection(Section):
         super().__init__()
         self._offers: Offers | None = None
         self._listed: tuple[Offer, ...] = ()
+        self._ticked: tuple[bool, ...] = ()
+        """Which of the listed are chosen."""
         self._text = ""
         self._endpoint = ""
 
@@ -139,14 +141,26 @@ class ModelsSection(Section):
         self._text, self._endpoint = text, endpoint
         chosen, typed = _parted(text, self._offers)
         models = () if self._offers is None else self._offers.models
-        self._listed = tuple(offer for offer in models if typed in model_words(offer.choice).lower())[:MOST_OFFERS]
+        self._list(tuple(offer for offer in models if typed in model_words(offer.choice).lower())[:MOST_OFFERS], chosen)
+        self.query_one("#told", Static).update(_told(chosen, self._offers, endpoint))
+
+    def _list(self, offers: tuple[Offer, ...], chosen: tuple[ModelChoice, ...]) -> None:
+        """Lists what is not listed yet: most letters of a name leave the list as it is, and making it takes a while."""
+        before, self._listed = (self._listed, self._ticked), offers
+        self._ticked = tuple(any(is_same(one, offer.choice, self._endpoint) for one in chosen) for offer in offers)
         listed = self.query_one(OptionList)
+        if offers == before[0]:
+            for place, (was, ticked) in enumerate(zip(before[1], self._ticked, strict=True)):
+                if was != ticked:
+                    listed.replace_option_prompt_at_index(place, _offer_line(offers[place], ticked=ticked))
+            return
         at = listed.highlighted
         listed.clear_options()
-        listed.add_options(Option(_offer_line(offer, chosen, endpoint)) for offer in self._listed)
-        if at is not None and self._listed:
-            listed.highlighted = min(at, len(self._listed) - 1)
-        self.query_one("#told", Static).update(_told(chosen, self._offers, endpoint))
+        listed.add_options(
+            Option(_offer_line(offer, ticked=ticked)) for offer, ticked in zip(offers, self._ticked, strict=True)
+        )
+        if at is not None and offers:
+            listed.highlighted = min(at, len(offers) - 1)
 
     def show_mode(self, mode: str) -> None:
         """What the chosen mode means."""
@@ -165,10 +179,9 @@ def _parted(text: str, offers: Offers | None) -> tuple[tuple[ModelChoice, ...], 
     return choices, "" if is_whole else last
 
 
-def _offer_line(offer: Offer, chosen: tuple[ModelChoice, ...], endpoint: str) -> Text:
-    mark = "✓" if any(is_same(one, offer.choice, endpoint) for one in chosen) else "·"
+def _offer_line(offer: Offer, *, ticked: bool) -> Text:
     text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f"{mark} {safe_text(offer.choice.model):<{MODEL_WIDTH}}", "bold" if mark == "✓" else "")
+    text.append(f"{'✓' if ticked else '·'} {safe_text(offer.choice.model):<{MODEL_WIDTH}}", "bold" if ticked else "")
     text.append(f"  @ {safe_text(', '.join(offer.choice.endpoints))}")
     return text.append(f"  {safe_text(offer.detail, 40)}" if offer.detail else "", "dim")
 

@@ -1,0 +1,49 @@
+"""The list of models in the new-job form: what is typed narrows it, and a letter that changes nothing costs nothing."""
+
+from __future__ import annotations
+
+from textual.app import App, ComposeResult
+from textual.widgets import OptionList
+
+from tui_batch.inputs.draft import ModelChoice
+from tui_batch.tui.screens.new_job.more_sections import ModelsSection
+from tui_batch.work.new_job import Offer, Offers
+
+OFFERS = Offers(tuple(Offer(ModelChoice(name, ("router",)), "") for name in ("small", "smaller", "large")), ())
+
+
+class Form(App[None]):
+    def compose(self) -> ComposeResult:
+        yield ModelsSection()
+
+    @property
+    def listed(self) -> list[str]:
+        options = self.query_one(OptionList).options
+        return [str(option.prompt).split("@")[0].strip() for option in options]
+
+
+async def test_letters_narrow_the_list_and_ticks_follow_what_is_named() -> None:
+    app = Form()
+    async with app.run_test():
+        section = app.query_one(ModelsSection)
+        section.show_offers(OFFERS)
+        assert app.listed == ["· small", "· smaller", "· large"]
+        section.show_models("sma", "")
+        assert app.listed == ["· small", "· smaller"]
+        section.show_models("small", "")
+        assert app.listed == ["✓ small", "· smaller", "· large"]
+        section.show_models("small, large", "")
+        assert app.listed == ["✓ small", "· smaller", "✓ large"]
+        section.show_models("large", "elsewhere")
+        assert app.listed == ["· small", "· smaller", "· large"]
+
+
+async def test_a_letter_after_which_the_same_models_fit_leaves_their_list_as_it_is() -> None:
+    app = Form()
+    async with app.run_test():
+        section = app.query_one(ModelsSection)
+        section.show_offers(OFFERS)
+        section.show_models("s", "")
+        before = list(app.query_one(OptionList).options)
+        section.show_models("sm", "")
+        assert all(now is old for now, old in zip(app.query_one(OptionList).options, before, strict=True))
