@@ -22,8 +22,9 @@ import orjson
 
 from tui_batch.domain.endpoint import Api, Endpoint
 from tui_batch.domain.item import NewRow
+from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.job import CacheMode, InputSource, JobSpec, JobState, Knobs, ModelRef
-from tui_batch.engine.control import Controller, Selection
+from tui_batch.engine.control import Controller
 from tui_batch.engine.loop import run
 from tui_batch.engine.owners import is_alive
 from tui_batch.engine.workplace import open_workplace

@@ -13,9 +13,9 @@ from engine_bench import echo, failed, ok, open_bench, rows, until
 from refusing import refusing
 from virtual_time import START
 
+from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.job import CacheMode, Job, JobState, Knobs, Owner, PauseReason
 from tui_batch.domain.outcome import Outcome, OutcomeClass
-from tui_batch.engine.control import Selection
 from tui_batch.money.prices import UnitPrices
 from tui_batch.store.bulk import Undone
 

@@ -13,9 +13,10 @@ import pytest
 from engine_bench import ENDPOINT, failed, ok, open_bench, rows, until
 from virtual_time import START
 
+from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.job import Job, JobState, Knobs, Mode, ModelRef, Owner, PauseReason
 from tui_batch.domain.outcome import Outcome, OutcomeClass
-from tui_batch.engine.control import Controller, Selection
+from tui_batch.engine.control import Controller
 from tui_batch.errors import UserError
 from tui_batch.store.store import open_store
 

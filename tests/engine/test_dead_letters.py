@@ -11,9 +11,10 @@ from engine_bench import failed, ok, open_bench, until
 from recount import counters_by_items
 from virtual_time import START
 
+from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.job import JobState, Knobs
 from tui_batch.domain.outcome import Outcome, OutcomeClass
-from tui_batch.engine.control import Controller, Selection
+from tui_batch.engine.control import Controller
 from tui_batch.errors import UserError
 from tui_batch.store.store import open_store
 

@@ -12,11 +12,11 @@ import pytest
 from engine_bench import Script, ok, open_bench, until
 
 from tui_batch.domain.item import ItemFlag, ItemState
+from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.job import CacheMode, JobState, Knobs, Owner, PauseReason
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.domain.quality import Check, DriftRule, FailedCheck, OnDrift, OnInvalid
 from tui_batch.domain.request import WireRequest
-from tui_batch.engine.control import Selection
 from tui_batch.engine.landing import LONG_ANSWER
 from tui_batch.quality.checks import Checks
 from tui_batch.quality.drift import Alert, Signal

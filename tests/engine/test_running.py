@@ -10,9 +10,9 @@ from engine_bench import ENDPOINT, Bench, failed, ok, open_bench
 
 from tui_batch.domain.endpoint import Api, Endpoint
 from tui_batch.domain.item import ItemState
+from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.job import CacheMode, JobState, Knobs, Mode, ModelRef, PauseReason
 from tui_batch.domain.outcome import Outcome, OutcomeClass
-from tui_batch.engine.control import Selection
 
 FOUR = Knobs(concurrency=4)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.item import ItemState, Leg
+from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.store import Store, open_store
 
@@ -71,7 +72,7 @@ async def live(store: Store, make, history: list[tuple[str, int | None, int | No
     for kind, item_id, cost_nano in history:
         match kind:
             case "retry":
-                await store.jobs.retry(job_id, item_ids=None if item_id is None else [item_id], chunk=2)
+                await store.jobs.retry(job_id, Selection(item_ids=() if item_id is None else (item_id,)), chunk=2)
             case "cancel":
                 await store.jobs.cancel(job_id, chunk=4)
             case "turned down":

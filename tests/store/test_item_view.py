@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,12 @@ from tui_batch.domain.item_filter import (
     Term,
     Words,
 )
+from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.job import Owner
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.errors import UserError
 from tui_batch.store import Store
-from tui_batch.store.item_view import ItemQuery
+from tui_batch.store.item_view import FIRST_SPAN, ItemQuery
 
 
 async def mixed(store: Store, make) -> int:
@@ -137,6 +139,36 @@ async def test_lists_are_ordered_with_the_unknown_last(
         assert ids == expected
 
 
+async def test_a_list_is_ordered_by_a_field_of_the_answers(store: Store, make) -> None:
+    texts = (
+        '{"a": {"b": "Pear"}}',
+        '{"a": {"b": 10}}',
+        "no JSON",
+        '{"a": {"b": "apple"}}',
+        '```json\n{"a": {"b": 9.5}}\n```',
+    )
+    job_id = await make.job(store, 7)
+    await make.settle(store, *(make.ok(job_id, n, text=text) for n, text in enumerate(texts, 1)))
+    rising = ItemOrder(SortKey.FIELD, field="a.b")
+    assert await found(store, ItemQuery(job_id, order=rising)) == [5, 2, 4, 1, 3, 6, 7]
+    falling = replace(rising, descending=True)
+    assert await found(store, ItemQuery(job_id, order=falling)) == [1, 4, 2, 5, 3, 6, 7]
+    like_four = ItemFilter((FieldIs("a.b", ("apple", "10")),))
+    assert await found(store, ItemQuery(job_id, like_four, rising)) == [2, 4]
+    assert await found(store, ItemQuery(job_id, order=replace(rising, field="none"))) == [1, 2, 3, 4, 5, 6, 7]
+
+
+async def test_the_first_rows_by_a_field_stand_before_all_are_looked_at(store: Store, make) -> None:
+    job_id = await make.job(store, FIRST_SPAN + 500)
+    last = FIRST_SPAN + 500
+    await make.settle(store, make.ok(job_id, 2, text='{"n": 2}'), make.ok(job_id, last, text='{"n": 1}'))
+    pieces = [piece async for piece in store.search.find(ItemQuery(job_id, order=ItemOrder(SortKey.FIELD, field="n")))]
+    assert pieces[0].ids[:2].tolist() == [2, 1]
+    assert pieces[-1].ids[:3].tolist() == [last, 2, 1]
+    assert (len(pieces[-1].ids), pieces[-1].share, pieces[-1].anew) == (last, 1.0, True)
+    assert all(piece.share < 1 for piece in pieces[:-1])
+
+
 async def test_a_long_list_comes_in_pieces_and_the_first_at_once(store: Store, make) -> None:
     job_id = await make.job(store, 6_000)
     pieces = [piece async for piece in store.search.find(ItemQuery(job_id))]
@@ -171,10 +203,10 @@ async def test_rows_are_read_by_id_and_missing_ones_left_out(store: Store, make)
 async def test_discarded_items_are_cancelled_and_counted(store: Store, make, db: Path) -> None:
     job_id = await mixed(store, make)
     assert await store.jobs.count_dead(job_id) == 3
-    assert await store.jobs.count_dead(job_id, classes={OutcomeClass.BAD_REQUEST}) == 1
-    assert await store.jobs.count_dead(job_id, item_ids=[2, 5, 6]) == 1
-    assert await store.jobs.discard(job_id, classes={OutcomeClass.BAD_REQUEST}) == 1
-    assert await store.jobs.discard(job_id, item_ids=[2, 5, 6], chunk=1) == 1
+    assert await store.jobs.count_dead(job_id, Selection(frozenset({OutcomeClass.BAD_REQUEST}))) == 1
+    assert await store.jobs.count_dead(job_id, Selection(item_ids=(2, 5, 6))) == 1
+    assert await store.jobs.discard(job_id, Selection(frozenset({OutcomeClass.BAD_REQUEST}))) == 1
+    assert await store.jobs.discard(job_id, Selection(item_ids=(2, 5, 6)), chunk=1) == 1
     job = await store.jobs.get(job_id)
     assert (job.counters.dead, job.counters.cancelled, job.counters.done, job.counters.pending) == (1, 2, 2, 2)
     assert job.counters == make.counted(db, job_id)

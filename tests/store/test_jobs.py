@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tui_batch.domain.item import ItemState
+from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.job import Counters, JobState, Knobs, Owner, PauseReason
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.errors import UserError
@@ -153,17 +154,17 @@ async def dead_job(store: Store, make) -> int:
     ("which", "ids"),
     [
         ({}, [1, 2, 3]),
-        ({"classes": {OutcomeClass.BAD_REQUEST}}, [3]),
-        ({"item_ids": [2, 4, 5, 99]}, [2]),
-        ({"custom_ids": ["r0", "r3"]}, [1]),
-        ({"classes": {OutcomeClass.SERVER_ERROR}, "item_ids": [2, 3]}, [2]),
-        ({"classes": set()}, []),
-        ({"item_ids": range(1, 100_000)}, [1, 2, 3]),
+        ({"classes": frozenset({OutcomeClass.BAD_REQUEST})}, [3]),
+        ({"item_ids": (2, 4, 5, 99)}, [2]),
+        ({"custom_ids": ("r0", "r3")}, [1]),
+        ({"classes": frozenset({OutcomeClass.SERVER_ERROR}), "item_ids": (2, 3)}, [2]),
+        ({"classes": frozenset({OutcomeClass.REFUSED})}, []),
+        ({"item_ids": tuple(range(1, 100_000))}, [1, 2, 3]),
     ],
 )
 async def test_retry_takes_the_dead_items_that_meet_every_condition(store, make, db, which, ids) -> None:
     job_id = await dead_job(store, make)
-    assert (await store.jobs.retry(job_id, **which, chunk=2)).items == len(ids)
+    assert (await store.jobs.retry(job_id, Selection(**which), chunk=2)).items == len(ids)
     again = [item for item in await make.pending(store, job_id) if item.id < 5]
     assert [item.id for item in again] == ids
     assert all((item.attempts, item.malformed, item.available_at, item.requests) == (0, 0, 0, 1) for item in again)

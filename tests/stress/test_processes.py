@@ -14,8 +14,9 @@ import psutil
 import pytest
 from stress_yard import Child, Yard, wait_until
 
+from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.job import JobState, Knobs, Owner
-from tui_batch.engine.control import Controller, Selection
+from tui_batch.engine.control import Controller
 from tui_batch.engine.owners import is_alive, this_process
 from tui_batch.store.store import open_store
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tui_batch import figures
-from tui_batch.cli.arguments import JobArgument, JsonOption, YesOption
+from tui_batch.cli.arguments import ClassOption, CustomIdOption, ItemOption, JobArgument, JsonOption, YesOption
 from tui_batch.cli.console import confirm, put, put_json, put_pairs, say
 from tui_batch.cli.opening import desk, need_database, run
-from tui_batch.cli.parsing import parse_class
+from tui_batch.cli.parsing import parse_selection
 from tui_batch.cli.where import DbOption, Where, where
+from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.job import Job
 from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ItemDetail
@@ -23,7 +24,6 @@ from tui_batch.quality.alerts import ToldAlert
 from tui_batch.safe_text import safe_lines, safe_text
 
 if TYPE_CHECKING:
-    from tui_batch.engine.control import Selection
     from tui_batch.work.item_request import AsSent
 
 ItemArgument = Annotated[int, typer.Argument(metavar="ITEM", help="An item's id, as `items` shows it.")]
@@ -139,13 +139,9 @@ async def _edit(place: Where, item_id: int, row: dict[str, Json]) -> int:
 def discard(
     ctx: typer.Context,
     job: JobArgument,
-    cls: Annotated[
-        list[str] | None, typer.Option("--class", metavar="CLASS", help="Dead items of this error class.")
-    ] = None,
-    item: Annotated[list[int] | None, typer.Option("--item", metavar="ID", help="A dead item, by its id.")] = None,
-    custom_id: Annotated[
-        list[str] | None, typer.Option("--custom-id", metavar="ID", help="A dead item, by its custom_id.")
-    ] = None,
+    cls: ClassOption = None,
+    item: ItemOption = None,
+    custom_id: CustomIdOption = None,
     yes: YesOption = False,
     db: DbOption = None,
 ) -> None:
@@ -153,10 +149,8 @@ def discard(
 
     All dead items of the job when nothing is named. Their errors stay to be read.
     """
-    from tui_batch.engine.control import Selection
-
     place = where(ctx, db, None)
-    chosen = Selection(frozenset(parse_class(name) for name in cls or []), tuple(item or []), tuple(custom_id or []))
+    chosen = parse_selection(cls, item, custom_id)
     found, count = run(_dead(place, job, chosen))
     ref = str(found.id)
     if not count:

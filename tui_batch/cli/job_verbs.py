@@ -9,12 +9,13 @@ from typing import Annotated, TypeAlias
 import typer
 
 from tui_batch import figures
-from tui_batch.cli.arguments import JobArgument, JsonOption, YesOption
+from tui_batch.cli.arguments import ClassOption, CustomIdOption, ItemOption, JobArgument, JsonOption, YesOption
 from tui_batch.cli.console import RIGHT, confirm, put, put_json, put_pairs, put_table, say
 from tui_batch.cli.flags import JobFlags, taking
 from tui_batch.cli.opening import Desk, desk, need_database, run
-from tui_batch.cli.parsing import parse_class
+from tui_batch.cli.parsing import parse_selection
 from tui_batch.cli.where import DbOption, Where, where
+from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.job import UNREADABLE, Job, JobState
 from tui_batch.errors import UserError
 from tui_batch.quality.alerts import ToldAlert
@@ -234,20 +235,16 @@ def retry(
     ctx: typer.Context,
     job: JobArgument,
     dead: Annotated[bool, typer.Option("--dead", help="All dead items (the default when nothing is named).")] = False,
-    cls: Annotated[
-        list[str] | None, typer.Option("--class", metavar="CLASS", help="Dead items of this error class.")
-    ] = None,
-    item: Annotated[list[int] | None, typer.Option("--item", metavar="ID", help="A dead item, by its id.")] = None,
-    custom_id: Annotated[
-        list[str] | None, typer.Option("--custom-id", metavar="ID", help="A dead item, by its custom_id.")
-    ] = None,
+    cls: ClassOption = None,
+    item: ItemOption = None,
+    custom_id: CustomIdOption = None,
     db: DbOption = None,
 ) -> None:
     """Make dead items pending again."""
     place = where(ctx, db, None)
     if dead and (cls or item or custom_id):
         raise UserError("--dead means all dead items: it goes with no other choice", remedy="Leave --dead out.")
-    found, count, running = run(_retry(place, job, cls or [], item or [], custom_id or []))
+    found, count, running = run(_retry(place, job, parse_selection(cls, item, custom_id)))
     if not count:
         raise UserError(
             f"job {found.id} has no such dead item", remedy=f"See them: {place.command('errors', str(found.id))}"
@@ -257,13 +254,8 @@ def retry(
         say(f"Nobody runs the job. Resume: {place.command('resume', str(found.id))}")
 
 
-async def _retry(
-    place: Where, ref: str, classes: list[str], items: list[int], custom_ids: list[str]
-) -> tuple[Job, int, bool]:
-    from tui_batch.engine.control import Selection
-
+async def _retry(place: Where, ref: str, chosen: Selection) -> tuple[Job, int, bool]:
     need_database(place)
-    chosen = Selection(frozenset(parse_class(name) for name in classes), tuple(items), tuple(custom_ids))
     async with desk(place) as at:
         found = await at.store.jobs.find(ref)
         running = await at.controller.owned_elsewhere(found)

@@ -7,6 +7,7 @@ from datetime import date
 from enum import StrEnum
 from typing import TypeVar
 
+from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.request import Json
 from tui_batch.errors import UserError
@@ -97,3 +98,8 @@ def parse_class(name: str) -> OutcomeClass:
     except ValueError:
         names = ", ".join(cls.value for cls in OutcomeClass if cls is not OutcomeClass.OK)
         raise UserError(f"{name!r} is no error class", remedy=f"The classes: {names}") from None
+
+
+def parse_selection(classes: list[str] | None, items: list[int] | None, custom_ids: list[str] | None) -> Selection:
+    """The dead items that the options `--class`, `--item` and `--custom-id` name."""
+    return Selection(frozenset(map(parse_class, classes or ())), tuple(items or ()), tuple(custom_ids or ()))

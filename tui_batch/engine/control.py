@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
-from typing import Any
 
 from tui_batch.domain.endpoint import DeploymentKey
+from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.job import ACTIVE, Cap, Job, JobSpec, JobState, Knobs, Owner, PauseReason
-from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.request import Json
 from tui_batch.engine.engine import Engine
 from tui_batch.engine.lane import Halt
@@ -44,37 +43,6 @@ class Verb(StrEnum):
     RETRY = "retry"
     DISCARD = "discard"
     TURN = "turn"
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which dead items to retry or discard; all of them when nothing is named."""
-
-    classes: frozenset[OutcomeClass] = frozenset()
-    item_ids: tuple[int, ...] = ()
-    custom_ids: tuple[str, ...] = ()
-
-    def conditions(self) -> dict[str, Any]:
-        """For the store's verbs, to which None is no condition, and an empty list one that nothing meets."""
-        return {
-            "classes": self.classes or None,
-            "item_ids": self.item_ids or None,
-            "custom_ids": self.custom_ids or None,
-        }
-
-    def as_json(self) -> dict[str, Json]:
-        """For a command row."""
-        return {
-            "classes": sorted(self.classes),
-            "item_ids": list(self.item_ids),
-            "custom_ids": list(self.custom_ids),
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Json]) -> Selection:
-        """Back from a command row."""
-        classes = frozenset(OutcomeClass(name) for name in data.get("classes", ()))
-        return cls(classes, tuple(data.get("item_ids", ())), tuple(data.get("custom_ids", ())))
 
 
 def check_startable(job: Job) -> None:
@@ -171,7 +139,7 @@ class Controller:
 
     async def count_dead(self, job_id: int, selection: Selection) -> int:
         """How many items `retry` and `discard` would take."""
-        return await self._store.jobs.count_dead(job_id, **selection.conditions())
+        return await self._store.jobs.count_dead(job_id, selection)
 
     async def edit(self, item_id: int, row: Mapping[str, Json]) -> None:
         """Gives one item another row; a dead one is then sent by `retry`. Other items with the same row keep it.
@@ -313,13 +281,13 @@ class Controller:
         await self._store.jobs.cancel(job_id)
 
     async def _retry(self, job_id: int, selection: Selection) -> int:
-        undone = await self._store.jobs.retry(job_id, **selection.conditions())
+        undone = await self._store.jobs.retry(job_id, selection)
         if (engine := self._run_here(job_id)) is not None and undone.items:
             engine.rewind(job_id, undone)
         return undone.items
 
     async def _discard(self, job_id: int, selection: Selection) -> int:
-        count = await self._store.jobs.discard(job_id, **selection.conditions())
+        count = await self._store.jobs.discard(job_id, selection)
         if (engine := self._run_here(job_id)) is not None:
             engine.discarded(job_id, count)
         return count

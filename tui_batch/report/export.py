@@ -199,7 +199,8 @@ def add_columns(found: dict[str, None], more: Iterable[str]) -> None:
     """
     answers = sum(name.startswith(ANSWER) for name in found)
     for name in more:
-        if name in found or (is_answer := name.startswith(ANSWER)) and answers >= WIDEST:
+        is_answer = name.startswith(ANSWER)
+        if name in found or (is_answer and answers >= WIDEST):
             continue
         found[name] = None
         answers += is_answer

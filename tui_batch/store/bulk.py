@@ -13,8 +13,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from tui_batch.domain.item import ItemFlag
+from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.job import TERMINAL, JobState, PauseReason
-from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.store.connection import transaction
 from tui_batch.store.leases import CLEARED, Alive, is_held
 from tui_batch.store.ledger import take_back
@@ -41,15 +41,6 @@ COUNTERS = (
     *("requests", "tokens_in", "tokens_out", "cost_nano", "unpriced", "saved_nano"),
 )
 """Columns of `job`, named as the fields of domain.job.Counters."""
-
-
-@dataclass(frozen=True, slots=True)
-class Which:
-    """Which dead items to retry: those that meet every condition given. None given: all of them."""
-
-    classes: frozenset[OutcomeClass] | None = None
-    item_ids: frozenset[int] | None = None
-    custom_ids: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +80,11 @@ class Step:
     undone: Undone = Undone()
 
 
-def retry_chunk(conn: sqlite3.Connection, job_id: int, which: Which, after: tuple[int, int], limit: int) -> Step | None:
+def retry_chunk(
+    conn: sqlite3.Connection, job_id: int, which: Selection, after: tuple[int, int], limit: int
+) -> Step | None:
     """Makes the next dead items pending again, as if new; what they cost stays counted."""
-    condition, values = which_sql(which)
+    condition, values = selection_sql(which)
     sql = f"""SELECT id, seq, variant FROM item WHERE job_id = ? AND state = 'dead' AND (seq, variant) > (?, ?)
         {condition} ORDER BY seq, variant LIMIT ?"""
     with transaction(conn):
@@ -119,14 +112,14 @@ WHERE id = ?
 """
 
 
-def which_sql(which: Which) -> tuple[str, list[object]]:
-    """The SQL for Which. Long lists go in as one JSON array: a list of a million values has too many variables."""
-    wanted: list[tuple[str, Collection[object] | None]] = [
-        ("outcome", which.classes and [cls.value for cls in which.classes]),
-        ("id", which.item_ids and list(which.item_ids)),
-        ("custom_id", which.custom_ids and list(which.custom_ids)),
-    ]
-    given = [(column, entries) for column, entries in wanted if entries is not None]
+def selection_sql(which: Selection) -> tuple[str, list[object]]:
+    """The SQL for a selection. Long lists go in as one JSON array: a list of a million has too many variables."""
+    wanted: tuple[tuple[str, Collection[object]], ...] = (
+        ("outcome", [cls.value for cls in which.classes]),
+        ("id", which.item_ids),
+        ("custom_id", which.custom_ids),
+    )
+    given = [(column, entries) for column, entries in wanted if entries]
     text = "".join(f" AND {column} IN (SELECT value FROM json_each(?))" for column, _ in given)
     return text, [json.dumps(list(entries)) for _, entries in given]
 

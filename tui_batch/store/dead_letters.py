@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import sqlite3
 
+from tui_batch.domain.item_scope import Selection
 from tui_batch.errors import UserError
-from tui_batch.store.bulk import Step, Which, which_sql
+from tui_batch.store.bulk import Step, selection_sql
 from tui_batch.store.connection import transaction
 from tui_batch.store.events import insert_event
 from tui_batch.store.ledger import take_back
 from tui_batch.store.scopes import LARGEST_ID, missing_item
 
 
-def count(conn: sqlite3.Connection, job_id: int, which: Which) -> int:
+def count(conn: sqlite3.Connection, job_id: int, which: Selection) -> int:
     """Dead items that are meant."""
-    condition, values = which_sql(which)
+    condition, values = selection_sql(which)
     sql = f"SELECT count(*) FROM item WHERE job_id = ? AND state = 'dead' {condition}"
     return int(conn.execute(sql, (job_id, *values)).fetchone()[0])
 
 
 def discard_chunk(
-    conn: sqlite3.Connection, job_id: int, which: Which, after: tuple[int, int], limit: int
+    conn: sqlite3.Connection, job_id: int, which: Selection, after: tuple[int, int], limit: int
 ) -> Step | None:
     """Makes the next dead items cancelled. Their errors, attempts and costs stay."""
-    condition, values = which_sql(which)
+    condition, values = selection_sql(which)
     sql = f"""SELECT id, seq, variant FROM item WHERE job_id = ? AND state = 'dead' AND (seq, variant) > (?, ?)
         {condition} ORDER BY seq, variant LIMIT ?"""
     with transaction(conn):

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
+from tui_batch.domain.item_scope import ALL_DEAD, Selection
 from tui_batch.domain.job import (
     TERMINAL,
     Counters,
@@ -21,7 +22,6 @@ from tui_batch.domain.job import (
     Owner,
     PauseReason,
 )
-from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.errors import UserError
 from tui_batch.store import bulk, dead_letters, leases
 from tui_batch.store.codec import DAMAGED, dump_knobs, dump_spec, load_knobs, load_spec
@@ -274,47 +274,21 @@ class Jobs:
 
     # Verbs over all items, chunk by chunk
 
-    async def retry(
-        self,
-        job_id: int,
-        *,
-        classes: Collection[OutcomeClass] | None = None,
-        item_ids: Collection[int] | None = None,
-        custom_ids: Collection[str] | None = None,
-        chunk: int = bulk.CHUNK,
-    ) -> bulk.Undone:
-        """Makes dead items pending again, with no attempts spent, and returns what they were. None: no such condition.
+    async def retry(self, job_id: int, which: Selection = ALL_DEAD, *, chunk: int = bulk.CHUNK) -> bulk.Undone:
+        """Makes dead items pending again, with no attempts spent, and returns what they were.
 
         A job that had ended becomes paused (user). What the items have cost stays counted.
         """
-        which = bulk.Which(_frozen(classes), _frozen(item_ids), _frozen(custom_ids))
         steps = self._over_dead(partial(bulk.retry_chunk, job_id=job_id, which=which, limit=chunk))
         return sum([step.undone async for step in steps], bulk.Undone())
 
-    async def discard(
-        self,
-        job_id: int,
-        *,
-        classes: Collection[OutcomeClass] | None = None,
-        item_ids: Collection[int] | None = None,
-        custom_ids: Collection[str] | None = None,
-        chunk: int = bulk.CHUNK,
-    ) -> int:
-        """Makes dead items cancelled and returns how many. None: no such condition. What they cost stays counted."""
-        which = bulk.Which(_frozen(classes), _frozen(item_ids), _frozen(custom_ids))
+    async def discard(self, job_id: int, which: Selection = ALL_DEAD, *, chunk: int = bulk.CHUNK) -> int:
+        """Makes dead items cancelled and returns how many. What they cost stays counted."""
         steps = self._over_dead(partial(dead_letters.discard_chunk, job_id=job_id, which=which, limit=chunk))
         return sum([step.items async for step in steps])
 
-    async def count_dead(
-        self,
-        job_id: int,
-        *,
-        classes: Collection[OutcomeClass] | None = None,
-        item_ids: Collection[int] | None = None,
-        custom_ids: Collection[str] | None = None,
-    ) -> int:
+    async def count_dead(self, job_id: int, which: Selection = ALL_DEAD) -> int:
         """How many items `retry` and `discard` would take."""
-        which = bulk.Which(_frozen(classes), _frozen(item_ids), _frozen(custom_ids))
         return await self._read.read(partial(dead_letters.count, job_id=job_id, which=which))
 
     async def edit_row(self, item_id: int, data: bytes) -> None:
@@ -422,7 +396,3 @@ def _log_state(conn: sqlite3.Connection, job_id: int, now: float, state: JobStat
             level = "info" if harmless else "error" if state is JobState.FAILED else "warning"
             text = state.value + (f" ({reason})" if reason else "") + (f": {message}" if message else "")
     insert_event(conn, job_id, now, level, text)
-
-
-def _frozen(entries: Collection[T] | None) -> frozenset[T] | None:
-    return None if entries is None else frozenset(entries)

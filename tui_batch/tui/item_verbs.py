@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from tui_batch import figures
 from tui_batch.domain.item import ItemState
+from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.stored import ItemDetail
-from tui_batch.engine.control import Selection
 from tui_batch.errors import UserError
 from tui_batch.tui.clipboard import copy
 from tui_batch.tui.editor import edit_text

@@ -119,7 +119,7 @@ class JobVerbs:
 
     async def retry(self, jobs: Sequence[JobView]) -> None:
         """Makes dead items pending again, and lets the job go on."""
-        from tui_batch.engine.control import Selection
+        from tui_batch.domain.item_scope import Selection
         from tui_batch.tui.item_verbs import likely_cost
 
         dead = sum(job.counters.dead for job in jobs)
