@@ -126,3 +126,31 @@ def test_a_judge_beside_other_checks_is_told_too() -> None:
 def test_parsed_is_any_json_and_words_are_none() -> None:
     assert parts_of(spec(), _detail("[1, 2]")).blocks[Part.PARSED][0].text == "[\n  1,\n  2\n]"
     assert parts_of(spec(), _detail("hello")).blocks[Part.PARSED][0].text == "The answer is not JSON."
+
+
+async def test_the_list_is_ordered_by_a_field_from_the_menu_and_by_its_title(tmp_path: Path) -> None:
+    def rows(place: ItemsPlace) -> list[int]:
+        items = place.items
+        assert items is not None
+        return [0 if (row := items.row(at)) is None else row.seq + 1 for at in range(len(items))]
+
+    async with open_test_desk(tmp_path) as desk:
+        await answered(desk.store)
+        async with open_app(desk, (110, 24)) as (app, pilot):
+            yard = Yard(app, desk, pilot)
+            await yard.press("2")
+            place = app.query_one(ItemsPlace)
+            await yard.until(lambda: place.table.cursor_row is not None)
+            await yard.press("o")
+            await yard.until(lambda: "field.n" in yard.text(), "the fields are offered")
+            await yard.press("2")  # row, state, id ... have letters, score has 8, fields the digits that are left
+            await yard.until(lambda: "by field.n ▲" in yard.text())
+            await yard.until(lambda: rows(place) == [1, 2, 5, 3, 4])
+            place.table.columns = place.table.columns | {"field.n"}
+            place.table.lay()
+            await yard.until(lambda: "n▲" in yard.text(), "its title says so")
+            line = next(y for y, text in enumerate(lines(yard)) if "n▲" in text)
+            await pilot.click(offset=(lines(yard)[line].index("n▲"), line))
+            await yard.until(lambda: rows(place) == [5, 2, 1, 3, 4], "the other way round")
+            await app.manners.close()
+            assert app.manners.prefs.value.sort.get("items") == "row", "another job has other fields"

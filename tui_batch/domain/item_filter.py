@@ -145,6 +145,8 @@ class SortKey(StrEnum):
     LATENCY = "latency"
     FINISHED = "finished"
     SCORE = "score"
+    FIELD = "field"
+    """A field of the answer, where that is a JSON object: numbers before texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,15 @@ class ItemOrder:
 
     key: SortKey = SortKey.ROW
     descending: bool = False
+    field: str = ""
+    """A field, or a path to one such as `people.0.name`, for the key that needs one."""
+
+    def is_by_the_same(self, other: ItemOrder) -> bool:
+        """Whether the direction is all that may be different."""
+        return (self.key, self.field) == (other.key, other.field)
+
+    def __str__(self) -> str:
+        return f"{self.key.value}.{self.field}" if self.field else self.key.value
 
 
 ALL_ITEMS = ItemFilter()

@@ -84,6 +84,18 @@ def answer_number(text: str | None, path: str) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
+LONGEST_KEY = 100
+"""Characters by which texts are ordered: those that are alike so far stay in the order of the input."""
+
+
+def answer_key(text: str | None, path: str) -> float | str | None:
+    """What an answer is ordered by: a field's number, else its text with case folded and cut; None without it."""
+    value = _value_at(text, path)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    return None if value is None else column_text(value)[:LONGEST_KEY].casefold()
+
+
 def _value_at(text: str | None, path: str) -> Json:
     fields = None if text is None or len(text) > LONGEST_PARSED else parsed_answer(text)
     return None if fields is None else field_at(fields, path)

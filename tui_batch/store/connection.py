@@ -20,7 +20,7 @@ from typing import TypeVar, cast
 import aiosqlite
 
 from tui_batch.errors import UserError
-from tui_batch.quality.answers import answer_number, answer_text
+from tui_batch.quality.answers import answer_key, answer_number, answer_text
 from tui_batch.store.likeness import normalise
 
 T = TypeVar("T")
@@ -167,12 +167,13 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     """A connection that refuses to write.
 
     It knows `like_error(message)`, which is equal for like failures, and what an answer's JSON holds:
-    `answer_text(text, path)` and `answer_number(text, path)`.
+    `answer_text(text, path)`, `answer_number(text, path)` and `answer_key(text, path)`.
     """
     conn = _connect(path)
     conn.create_function("like_error", 1, normalise, deterministic=True)
     conn.create_function("answer_text", 2, answer_text, deterministic=True)
     conn.create_function("answer_number", 2, answer_number, deterministic=True)
+    conn.create_function("answer_key", 2, answer_key, deterministic=True)
     conn.execute("PRAGMA query_only = ON")
     return conn
 

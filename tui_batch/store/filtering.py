@@ -63,7 +63,7 @@ def _needs_result(term: Term) -> bool:
 
 
 def order_sql(order: ItemOrder) -> str:
-    """What stands behind ORDER BY: equals in input order, unknown last in either direction."""
+    """What stands behind ORDER BY: equals in input order, unknown last in either direction. Not for a field's order."""
     way = "DESC" if order.descending else "ASC"
     if order.key is SortKey.ROW:
         return f"seq {way}, variant {way}"

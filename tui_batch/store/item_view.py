@@ -10,7 +10,8 @@ import asyncio
 import sqlite3
 import time
 from array import array
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,6 +26,7 @@ from tui_batch.domain.item_filter import (
     SortKey,
 )
 from tui_batch.store.connection import Connection
+from tui_batch.store.field_order import FieldKeys
 from tui_batch.store.filtering import filter_sql, joins, order_sql
 
 FIRST_SPAN = 2_000
@@ -70,10 +72,15 @@ class ItemSearch:
 
         Leaving the loop ends the search; cancelling the task interrupts the query that is running.
         """
-        plain = query.order.key is SortKey.ROW
-        pieces = self._by_rows(query) if plain and not query.order.descending else self._sorted(query)
-        async for piece in pieces:
-            yield piece
+        order = query.order
+        if order.key is SortKey.FIELD:
+            pieces = self._by_field(query)
+        else:
+            plain = order.key is SortKey.ROW and not order.descending
+            pieces = self._by_rows(query) if plain else self._sorted(query)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
 
     async def count(self, query: ItemQuery) -> int:
         """How many items a list has."""
@@ -86,7 +93,7 @@ class ItemSearch:
         found = await self._connection.read(lambda conn: conn.execute(sql, (text.decode(),)).fetchall())
         return {ItemState(state): number for state, number in found}
 
-    async def _by_rows(self, query: ItemQuery) -> AsyncIterator[Piece]:
+    async def _by_rows(self, query: ItemQuery) -> AsyncGenerator[Piece, None]:
         where, values = filter_sql(query.filter)
         sql = f"""SELECT json_group_array(id) FROM (SELECT item.id FROM item {joins(query.filter)}
             WHERE item.job_id = ? AND seq >= ? AND seq < ? {where} ORDER BY seq, variant)"""
@@ -99,7 +106,7 @@ class ItemSearch:
             yield Piece(ids, stop / end)
             start, span = stop, _next_span(span, self._clock() - begun)
 
-    async def _sorted(self, query: ItemQuery) -> AsyncIterator[Piece]:
+    async def _sorted(self, query: ItemQuery) -> AsyncGenerator[Piece, None]:
         where, values = filter_sql(query.filter)
         sql = f"""SELECT json_group_array(id) FROM (SELECT item.id FROM item {joins(query.filter)}
             WHERE item.job_id = ? {where} ORDER BY {order_sql(query.order)} LIMIT ?)"""
@@ -107,6 +114,34 @@ class ItemSearch:
         yield Piece(top, 1.0 if len(top) < _TOP else 0.5)
         if len(top) == _TOP:
             yield Piece(await self._ids(sql, (query.job_id, *values, -1)), 1.0, anew=True)
+
+    async def _by_field(self, query: ItemQuery) -> AsyncGenerator[Piece, None]:
+        where, values = filter_sql(query.filter)
+        # A left join twice is one too many for a filter that looks at the answers itself.
+        tables = joins(query.filter)
+        tables += "" if "result" in tables.split() else " LEFT JOIN result ON result.item_id = item.id"
+        sql = f"""SELECT json_group_array(json_array(id, key)) FROM (
+            SELECT item.id, answer_key(result.text, ?) AS key FROM item {tables}
+            WHERE item.job_id = ? AND seq >= ? AND seq < ? {where} ORDER BY seq, variant)"""
+        keys = await self._connection.run(lambda _conn: FieldKeys())
+        try:
+            end = 1 + await self._last_row(query.job_id)
+            start, span = 0, FIRST_SPAN
+            while start < end:
+                begun = self._clock()
+                stop = min(start + span, end)
+                given = (query.order.field, query.job_id, start, stop, *values)
+                await self._connection.read(partial(keys.gather, sql=sql, given=given))
+                # The first rows stand at once, in an order of their own; the rest is told by its share only.
+                ids = await self._ordered(keys, query) if start == 0 and stop < end else array("q")
+                yield Piece(ids, 0.99 * stop / end, anew=bool(ids))
+                start, span = stop, _next_span(span, self._clock() - begun)
+            yield Piece(await self._ordered(keys, query), 1.0, anew=True)
+        finally:
+            await self._connection.run(lambda _conn: keys.close())  # after what the thread may still be reading
+
+    async def _ordered(self, keys: FieldKeys, query: ItemQuery) -> array[int]:
+        return await self._connection.read(lambda _conn: keys.ordered(descending=query.order.descending))
 
     async def _last_row(self, job_id: int) -> int:
         sql = "SELECT coalesce(max(seq), -1) FROM item WHERE job_id = ?"

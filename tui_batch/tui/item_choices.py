@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from tui_batch.domain.item_filter import SortKey
+from tui_batch.domain.item_filter import ItemOrder, SortKey
 from tui_batch.tui.screens.menu import Choice
-from tui_batch.tui.widgets.item_columns import ALWAYS, COLUMNS, columns_with, fields_of
+from tui_batch.tui.widgets.item_columns import ALWAYS, COLUMNS, FIELD, columns_with, fields_of
 
 
-def order_choices() -> list[Choice[SortKey]]:
-    """Every column that can be ordered by; those whose first letter another has already get a digit."""
+def order_choices(seen: Iterable[str]) -> list[Choice[ItemOrder]]:
+    """Every column that can be ordered by, then the fields that answers have.
+
+    A column whose first letter another has already gets its digit, fields get those that are left.
+    """
     taken: set[str] = {"j", "k"}  # they move in the menu
-    found: list[Choice[SortKey]] = []
-    keys = [column.sort for column in COLUMNS if column.sort is not None]
-    for number, sort in enumerate(keys):
-        key = sort.value[0] if sort.value[0] not in taken else str(number)
+    found: list[Choice[ItemOrder]] = []
+    orders = [order for column in COLUMNS if (order := column.order) is not None]
+    for number, order in enumerate(orders):
+        key = str(order)[0] if str(order)[0] not in taken else str(number)
         taken.add(key)
-        found.append(Choice(key, sort.value, sort))
-    return found
+        found.append(Choice(key, str(order), order))
+    left = iter([digit for digit in "1234567890" if digit not in taken])
+    return found + [Choice(next(left, ""), f"{FIELD}{name}", ItemOrder(SortKey.FIELD, field=name)) for name in seen]
 
 
 def column_choices(shown: Collection[str], seen: Iterable[str]) -> list[Choice[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import on
@@ -18,6 +19,7 @@ from tui_batch.domain.item_scope import ItemScope
 from tui_batch.domain.stored import ItemRow
 from tui_batch.engine.router import variants
 from tui_batch.errors import UserError
+from tui_batch.safe_text import safe_text
 from tui_batch.tui.actions import bindings
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.export_plan import NamedScope
@@ -36,6 +38,9 @@ from tui_batch.work.filter_words import parse_filter, text_of
 
 if TYPE_CHECKING:
     from tui_batch.tui.app import BatchApp
+
+MARKED_AT_ONCE = 20_000
+"""Items that are marked before anything else has its turn: of a million it takes a while."""
 
 
 class ItemsPlace(Place):
@@ -115,7 +120,7 @@ class ItemsPlace(Place):
     def recall(self, sort: str, columns: Sequence[str]) -> None:
         """Orders and shows columns as remembered: the order's name, with a `-` in front when it falls."""
         key = sort.removeprefix("-")
-        if key in set(SortKey):
+        if key in set(SortKey) - {SortKey.FIELD}:
             self._order = ItemOrder(SortKey(key), sort.startswith("-"))
         if known := frozenset(columns) & {column.id for column in COLUMNS}:
             self.table.columns = known | {column for column in columns if column.startswith(FIELD)}
@@ -123,7 +128,8 @@ class ItemsPlace(Place):
             self.table.lay()
 
     def _arranged(self) -> None:
-        sort = f"{'-' if self._order.descending else ''}{self._order.key.value}"
+        kept = INPUT_ORDER if self._order.key is SortKey.FIELD else self._order  # the fields are this job's own
+        sort = f"{'-' if kept.descending else ''}{kept.key.value}"
         self.post_message(self.Arranged(sort, tuple(sorted(self.table.columns))))
 
     @property
@@ -176,6 +182,8 @@ class ItemsPlace(Place):
         self.table.lay()
         self._want()
         self._wake.set()
+        if self._order.key is SortKey.FIELD:
+            self._order = INPUT_ORDER  # another job's answers have other fields
         self._turn(ALL_ITEMS, self._order)
 
     def _turn(self, chosen: ItemFilter, order: ItemOrder) -> None:
@@ -258,7 +266,7 @@ class ItemsPlace(Place):
         if items is None or not len(items):
             return ()
         order = items.order
-        by = "" if order == INPUT_ORDER else f"  by {order.key.value} {'▼' if order.descending else '▲'}"
+        by = "" if order == INPUT_ORDER else f"  by {safe_text(str(order), 40)} {'▼' if order.descending else '▲'}"
         return ((f"  {figures.count(self.table.cursor + 1)}/{figures.count(len(items))}{by}", Tone.MUTED),)
 
     # Messages
@@ -274,7 +282,7 @@ class ItemsPlace(Place):
 
     @on(ItemTable.Sorted)
     def _sorted(self, event: ItemTable.Sorted) -> None:
-        self._order_by(event.key)
+        self._order_by(event.order)
 
     @on(ItemTable.Stretched)
     def _stretched(self, event: ItemTable.Stretched) -> None:
@@ -344,31 +352,46 @@ class ItemsPlace(Place):
         self.run_worker(self._guarded(self._mark(0, None)), group="items-marks", exclusive=True)
 
     def action_items_unmark(self) -> None:
-        """Takes all marks away."""
+        """Takes all marks away, and sets no more of those that are being set."""
+        self.workers.cancel_group(self, "items-marks")
         self.table.marks.clear()
         self.table.range_start = None
         self.table.refresh()
         self._say()
 
     async def _mark(self, first: int, last: int | None) -> None:
-        if self._list is None:
+        if (items := self._list) is None:
             return
-        known = [self._list.id_at(place) for place in range(first, last)] if last is not None else []
-        if known and None not in known:
-            ids: Sequence[int | None] = known
-        else:
-            ids = await self._list.collect(first, last)
-        self.table.marks.update(item_id for item_id in ids if item_id is not None)
+        ids, marks = await items.collect(first, last), self.table.marks
+        for start in range(0, len(ids), MARKED_AT_ONCE):
+            if items is not self._list:
+                return  # another job is listed, its marks are its own
+            marks.update(ids[start : start + MARKED_AT_ONCE])
+            await asyncio.sleep(0)
         self.table.refresh()
+        self._say()
 
     def action_items_sort(self) -> None:
-        """Asks what to order by."""
-        self._ask(menu.Menu("Order by (the same again: the other way round)", order_choices()), self._order_by)
+        """Asks what to order by; the fields of the answers that are on the screen are offered too."""
+        self.run_worker(self._guarded(self._ask_order()), group="items-asking")
 
-    def _order_by(self, key: SortKey) -> None:
+    async def _ask_order(self) -> None:
+        choices = order_choices(await self._fields_in_sight())
+        chosen = await self.app.push_screen_wait(menu.Menu("Order by (the same again: the other way round)", choices))
+        if chosen is not None:
+            self._order_by(chosen)
+
+    async def _fields_in_sight(self) -> Sequence[str]:
+        if self._list is None:
+            return ()
+        await self._list.look_for_fields(*self.table.window)
+        self.line.know_fields(self._list.seen)
+        return self._list.seen
+
+    def _order_by(self, order: ItemOrder) -> None:
         if self._list is not None:
-            same = self._list.order.key is key
-            self._order = ItemOrder(key, same and not self._list.order.descending)
+            before = self._list.order
+            self._order = replace(order, descending=order.is_by_the_same(before) and not before.descending)
             self._turn(self._list.filter, self._order)
             self._arranged()
 
@@ -377,10 +400,7 @@ class ItemsPlace(Place):
         self.run_worker(self._guarded(self._ask_column()), group="items-asking")
 
     async def _ask_column(self) -> None:
-        if self._list is not None:
-            await self._list.look_for_fields(*self.table.window)
-            self.line.know_fields(self._list.seen)
-        choices = column_choices(self.table.columns, self._list.seen if self._list is not None else ())
+        choices = column_choices(self.table.columns, await self._fields_in_sight())
         chosen = await self.app.push_screen_wait(menu.Menu("Show or hide a column", choices))
         if chosen is not None:
             self.table.columns = frozenset(self.table.columns) ^ {chosen}
@@ -393,13 +413,6 @@ class ItemsPlace(Place):
         if self._list is not None:
             self._list.want(fields_of(self.table.columns))
             self._wake.set()
-
-    def _ask(self, question: menu.Menu[Any], then: Any) -> None:
-        async def asking() -> None:
-            if (answer := await self.app.push_screen_wait(question)) is not None:
-                then(answer)
-
-        self.run_worker(asking(), group="items-asking")
 
     def _verb(self, work: Coroutine[Any, Any, None]) -> None:
         self.app.run_worker(self._app.guarded(work), group="verbs")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tui_batch import figures
 from tui_batch.domain.item import ItemFlag, ItemState
-from tui_batch.domain.item_filter import SortKey
+from tui_batch.domain.item_filter import ItemOrder, SortKey
 from tui_batch.domain.stored import ItemRow
 from tui_batch.tui.tones import Span, Tone
 
@@ -52,6 +52,13 @@ class ItemColumn:
     """What a click on the title orders by."""
     usual: bool = True
     """Shown unless a person chose otherwise."""
+
+    @property
+    def order(self) -> ItemOrder | None:
+        """What a click on the title orders by, rising."""
+        if self.sort is None:
+            return None
+        return ItemOrder(self.sort, field=self.id.removeprefix(FIELD) if self.sort is SortKey.FIELD else "")
 
 
 def state_span(row: ItemRow) -> Span:
@@ -130,7 +137,7 @@ def field_column(name: str) -> ItemColumn:
     def cell(row: ItemRow) -> Span:
         return ("" if row.fields is None else str(row.fields.get(name, "")), Tone.PLAIN)
 
-    return ItemColumn(FIELD + name, name, cell, _FIELD_WIDTH, drop=1)
+    return ItemColumn(FIELD + name, name, cell, _FIELD_WIDTH, drop=1, sort=SortKey.FIELD)
 
 
 def columns_with(fields: Iterable[str]) -> tuple[ItemColumn, ...]:

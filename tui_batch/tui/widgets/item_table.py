@@ -18,7 +18,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui_batch.domain.item_filter import INPUT_ORDER, ItemOrder, SortKey
+from tui_batch.domain.item_filter import INPUT_ORDER, ItemOrder
 from tui_batch.domain.stored import ItemRow
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.item_list import ItemList
@@ -61,12 +61,12 @@ class ItemTable(ScrollView, can_focus=True):
     class Sorted(Message):
         """The title of a column was clicked."""
 
-        def __init__(self, key: SortKey) -> None:
+        def __init__(self, order: ItemOrder) -> None:
             super().__init__()
-            self.key = key
+            self.order = order
 
     class Stretched(Message):
-        """Rows are to be marked from the place where marking began to the cursor."""
+        """Rows are to be marked: those that the cursor passed with one key, from the first to the last place."""
 
         def __init__(self, first: int, last: int) -> None:
             super().__init__()
@@ -159,15 +159,13 @@ class ItemTable(ScrollView, can_focus=True):
         """Up or down; while a range is being marked, it ends here."""
         if self._stretching:
             self._stretching, self.range_start = False, None
-        self.go(self._cursor + step)
-        self._stretch_to_cursor()
+        self._pass(step)
 
     def action_stretch(self, step: int) -> None:
         """Goes on and marks all from where this began."""
         if self.range_start is None:
             self.range_start, self._stretching = self._cursor, True
-        self.go(self._cursor + step)
-        self._stretch_to_cursor()
+        self._pass(step)
 
     def action_page(self, halves: int) -> None:
         """So many half pages down, or up."""
@@ -177,17 +175,19 @@ class ItemTable(ScrollView, can_focus=True):
         """To the first or the last row."""
         self.action_cursor(-self._cursor if side < 0 else len(self.items or ()) - 1 - self._cursor)
 
-    def _stretch_to_cursor(self) -> None:
+    def _pass(self, step: int) -> None:
+        """Moves the cursor. What was passed before is marked already, which may be a million rows."""
+        before = self._cursor
+        self.go(before + step)
         if self.range_start is not None:
-            first, last = sorted((self.range_start, self._cursor))
-            self.post_message(self.Stretched(first, last))
+            self.post_message(self.Stretched(*sorted((before, self._cursor))))
 
     def on_click(self, event: events.Click) -> None:
         """The header sorts; a row gets the cursor; twice opens it; at its edge marks it."""
         if event.y == 0:
             slot = next((one for one in self._slots if one.start <= event.x < one.start + one.width + GAP), None)
-            if slot is not None and slot.column.sort is not None:
-                self.post_message(self.Sorted(slot.column.sort))
+            if slot is not None and (order := slot.column.order) is not None:
+                self.post_message(self.Sorted(order))
             return
         place = event.y - 1 + round(self.scroll_offset.y)
         if self.items is None or place >= len(self.items):
@@ -244,7 +244,9 @@ class ItemTable(ScrollView, can_focus=True):
     def _header(self) -> list[Segment]:
         parts = [Segment("  ")]
         for slot in self._slots:
-            arrow = ("▼" if self.order.descending else "▲") if slot.column.sort is self.order.key else ""
+            order = slot.column.order
+            is_by_it = order is not None and order.is_by_the_same(self.order)
+            arrow = ("▼" if self.order.descending else "▲") if is_by_it else ""
             title = safe_text(slot.column.title, 2 * slot.width) + arrow
             parts.append(Segment(padded(title, slot.width, right=slot.column.right) + " " * GAP))
         return parts
