@@ -51,6 +51,25 @@ async def test_a_question_is_answered_by_mouse() -> None:
 
 
 @pytest.mark.parametrize(
+    ("dialog", "at", "closes"),
+    [
+        (Menu("Which?", [Choice("a", "alpha", 1)]), (0, 0), True),
+        (Menu("Which?", [Choice("a", "alpha", 1)]), (20, 11), False),
+        (Confirm("Sure?"), (0, 0), False),
+    ],
+)
+async def test_a_click_beside_a_box_without_buttons_closes_it(
+    dialog: Dialog[Any], at: tuple[int, int], closes: bool
+) -> None:
+    app: App[None] = App()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.push_screen(dialog)
+        await until(pilot, lambda: any(title.region.height for title in dialog.query(".title")), "drawn")
+        await pilot.click(offset=at)
+        await until(pilot, lambda: (app.screen is dialog) is not closes)
+
+
+@pytest.mark.parametrize(
     ("keys", "expected"),
     [(("b",), 2), (("down", "enter"), 2), (("j", "enter"), 2), (("escape",), None), (("enter",), 1)],
 )

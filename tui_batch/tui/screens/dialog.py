@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, TypeVar
 
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.widgets import Button, Static
 
 from tui_batch.safe_text import safe_text
 
@@ -41,6 +42,12 @@ class Dialog(ModalScreen[T]):
     Dialog OptionList:focus { background: $surface; border: none; background-tint: transparent; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Close", show=False)]
+
+    def on_click(self, event: events.Click) -> None:
+        """Beside the box it is escape, where no button says so."""
+        if event.widget is self and not self.query(Button):
+            event.stop()
+            self.action_leave()
 
     def action_leave(self) -> None:
         """Closes it without an answer."""
