@@ -10,6 +10,7 @@ from typing import Any
 
 from app_bench import add_job, open_test_desk
 from pseudo_terminal import PseudoTerminal
+from stress_yard import DEADLINE_S, wait_until
 
 from tui_batch.domain.job import Job, JobState, Knobs
 from tui_batch.engine.control import Controller
@@ -89,19 +90,20 @@ def test_a_closed_window_ends_the_process_and_frees_the_job(tmp_path: Path) -> N
         terminal.press("p")
         terminal.until("running")
         terminal.hang_up()
-        terminal.process.wait(20)
+        terminal.process.wait(DEADLINE_S)
     job = job_of(db)
     assert job.state is JobState.PAUSED
     assert job.owner is None
 
 
 def test_a_job_goes_on_in_the_background_and_is_shown_live_when_the_app_is_opened_again(tmp_path: Path) -> None:
-    items = 240
-    db = make_job(tmp_path, items, Knobs(concurrency=16))
+    items = 80
+    db = make_job(tmp_path, items, Knobs(concurrency=1))  # so slow that it is not over before it is left
     with PseudoTerminal(["--db", str(db)], tmp_path) as terminal:
         terminal.until("tickets")
         terminal.press("p")
         terminal.until("in flight")
+        wait_until(lambda: job_of(db).counters.done > 0)
         terminal.press("q")
         terminal.until("Keep running in the background")
         terminal.press("b")

@@ -63,7 +63,7 @@ async def test_a_line_follows_marks_the_cursor_the_width_and_the_theme() -> None
         app.table.marks.add(0)
         looks.add(str(app.table.render_line(1)))
         await pilot.resize_terminal(20, 12)
-        await pilot.pause()
+        await until(pilot, lambda: str(app.table.render_line(1)) not in looks, "another width")
         looks.add(str(app.table.render_line(1)))
         assert app.table.render_line(1).cell_length == app.table.size.width
         app.theme = "textual-light"
