@@ -19,6 +19,8 @@ from tui_batch.store.store import Store
 
 PAGE = 100
 """Rows read at once."""
+FEW = 1_000
+"""So many places at most are looked up by reading their rows; they must fit into the pages that are kept."""
 KEPT = 60
 """Pages kept in memory."""
 MOST_FIELDS = 200
@@ -232,14 +234,20 @@ class ItemList:
             self._pages.pop(len(old) // PAGE, None)
 
     async def collect(self, first: int = 0, last: int | None = None) -> array[int]:
-        """The ids of the places from `first` up to `last` (None: all), searched for where they are not known."""
+        """The ids of the places from `first` up to `last` (None: all); few of them are read, many searched for."""
         stop = len(self) if last is None else last
         if self._ids is not None:
             return self._ids[first:stop]
+        if stop - first <= FEW:
+            await self.read(first, stop)
+            known = (self.id_at(place) for place in range(first, stop))
+            return array("q", [item_id for item_id in known if item_id is not None])
         query = ItemQuery(self.whole.job_id, ALL_ITEMS, replace(self.order, descending=False))
         ids: array[int] = array("q")
         async for piece in self._store.search.find(query):
             ids += piece.ids
+            if len(ids) >= stop and not self.order.descending:
+                break
         if self.order.descending:
             ids.reverse()
         return ids[first:stop]
