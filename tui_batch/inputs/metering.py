@@ -28,6 +28,8 @@ TURN = 20
 """The work of one turn of a loop, one call of a macro, or one object in a list."""
 SLOW = 10
 """How much more than its input the work of a slow filter is."""
+COPIED = 200
+"""Characters that are copied from one text to another while one would be made otherwise."""
 MAX_WIDTH = 1_000
 """Characters that a text may be padded or indented by."""
 
@@ -155,6 +157,8 @@ def of_wordwrap(text: str, width: int, wrapstring: str | None) -> None:
     """`wordwrap`: a line end, or what stands for it, every so many characters."""
     making(len(text) + (len(text) // max(1, width) + text.count(" ") + 1) * len(wrapstring or "\n"))
     spend(SLOW * len(text))
+    # textwrap copies what is left of a word at every line it makes of it.
+    spend(sum(len(word) ** 2 for word in text.split()) // (COPIED * max(1, width)))
 
 
 def of_round(precision: int) -> None:

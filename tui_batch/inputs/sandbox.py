@@ -25,6 +25,8 @@ from tui_batch.inputs import metering
 from tui_batch.inputs.metering import MAX_OUTPUT
 
 _MAX_RANGE = 10_000
+_MAX_TOKENS = 50_000
+"""Jinja's parts of a template, where text between tags is one. So many take half a second and 100 MB to compile."""
 _LARGE_WIDTH = re.compile(r"%[^a-zA-Z%]*(?:[0-9]{4}|\*)")
 _TEXT_METHODS = frozenset(
     {
@@ -149,6 +151,7 @@ def compile_template(text: str) -> CompiledTemplate:
     """Compiles a template. Raises TemplateRefused."""
     env = environment()
     try:
+        _check_size(env.lex(text))
         tree = env.parse(text)
         for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
             raise TemplateRefused("a prompt template cannot load other templates", node.lineno)
@@ -163,6 +166,13 @@ def compile_template(text: str) -> CompiledTemplate:
         raise TemplateRefused(error.message or "is not a template", error.lineno) from None
     except (RecursionError, SyntaxError, ValueError, MemoryError) as error:
         raise TemplateRefused(str(error) or "is too large", 1) from None
+
+
+def _check_size(tokens: Iterable[tuple[int, str, str]]) -> None:
+    """Raises TemplateRefused for a template of too many parts, before anything is made of it."""
+    for number, (line, _, _) in enumerate(tokens):
+        if number >= _MAX_TOKENS:
+            raise TemplateRefused(f"has more than {_MAX_TOKENS:,} parts", line)
 
 
 def _count(tree: nodes.Template) -> None:
