@@ -14,13 +14,14 @@ from tui_batch.money.prices import UnitPrices
 
 
 def spent_json(spent: Spent) -> dict[str, Json]:
-    """The fields of a line of `cost --json`; cost_usd is the sum of the known costs."""
+    """The fields of a line of `cost --json`; cost_usd is null once the price of one request is unknown."""
     return {
         "requests": spent.requests,
         "cached": spent.cached,
         "tokens_in": spent.tokens_in,
         "tokens_out": spent.tokens_out,
-        "cost_usd": usd(spent.cost_nano),
+        "cost_usd": None if spent.unpriced else usd(spent.cost_nano),
+        "known_cost_usd": usd(spent.cost_nano),
         "unpriced": spent.unpriced,
         "presumed_usd": usd(spent.presumed_nano),
         "saved_usd": usd(spent.saved_nano),
