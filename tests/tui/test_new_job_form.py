@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tui_batch.domain.endpoint import Api, Endpoint
 from tui_batch.domain.job import CacheMode, Condition, InputSource, Mode, RouteRule
 from tui_batch.inputs.draft import AUTO, JobDraft, ModelChoice
+from tui_batch.inputs.reading import Preview
 from tui_batch.inputs.templates import check_template
 from tui_batch.providers.base import ModelInfo
 from tui_batch.tui.screens.new_job.files import Kind, matching
@@ -28,7 +29,7 @@ from tui_batch.work.drafting import (
     with_schema,
 )
 from tui_batch.work.model_words import models_line, read_models, toggled
-from tui_batch.work.new_job import offers_of
+from tui_batch.work.new_job import asked_column, offers_of
 from tui_batch.work.reach import Listing
 
 WORD = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=10)
@@ -230,6 +231,20 @@ def test_a_half_typed_path_finds_what_can_be_read(tmp_path: Path) -> None:
     assert [entry.kind for entry in found][-1] is Kind.JOB_FILE
     assert [entry.name for entry in matching(os.path.join(tmp_path, ".r"), frozenset(Kind))] == [".rows.csv"]
     assert matching(os.path.join(tmp_path, "none", "x"), frozenset(Kind)) == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        ({"question": "How many?", "answer": "first nine, then eighteen"}, "question"),
+        ({"id": "1", "text": "I lost my card.", "Label": "a very long name of a class"}, "text"),
+        ({"Answer": "only this"}, "Answer"),
+        ({"prompt": "Hello", "text": "a longer text"}, None),
+        ({"n": 5, "m": ""}, None),
+    ],
+)
+def test_a_prompt_is_suggested_over_what_is_asked_not_over_the_answer(row: dict[str, Any], column: str | None) -> None:
+    assert asked_column(Preview("jsonl", tuple(row), (row,), ())) == column
 
 
 def test_endpoints_that_list_nothing_are_named_with_the_reason() -> None:

@@ -170,6 +170,29 @@ async def first_rows(store: Store, source: InputSource, n: int) -> Preview:
     return await _read_whole(opened, partial(preview_of, opened, FORMAT, n))
 
 
+def asked_column(seen: Preview) -> str | None:
+    """The column that a prompt is most likely about: the one with the longest texts that is no answer by its name.
+
+    None where no prompt is needed, as the rows hold one, and where no column holds text.
+    """
+    if "prompt" in seen.columns or "messages" in seen.columns:
+        return None
+    lengths = {
+        column: sum(len(value) for row in seen.rows if isinstance(value := row.get(column), str))
+        for column in seen.columns
+    }
+    texts = [column for column, length in lengths.items() if length]
+    asked = [column for column in texts if column.strip().lower() not in _GIVEN] or texts
+    return max(asked, key=lambda column: lengths[column], default=None)
+
+
+_GIVEN = frozenset(
+    ["answer", "answers", "completion", "expected", "gold", "ground_truth", "label", "labels", "output", "outputs"]
+    + ["reference", "response", "result", "solution", "summary", "target", "targets", "translation"]
+)
+"""Names of columns that data sets keep the wanted answer in."""
+
+
 async def drawn(store: Store, draft: JobDraft, source: InputSource) -> Drawn:
     """The rows that stand for the whole input, and how many there are; about a second for a long one.
 

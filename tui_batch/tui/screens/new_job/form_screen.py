@@ -38,6 +38,7 @@ from tui_batch.work.estimating import Estimate
 from tui_batch.work.model_words import models_line, toggled
 from tui_batch.work.new_job import (
     Workshop,
+    asked_column,
     drawn,
     everywhere,
     expect,
@@ -305,16 +306,12 @@ class FormScreen(ModalScreen[int | None]):
             self._suggest("models", models_line(named.models))
 
     def _suggest_prompt(self) -> None:
-        """A prompt over the column with the longest texts, where there is none and the file has no `prompt`."""
+        """A prompt over the column that is likely asked about, where there is none and the file has no `prompt`."""
         seen = self.facts.preview
         if seen is None or self.form.prompt or seen.format in _PLAIN_FORMATS:
             return
-        lengths = {
-            column: sum(len(value) for row in seen.rows if isinstance(value := row.get(column), str))
-            for column in seen.columns
-        }
-        if lengths and "prompt" not in lengths and "messages" not in lengths and any(lengths.values()):
-            self._suggest("prompt", column_words(max(lengths, key=lambda name: lengths[name])))
+        if (column := asked_column(seen)) is not None:
+            self._suggest("prompt", column_words(column))
 
     def _suggest(self, field: str, words: str) -> None:
         """Fills an empty field. The form alone does not tell: a letter typed at this moment is on its way to it."""
