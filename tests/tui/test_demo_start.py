@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 from tui_batch import paths
 from tui_batch.engine.compose import compose
 from tui_batch.inputs.job_file import load_job_draft
 from tui_batch.settings import Settings
-from tui_batch.tui.demo import DEMO_FAULTS, SAMPLE, sample_spec
+from tui_batch.tui.demo import DEMO_FAULTS, SAMPLE, place_in, sample_spec
 from tui_batch.work.simulated import simulated
 from tui_batch.work.transports import make_transport
 
@@ -23,6 +25,14 @@ async def test_the_short_cut_makes_the_same_job() -> None:
         assert sample_spec(FOLDER) == (await compose(draft, settings, transport)).spec
     finally:
         await transport.aclose()
+
+
+def test_a_command_of_the_demo_leaves_the_persons_own_jobs_alone(tmp_path: Path) -> None:
+    assert (
+        place_in(tmp_path)
+        .command("delete", "1")
+        .endswith(shlex.join(["delete", "1", "--db", str(tmp_path / "demo.db")]))
+    )
 
 
 def test_the_demo_waits_for_no_library_that_it_does_not_use() -> None:

@@ -36,10 +36,16 @@ async def run_demo(faults: str, signals: Signals) -> Farewell:
     """The app on a database that is gone when it ends."""
     with tempfile.TemporaryDirectory(prefix="llmbatch-demo-", ignore_cleanup_errors=True) as folder:
         settings = Settings(prices=(OwnPrice(MODEL, PRICES, NAME),))
-        opening = Opening(Where(Path(folder) / "demo.db"), settings, faults, is_demo=True, begin=_play)
+        opening = Opening(place_in(Path(folder)), settings, faults, is_demo=True, begin=_play)
         async with open_desk(opening) as desk:
             ended = await show(desk, signals)
     return replace(ended, lines=(*ended.lines, "That was the demo: nothing was sent, nothing is kept."))
+
+
+def place_in(folder: Path) -> Where:
+    """The demo's files. Its commands name its database: pasted without, they would mean the person's own jobs."""
+    db = folder / "demo.db"
+    return Where(db, options=("--db", str(db)))
 
 
 async def _play(workplace: Workplace, desk: Desk) -> None:
