@@ -187,8 +187,8 @@ def asked_column(seen: Preview) -> str | None:
 
 
 _GIVEN = frozenset(
-    ["answer", "answers", "completion", "expected", "gold", "ground_truth", "label", "labels", "output", "outputs"]
-    + ["reference", "response", "result", "solution", "summary", "target", "targets", "translation"]
+    "answer answers completion expected gold ground_truth label labels output outputs"
+    " reference response result solution summary target targets translation".split()
 )
 """Names of columns that data sets keep the wanted answer in."""
 
