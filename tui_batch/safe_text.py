@@ -9,8 +9,9 @@ _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # control characters: escape sequences (CSI, OSC) begin with one of them
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"  # invisible letters and marks
     "\u200b-\u200f\u202a-\u202e\u2028\u2029\u2060-\u206f\u3164"  # zero width, direction changes, line separators
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
     "\ud800-\udfff"  # halves of surrogate pairs cannot be written
+    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # joiners, overlaps, beams: they have no shape
     "\U000e0000-\U000e0fff]"  # tags: text that no one sees
 )
 _SHORT = {"\n": "⏎", "\t": "→", "\r": "␍"}
