@@ -10,7 +10,7 @@ from tui_batch.safe_text import safe_letters, safe_text
 SEEN = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
 """Format characters that have a shape: Unicode's Prepended_Concatenation_Mark."""
 IGNORABLE = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180f\u2065\u3164\uffa0\ufff0\U000e0080\U000e0100\U000e01f0"
-"""Letters, marks and unassigned ones among Unicode's Default_Ignorable_Code_Point; those that choose an emoji are harmless."""
+"""Others among Unicode's Default_Ignorable_Code_Point, but for those that choose the form of an emoji."""
 SILENT = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 
