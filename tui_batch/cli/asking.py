@@ -19,11 +19,10 @@ from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.job import MOST_ATTEMPTS, MOST_PRIORITY, CacheMode, Cap, InputSource, Mode
 from tui_batch.domain.request import Json
 from tui_batch.errors import UserError
+from tui_batch.inputs.detection import is_job_file
 from tui_batch.inputs.draft import JobDraft, ModelChoice
 from tui_batch.paths import expanded
 from tui_batch.work.samples import resolved
-
-JOB_FILES = (".yaml", ".yml")
 
 
 def asked(flags: JobFlags) -> JobDraft:
@@ -71,7 +70,7 @@ def _chained(job_id: int, text: str) -> JobDraft:
 
 def _of_file(text: str) -> JobDraft:
     text = resolved(text)
-    if text.lower().endswith(JOB_FILES):
+    if is_job_file(text):
         from tui_batch.inputs.job_file import load_job_draft
 
         return load_job_draft(Path(text))

@@ -64,8 +64,7 @@ def _version(package: str) -> str:
 
 def _database(db: Path) -> Check:
     if not db.exists():
-        parent = next(folder for folder in (db.parent, *db.parent.parents) if folder.exists())
-        writable = os.access(parent, os.W_OK)
+        writable = os.access(_folder(db), os.W_OK)
         return Check("database", f"{db} (not there yet{'' if writable else ', and cannot be made'})", writable)
     try:
         with closing(sqlite3.connect(f"{db.absolute().as_uri()}?mode=ro", uri=True)) as conn:
@@ -78,9 +77,13 @@ def _database(db: Path) -> Check:
     return Check("database", words + ("" if writable else ", cannot be written"), writable)
 
 
+def _folder(db: Path) -> Path:
+    """Where it is, or the nearest folder above that is there."""
+    return next(folder for folder in (db.parent, *db.parent.parents) if folder.exists())
+
+
 def _space(db: Path) -> Check:
-    parent = next(folder for folder in (db.parent, *db.parent.parents) if folder.exists())
-    free = shutil.disk_usage(parent).free
+    free = shutil.disk_usage(_folder(db)).free
     return Check("disk", f"{figures.size(free)} free", free > _LEAST_FREE)
 
 

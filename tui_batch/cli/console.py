@@ -114,8 +114,18 @@ def confirm(question: str, *, yes: bool) -> None:
     """Asks before what cannot be undone, default No. Raises UserError without a terminal and without --yes."""
     if yes:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not can_ask():
         raise UserError(question.rstrip("?") + ": this needs a yes", remedy="Add --yes to the command.")
-    print(f"{safe_text(question)} [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if not is_wanted(question):
         raise UserError("nothing was changed")
+
+
+def can_ask() -> bool:
+    """Whether a person sits at a terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def is_wanted(question: str) -> bool:
+    """Asks a person at the terminal, default No. Waits for the answer."""
+    print(f"{safe_text(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

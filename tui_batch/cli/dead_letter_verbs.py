@@ -12,7 +12,7 @@ import typer
 from tui_batch import figures
 from tui_batch.cli.arguments import ClassOption, CustomIdOption, ItemOption, JobArgument, JsonOption, YesOption
 from tui_batch.cli.console import confirm, put, put_json, put_pairs, say
-from tui_batch.cli.opening import desk, need_database, run
+from tui_batch.cli.opening import desk, run
 from tui_batch.cli.parsing import parse_selection
 from tui_batch.cli.where import DbOption, Where, where
 from tui_batch.domain.item_scope import Selection
@@ -92,7 +92,6 @@ async def _item(place: Where, item_id: int) -> _Found:
 
     from tui_batch.work.item_request import as_sent
 
-    need_database(place)
     async with desk(place) as at:
         detail = await at.store.items.detail(item_id)
         spec = (await at.store.jobs.get(detail.job_id)).spec
@@ -129,7 +128,6 @@ def _read_row(source: str) -> dict[str, Json]:
 
 
 async def _edit(place: Where, item_id: int, row: dict[str, Json]) -> int:
-    need_database(place)
     async with desk(place) as at:
         detail = await at.store.items.detail(item_id)
         await at.controller.edit(item_id, row)
@@ -162,7 +160,6 @@ def discard(
 
 async def _dead(place: Where, ref: str, chosen: Selection) -> tuple[Job, int]:
     """The job, and how many dead items are meant."""
-    need_database(place)
     async with desk(place) as at:
         found = await at.store.jobs.find(ref)
         return found, await at.controller.count_dead(found.id, chosen)

@@ -11,7 +11,7 @@ import typer
 from tui_batch import figures
 from tui_batch.cli.arguments import JobArgument, JsonOption
 from tui_batch.cli.console import RIGHT, Long, put, put_json, put_table, say
-from tui_batch.cli.opening import desk, need_database, run
+from tui_batch.cli.opening import desk, run
 from tui_batch.cli.parsing import parse_class
 from tui_batch.cli.where import DbOption, Where, where
 from tui_batch.domain.item import ItemState
@@ -94,7 +94,6 @@ async def _rows(place: Where, ref: str, wanted: ItemFilter, limit: int | None) -
     """The items that meet the filter, in input order, read a page at a time."""
     from tui_batch.store.item_view import ItemQuery
 
-    need_database(place)
     async with desk(place) as at:
         job = await at.store.jobs.find(ref)
         left = sys.maxsize if limit is None else limit
@@ -161,7 +160,6 @@ def errors(ctx: typer.Context, job: JobArgument, as_json: JsonOption = False, db
 
 
 async def _errors(place: Where, ref: str) -> tuple[Job, list[ErrorGroup]]:
-    need_database(place)
     async with desk(place) as at:
         found = await at.store.jobs.find(ref)
         return found, await at.store.items.errors(found.id)
@@ -235,7 +233,6 @@ def _typed(words: str | None) -> tuple[Term, ...]:
 async def _export(place: Where, ref: str, target: Target, scope: ItemScope, *, flatten: bool) -> Exported:
     from tui_batch.report.export import Shape, export_results
 
-    need_database(place)
     async with desk(place) as at:
         found = await at.store.jobs.find(ref)
         shape = Shape.FLAT if flatten else Shape.NESTED

@@ -12,7 +12,7 @@ from tui_batch import figures
 from tui_batch.cli.arguments import ClassOption, CustomIdOption, ItemOption, JobArgument, JsonOption, YesOption
 from tui_batch.cli.console import RIGHT, confirm, put, put_json, put_pairs, put_table, say
 from tui_batch.cli.flags import JobFlags, taking
-from tui_batch.cli.opening import Desk, desk, need_database, run
+from tui_batch.cli.opening import Desk, desk, run
 from tui_batch.cli.parsing import parse_selection
 from tui_batch.cli.where import DbOption, Where, where
 from tui_batch.domain.item_scope import Selection
@@ -95,7 +95,6 @@ def show(ctx: typer.Context, job: JobArgument, as_json: JsonOption = False, db: 
 
 async def _watched(place: Where, ref: str) -> tuple[Job, tuple[int, float], tuple[ToldAlert, ...]]:
     """The job, with how many scores its answers have, their sum, and what was told when answers got worse."""
-    need_database(place)
     async with desk(place) as at:
         found = await at.store.jobs.find(ref)
         return found, await at.store.items.scores(found.id), await at.store.alerts.of(found.id)
@@ -115,14 +114,12 @@ def _over(told: ToldAlert) -> str:
 
 async def find(place: Where, ref: str) -> Job:
     """The job meant by a number or a name. Raises UserError when there is none."""
-    need_database(place)
     async with desk(place) as at:
         return await at.store.jobs.find(ref)
 
 
 async def _find_listed(place: Where, ref: str) -> Job:
     """As `find`; what cannot be read can be deleted all the same."""
-    need_database(place)
     async with desk(place) as at:
         return await at.store.jobs.find_listed(ref)
 
@@ -204,7 +201,6 @@ def pause(ctx: typer.Context, job: JobArgument, db: DbOption = None) -> None:
 
 
 async def _pause(place: Where, ref: str) -> Job:
-    need_database(place)
     async with desk(place) as at:
         found = await at.store.jobs.find(ref)
         if found.state is not JobState.PAUSED:
@@ -255,7 +251,6 @@ def retry(
 
 
 async def _retry(place: Where, ref: str, chosen: Selection) -> tuple[Job, int, bool]:
-    need_database(place)
     async with desk(place) as at:
         found = await at.store.jobs.find(ref)
         running = await at.controller.owned_elsewhere(found)
@@ -292,7 +287,6 @@ async def _clone(place: Where, flags: JobFlags) -> int:
     from tui_batch.settings import load_settings
     from tui_batch.work.transports import make_transport
 
-    need_database(place)
     async with desk(place) as at:
         found = await at.store.jobs.find(flags.input)
         settings = with_endpoints(load_settings(place.settings), found.spec.endpoints)

@@ -10,7 +10,7 @@ import typer
 from tui_batch import figures
 from tui_batch.cli.arguments import JobArgument
 from tui_batch.cli.console import say
-from tui_batch.cli.opening import desk, need_database, run
+from tui_batch.cli.opening import desk, run
 from tui_batch.cli.parsing import parse_pairs
 from tui_batch.cli.where import DbOption, Where, where
 from tui_batch.domain.job import Job, Knobs
@@ -42,7 +42,6 @@ def set_knobs(
 
 
 async def _turn(place: Where, ref: str, changes: dict[str, Json]) -> tuple[Job, bool]:
-    need_database(place)
     async with desk(place) as at:
         found = await at.store.jobs.find(ref)
         running = await at.controller.owned_elsewhere(found)

@@ -11,7 +11,7 @@ from tui_batch import figures
 from tui_batch.cli.arguments import JsonOption
 from tui_batch.cli.console import RIGHT, put_json, put_pairs, put_table, say
 from tui_batch.cli.flags import JobFlags, taking
-from tui_batch.cli.opening import desk, need_database, run
+from tui_batch.cli.opening import desk, run
 from tui_batch.cli.parsing import parse_day
 from tui_batch.cli.where import DbOption, SettingsOption, Where, where
 from tui_batch.domain.job import NANO
@@ -54,7 +54,6 @@ async def _cost(place: Where, by: str, since: str, until: str) -> list[CostLine]
     from tui_batch.work.spending import LAST_DAY, cost_by
 
     since, until = parse_day("--since", since), parse_day("--until", until) or LAST_DAY
-    need_database(place)
     async with desk(place) as at:
         return await cost_by(at.store, by, since, until)
 

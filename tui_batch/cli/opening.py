@@ -42,7 +42,15 @@ class Desk:
 
 @asynccontextmanager
 async def desk(where: Where) -> AsyncIterator[Desk]:
-    """The database and a controller without an engine. Jobs whose process died are told from running ones first."""
+    """The database, which must be there, and a controller without an engine. Raises UserError when it is not."""
+    need_database(where)
+    async with new_desk(where) as at:
+        yield at
+
+
+@asynccontextmanager
+async def new_desk(where: Where) -> AsyncIterator[Desk]:
+    """As `desk`, but makes the database where there is none. Jobs whose process died are told from running ones."""
     from tui_batch.engine.lease import LEASE_S
     from tui_batch.engine.owners import is_alive
     from tui_batch.store.store import open_store

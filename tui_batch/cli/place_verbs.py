@@ -12,7 +12,7 @@ from tui_batch import paths as places
 from tui_batch.cli.arguments import JsonOption, YesOption
 from tui_batch.cli.console import RIGHT, confirm, put_hanging, put_json, put_pairs, put_table, say
 from tui_batch.cli.exits import Exit
-from tui_batch.cli.opening import desk, need_database, run
+from tui_batch.cli.opening import desk, run
 from tui_batch.cli.where import DbOption, SettingsOption, Where, leave, where
 
 if TYPE_CHECKING:
@@ -139,7 +139,6 @@ def cache_stats(ctx: typer.Context, as_json: JsonOption = False, db: DbOption = 
 
 
 async def _cache_stats(place: Where) -> CacheStats:
-    need_database(place)
     async with desk(place) as at:
         return await at.store.cache.stats()
 

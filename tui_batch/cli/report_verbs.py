@@ -9,7 +9,7 @@ import typer
 from tui_batch import figures
 from tui_batch.cli.arguments import JobArgument, JsonOption
 from tui_batch.cli.console import RIGHT, Long, put, put_json, put_table, say
-from tui_batch.cli.opening import desk, need_database, run
+from tui_batch.cli.opening import desk, run
 from tui_batch.cli.where import DbOption, Where, where
 from tui_batch.paths import expanded
 
@@ -45,7 +45,6 @@ async def _report(place: Where, ref: str, path: Path) -> Report:
     from tui_batch.report.write import report_format, write_report
 
     report_format(path)  # a wrong ending is told before anything is read
-    need_database(place)
     async with desk(place) as at:
         found = await at.store.jobs.find(ref)
         return await write_report(at.store, found.id, path)
@@ -89,7 +88,6 @@ def compare(
 async def _compare(place: Where, refs: Sequence[str], target: Target | None) -> Comparison:
     from tui_batch.report.compare import compare_jobs
 
-    need_database(place)
     async with desk(place) as at:
         jobs = [await at.store.jobs.find(ref) for ref in refs]
         return await compare_jobs(at.store, jobs, target)

@@ -27,6 +27,7 @@ from tui_batch.errors import UserError
 from tui_batch.headless import Display, Ending
 from tui_batch.quality.drift import Alert
 from tui_batch.report.export import Exported, export_results
+from tui_batch.report.results import flag_words
 from tui_batch.report.targets import Target
 from tui_batch.safe_text import safe_text
 
@@ -233,13 +234,7 @@ def _errors(outcome: _Outcome) -> list[str]:
 
 def _remarks(outcome: _Outcome) -> list[str]:
     """Answers that are there but not what they should be."""
-    words = {
-        ItemFlag.TRUNCATED: ("answer", "cut by a length limit (flags: truncated)"),
-        ItemFlag.CHECK_FAILED: ("answer", "kept although a check fails (flags: check_failed)"),
-        ItemFlag.PROMPT_CUT: ("prompt", "cut by the server, which read only a part (flags: prompt_cut)"),
-        ItemFlag.UNJUDGED: ("answer", "kept without their judge's score (flags: unjudged)"),
-    }
-    return [f"  {figures.things(number, words[flag][0])} {words[flag][1]}" for flag, number in outcome.flagged.items()]
+    return [f"  {flag_words(flag, number)} (flags: {flag.word})" for flag, number in outcome.flagged.items()]
 
 
 def _files(plan: RunPlan, outcome: _Outcome) -> list[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import dataclass
 
 from tui_batch import figures
+from tui_batch.cli.console import can_ask, is_wanted
 from tui_batch.domain.job import Job
 from tui_batch.domain.spending import CostRange
 from tui_batch.domain.stored import ItemRow
@@ -84,8 +84,4 @@ async def goes_on(trial: Trial) -> bool:
     """Whether the rest is to be asked: by --yes, or a person at a terminal, default No."""
     if trial.yes:
         return True
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return False
-    print("Go on with the rest? [y/N] ", end="", file=sys.stderr, flush=True)
-    answer = await asyncio.to_thread(sys.stdin.readline)
-    return answer.strip().lower() in ("y", "yes")
+    return can_ask() and await asyncio.to_thread(is_wanted, "Go on with the rest?")

@@ -15,7 +15,7 @@ from tui_batch.cli.console import put, say
 from tui_batch.cli.exits import Exit, exit_of
 from tui_batch.cli.flags import JobFlags
 from tui_batch.cli.interrupts import Interrupts, cancelling, listening
-from tui_batch.cli.opening import desk, need_database
+from tui_batch.cli.opening import desk, need_database, new_desk
 from tui_batch.cli.running import RunPlan, run_job
 from tui_batch.cli.sampling import Trial
 from tui_batch.cli.where import Where
@@ -147,7 +147,7 @@ async def _create(order: Order, looked_at: Callable[[Composed], Awaitable[Compos
     with listening() as interrupts, cancelling(interrupts):
         async with _transport(order.settings, order.faults) as transport:
             composed = await looked_at(await _composed(order, transport))
-        async with desk(order.place) as at:
+        async with new_desk(order.place) as at:
             imported = await _imported(at.store, order, composed)
         for note in (*_notes(order, composed, imported), *_reject_note(imported)):
             say(note)

@@ -33,6 +33,11 @@ class ItemFlag(Flag):
     UNJUDGED = auto()
     """The job's judge could not be had for this answer; it is taken without the judge's score."""
 
+    @property
+    def word(self) -> str:
+        """As results and filters name one remark: `prompt_cut`."""
+        return (self.name or "").lower()
+
 
 class Leg(Enum):
     """What a request was made for."""

@@ -13,6 +13,8 @@ from tui_batch.domain.values import immutable
 
 NANO = 1_000_000_000
 """Nano-dollars in a dollar. Money is always an integer of these."""
+MOST_DOLLARS = 1_000_000_000
+"""The largest budget."""
 
 
 MOST_IN_FLIGHT = 100_000
@@ -20,7 +22,7 @@ MOST_IN_FLIGHT = 100_000
 MOST_ATTEMPTS = 1_000
 """The most requests that a job may make for one row."""
 MOST_PRIORITY = 1_000_000
-"""How far a job's priority may lie above or below 0."""
+"""How far the priority of a job or an item may lie above or below 0."""
 
 DEFAULT_PROMPT = "{{ prompt }}"
 """The template of a job that names none."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LEASE_S = 15.0
+from tui_batch.store.leases import EXPIRY_S
+
+LEASE_S = EXPIRY_S
 """A heartbeat older than this frees the job. Its owner sends nothing any more from then on, even if it wakes up."""
 
 

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.job import (
     MOST_ATTEMPTS,
+    MOST_DOLLARS,
     MOST_IN_FLIGHT,
     MOST_PRIORITY,
     NANO,
@@ -98,7 +99,7 @@ class Limits(Part):
     """Requests a minute."""
     tpm: Count | None = None
     """Tokens a minute, in and out."""
-    budget: Decimal | None = Field(default=None, ge=0, le=1_000_000_000)
+    budget: Decimal | None = Field(default=None, ge=0, le=MOST_DOLLARS)
     """US dollars the job may spend in all."""
     cap: Cap | None = None
     """Binding, as it is when this is left out, or loose: also sends what may pass the budget."""
@@ -259,7 +260,7 @@ def dump_job_file(job: JobFile) -> str:
     """The YAML text of a job file: only what was set, in the documented order."""
     value = job.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     if job.limits.budget is not None:
-        value["limits"]["budget"] = _plain_number(job.limits.budget)
+        value["limits"]["budget"] = plain_number(job.limits.budget)
     if value["input"].keys() == {"path"}:
         value["input"] = value["input"]["path"]
     return yaml_document.dump(value)
@@ -270,7 +271,8 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": SCHEMA_URL, **JobFile.model_json_schema(by_alias=True, mode="validation")}
 
 
-def _plain_number(amount: Decimal) -> int | float:
+def plain_number(amount: Decimal) -> int | float:
+    """As YAML writes an amount: 2, or 2.5."""
     return int(amount) if amount == amount.to_integral_value() else float(amount)
 
 

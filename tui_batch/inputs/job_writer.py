@@ -16,7 +16,7 @@ from tui_batch.errors import InputError, UserError
 from tui_batch.inputs.byte_source import STDIN
 from tui_batch.inputs.draft import Auto, JobDraft, ModelChoice
 from tui_batch.inputs.job_checks import entry_of
-from tui_batch.inputs.job_file import dump_job_file, validated
+from tui_batch.inputs.job_file import dump_job_file, plain_number, validated
 from tui_batch.inputs.yaml_document import dump, parse
 
 _MOST_UP = 2
@@ -92,7 +92,7 @@ def _fields(draft: JobDraft, base: Path) -> dict[str, Any]:
             "concurrency": "auto" if isinstance(draft.concurrency, Auto) else draft.concurrency,
             "rpm": draft.rpm,
             "tpm": draft.tpm,
-            "budget": None if draft.budget_nano is None else _dollars(draft.budget_nano),
+            "budget": None if draft.budget_nano is None else plain_number(Decimal(draft.budget_nano) / NANO),
             "cap": draft.cap,
         },
         "retry": {"max_attempts": draft.max_attempts, "max_invalid": draft.max_invalid},
@@ -196,8 +196,3 @@ def _when(condition: Condition) -> dict[str, Any]:
 def _bucket(bucket: LengthBucket) -> dict[str, Any]:
     found = {"up_to": bucket.up_to, "concurrency": bucket.concurrency}
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _dollars(nano: int) -> int | float:
-    amount = Decimal(nano) / NANO
-    return int(amount) if amount == amount.to_integral_value() else float(amount)

@@ -10,12 +10,10 @@ from typing import Any
 import orjson
 
 from tui_batch.domain.item import NewRow
-from tui_batch.domain.job import InputSource
+from tui_batch.domain.job import MOST_PRIORITY, InputSource
 
 PRIORITY_WORDS: Mapping[str, int] = {"urgent": 20, "high": 10, "normal": 0, "low": -10}
 """Words a priority column may hold."""
-MAX_PRIORITY = 1_000_000
-"""Priorities lie between minus this and this."""
 MAX_REJECT_TEXT = 1_000_000
 """Characters of a bad row that are kept."""
 
@@ -74,8 +72,8 @@ class RowFactory:
         if number is None:
             words = ", ".join(PRIORITY_WORDS)
             raise ValueError(f"{self._priority}: {_short(value)} is neither a whole number nor one of {words}")
-        if abs(number) > MAX_PRIORITY:
-            raise ValueError(f"{self._priority}: {number} is not between -{MAX_PRIORITY} and {MAX_PRIORITY}")
+        if abs(number) > MOST_PRIORITY:
+            raise ValueError(f"{self._priority}: {number} is not between -{MOST_PRIORITY} and {MOST_PRIORITY}")
         return number
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from tui_batch.domain.endpoint import Api
+from tui_batch.money.service_tiers import STANDARD_TIERS
 
 _SEARCH = "the provider searches, for a fee for each search and for what it finds"
 _FREE_OPENAI = (
@@ -54,7 +55,7 @@ SURE_TOOLS = ("function", "custom", "bash_", "text_editor_", "computer_", "memor
 """How the kinds of tools begin that the provider does not run itself: the answer ends where one is called."""
 USUAL_TIERS: dict[Api, frozenset[str]] = {
     # `auto` is what a request without the parameter gets: the project's own setting, `default` unless it was changed.
-    Api.OPENAI: frozenset({"auto", "default", "standard", "on_demand", "scale"}),
+    Api.OPENAI: STANDARD_TIERS,
     # Both cost what the price list says: the committed tier is paid for beforehand.
     Api.ANTHROPIC: frozenset({"auto", "standard_only"}),
 }

@@ -16,15 +16,13 @@ from urllib.parse import urlsplit
 from tui_batch.domain.endpoint import SIMULATED, Api, Endpoint
 from tui_batch.domain.job import NANO
 from tui_batch.domain.outcome import Usage
-from tui_batch.money.service_tiers import openai_tiers
+from tui_batch.money.service_tiers import STANDARD_TIERS, openai_tiers
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
 
 NANO_PER_MTOK = 1_000
 """A dollar for a million tokens is this many nano-dollars for one."""
-STANDARD_TIERS = frozenset({"auto", "default", "standard", "on_demand", "scale"})
-"""Service tiers at the usual prices, whoever says them."""
 IN_REGION = {"us": Fraction(11, 10)}
 """What work that is kept to a region costs, as a multiple (Anthropic, "Data residency"; from Opus 4.6 on)."""
 LOCAL_SERVERS = frozenset({"ollama", "vllm", "llama.cpp", "llamacpp", "lmstudio"})

@@ -1,4 +1,4 @@
-"""What OpenAI's service tiers cost, as multiples of the usual prices of a model.
+"""Which service tiers cost the usual prices, and what OpenAI's others cost, as multiples of them.
 
 Sources: openai.com/api-priority-processing (the table of prices for a million tokens) over the usual prices of the same
 models; OpenAI, "Flex processing": tokens at the prices of the Batch API, which are half. Prompts above a long-context
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+STANDARD_TIERS = frozenset({"auto", "default", "standard", "on_demand", "scale"})
+"""Service tiers at the usual prices, whoever says them."""
 _PRIORITY = (
     ("gpt-4o-2024-05-13", Fraction(7, 4)),  # 8.75 and 26.25 for 5 and 15
     ("gpt-4o-mini", Fraction(5, 3)),  # 0.25 and 1 for 0.15 and 0.60

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import orjson
 
 from tui_batch.domain.columns import own_columns
-from tui_batch.domain.job import NANO, Job, Mode
+from tui_batch.domain.job import Job, Mode
 from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ExportRow
 from tui_batch.errors import UserError
+from tui_batch.figures import usd
 from tui_batch.report.comparing import EXAMPLES, Comparer, Comparison, Contender, alike
 from tui_batch.report.export import add_columns, writing
 from tui_batch.report.files import in_thread
@@ -211,8 +212,6 @@ def _line(contenders: Sequence[Contender], items: Sequence[ExportRow]) -> dict[s
     line = own_columns(orjson.loads(items[0].data), None, _added(contenders))
     line["same"] = alike(items)
     for contender, item in zip(contenders, items, strict=True):
-        cost = cost_nano(item)
-        paid = None if cost is None else cost / NANO
-        values = (item.text, item.state.value, item.score, paid, item.latency_ms, item.tokens_out)
+        values = (item.text, item.state.value, item.score, usd(cost_nano(item)), item.latency_ms, item.tokens_out)
         line.update(zip(_columns(contender), values, strict=True))
     return line

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import orjson
 
-from tui_batch.domain.item import ItemFlag
 from tui_batch.domain.request import Json
 from tui_batch.figures import usd, utc
 from tui_batch.report.comparison_json import comparison_json
@@ -86,7 +85,7 @@ def _parts(report: Report) -> dict[str, Json]:
         "errors": [error_json(group) for group in figures.groups],
         "first_errors": [_dead(item) for item in figures.dead[:FIRST_ERRORS]],
         "dead_letters": [_dead(item) for item in figures.dead],
-        "flags": {_flag(flag): number for flag, number in figures.flags.items()},
+        "flags": {flag.word: number for flag, number in figures.flags.items()},
         "score": _score(report),
         "failing_checks": [
             {"check": one.check, "field": one.field, "taken": one.taken, "dead": one.dead} for one in figures.failing
@@ -99,10 +98,6 @@ def _parts(report: Report) -> dict[str, Json]:
         "environment": dict(report.environment),
         "log": [{"at": utc(event.at), "level": event.level, "text": event.text} for event in figures.events],
     }
-
-
-def _flag(flag: ItemFlag) -> str:
-    return (flag.name or "").lower()
 
 
 def spread_json(spread: Spread | None) -> Json:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import orjson
 
+from tui_batch import figures
 from tui_batch.domain.columns import own_columns
 from tui_batch.domain.endpoint import Operation
 from tui_batch.domain.item import ItemFlag, ItemState
-from tui_batch.domain.job import NANO
 from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ExportRow
 from tui_batch.report.job_json import failed_json
@@ -55,14 +55,13 @@ def result_line(row: ExportRow, operation: Operation) -> dict[str, Json]:
 
 def _outcome(row: ExportRow, operation: Operation) -> dict[str, Json]:
     known = row.tokens_in is not None or row.tokens_out is not None
-    cost = cost_nano(row)
     return {
         "response": _response(row, operation),
         "status": row.state.value,
         "error": error_words(row),
         "model": row.model,
         "usage": {"input_tokens": row.tokens_in, "output_tokens": row.tokens_out} if known else None,
-        "cost_usd": None if cost is None else cost / NANO,
+        "cost_usd": figures.usd(cost_nano(row)),
         "latency_ms": row.latency_ms,
         "cached": row.cached,
         "finish_reason": row.finish_reason,
@@ -91,7 +90,21 @@ def error_words(row: ExportRow) -> str | None:
 
 
 def _flags(flags: ItemFlag) -> str | None:
-    return " ".join(flag.name.lower() for flag in ItemFlag if flag in flags and flag.name) or None
+    return " ".join(flag.word for flag in ItemFlag if flag in flags) or None
+
+
+_FLAGS = {
+    ItemFlag.TRUNCATED: ("answer", "cut by a length limit"),
+    ItemFlag.PROMPT_CUT: ("prompt", "cut by the server, which read only a part"),
+    ItemFlag.CHECK_FAILED: ("answer", "taken although a check fails"),
+    ItemFlag.UNJUDGED: ("answer", "without a score of the judge, which could not be had"),
+}
+
+
+def flag_words(flag: ItemFlag, number: int) -> str:
+    """How many answers have a remark: `3 answers cut by a length limit`."""
+    thing, words = _FLAGS[flag]
+    return f"{figures.things(number, thing)} {words}"
 
 
 def _response(row: ExportRow, operation: Operation) -> Json:

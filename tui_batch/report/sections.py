@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from tui_batch import figures
-from tui_batch.domain.item import ItemFlag
 from tui_batch.domain.job import JobState
 from tui_batch.report.comparison_words import comparison_section
 from tui_batch.report.model import Report
@@ -20,6 +19,7 @@ from tui_batch.report.pictures import (
     throughput_chart,
 )
 from tui_batch.report.quality_section import quality_section
+from tui_batch.report.results import flag_words
 from tui_batch.report.shapes import Block, Chart, Column, Facts, Note, Section, Table, Text
 from tui_batch.report.shown import block, milliseconds, moment, one_line, place, share
 from tui_batch.store.report_queries import DEAD_SHOWN, DeadItem, JobFigures, ModelFigures
@@ -161,9 +161,7 @@ def _errors(report: Report) -> Optional:
     found = report.figures
     if not found.dead_by_class and not found.failed_requests and not found.flags:
         return Section("Errors", (Note("No request failed."),))
-    flags = [
-        Note(f"{figures.things(number, _FLAGS[flag][0])} {_FLAGS[flag][1]}") for flag, number in found.flags.items()
-    ]
+    flags = [Note(f"{flag_words(flag, number)}.") for flag, number in found.flags.items()]
     return Section("Errors", (*_classes(found), *_groups(found), *flags))
 
 
@@ -191,14 +189,6 @@ def _groups(found: JobFigures) -> tuple[Block, ...]:
         (figures.count(one.count), one.cls.value, str(one.example_id), one_line(one.example, 500)) for one in groups
     )
     return (Table(_GROUP_COLUMNS, rows), *_more(len(found.groups) - len(groups), "more, with other messages"))
-
-
-_FLAGS = {
-    ItemFlag.TRUNCATED: ("answer", "cut by a length limit."),
-    ItemFlag.PROMPT_CUT: ("prompt", "cut by the server, which read only a part."),
-    ItemFlag.CHECK_FAILED: ("answer", "taken though a check fails."),
-    ItemFlag.UNJUDGED: ("answer", "without a score of the judge, which could not be had."),
-}
 
 
 def _more(number: int, words: str) -> list[Note]:

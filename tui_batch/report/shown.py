@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tui_batch.figures import utc
-from tui_batch.safe_text import safe_text
+from tui_batch.safe_text import safe_lines, safe_text
 
 CUT = 1_000
 """Characters of a row or an answer that are shown."""
@@ -17,8 +17,7 @@ def one_line(text: str, limit: int | None = None) -> str:
 def block(text: str, limit: int | None = CUT) -> str:
     """As one_line, but line ends stay line ends and tabs become four spaces."""
     cut = text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
-    lines = cut.replace("\r\n", "\n").replace("\t", "    ").split("\n")
-    return "\n".join(safe_text(line) for line in lines)
+    return safe_lines(cut.replace("\r\n", "\n").replace("\t", "    "))
 
 
 def moment(unix: float | None) -> str:

@@ -40,12 +40,7 @@ _FIGURES = {
     Figure.SCORE: "score",
 }
 _PARTS = {Choice.MODEL: "model", Choice.ENDPOINT: "endpoint", Choice.ID: "custom_id"}
-_FLAGS = {
-    "truncated": ItemFlag.TRUNCATED,
-    "prompt_cut": ItemFlag.PROMPT_CUT,
-    "check_failed": ItemFlag.CHECK_FAILED,
-    "unjudged": ItemFlag.UNJUDGED,
-}
+_FLAGS = {flag.word: flag for flag in ItemFlag}
 
 _TEXTS = ("custom_id", "payload.data", "result.text", "result.message")
 

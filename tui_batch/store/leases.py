@@ -17,8 +17,8 @@ from tui_batch.store.events import insert_event
 
 Alive: TypeAlias = Callable[[Owner], bool]
 
-EXPIRY_S = 30.0
-"""A heartbeat older than this ends a lease, unless the caller says otherwise."""
+EXPIRY_S = 15.0
+"""A heartbeat older than this ends a lease, unless the caller says otherwise; it must be the same for every process."""
 
 _OWNER = "owner_host, owner_pid, owner_token, heartbeat_at"
 CLEARED = "owner_host = NULL, owner_pid = NULL, owner_token = NULL, heartbeat_at = NULL"

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from decimal import Decimal, InvalidOperation
 
-from tui_batch.domain.job import NANO
+from tui_batch.domain.job import MOST_DOLLARS, NANO
 
 MOST = 10**12
 """The largest whole number that anybody needs: tokens a minute, items, rows."""
-MOST_DOLLARS = 1_000_000_000
 _WHOLE = re.compile(r"(?P<digits>[+-]?[0-9]{1,18}(?:\.[0-9]{1,9})?)\s*(?P<unit>[km]?)")
 _TIMES = {"": 1, "k": 1_000, "m": 1_000_000}
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tui_batch.domain.item import ItemState
+from tui_batch.domain.item import ItemFlag, ItemState
 from tui_batch.domain.item_filter import (
     Bound,
     Choice,
@@ -31,7 +31,7 @@ VALUES: Mapping[Choice, tuple[str, ...]] = {
     Choice.STATE: tuple(state.value for state in ItemState),
     Choice.CLASS: tuple(cls.value for cls in OutcomeClass),
     Choice.CACHED: ("yes", "no"),
-    Choice.FLAG: ("truncated", "prompt_cut", "check_failed", "unjudged"),
+    Choice.FLAG: tuple(flag.word for flag in ItemFlag),
 }
 """Choices that have a fixed list of values."""
 
