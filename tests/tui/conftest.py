@@ -24,6 +24,7 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("textual.pilot.wait_for_idle", rest)
     monkeypatch.setattr("textual.app.wait_for_idle", rest)
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
+    monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("LLMBATCH_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("LLMBATCH_SETTINGS", str(tmp_path / "settings.yaml"))
     monkeypatch.delenv("LLMBATCH_DB", raising=False)

@@ -79,10 +79,13 @@ async def test_a_theme_is_worn_while_choosing_and_taken_back_by_escape(tmp_path:
         await until(pilot, lambda: app.theme == "night")
 
 
-async def test_every_shipped_theme_can_be_worn(tmp_path: Path) -> None:
+async def test_every_shipped_theme_can_be_worn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "linux")
+    monkeypatch.delenv("COLORTERM", raising=False)
     async with open_test_desk(tmp_path) as desk:
         await add_job(desk, ["a"])
         async with open_app(desk) as (app, pilot):
+            assert app.theme == "terminal", "sixteen colours, and nothing chosen yet"
             for name in app.manners.themes.names:
                 app.manners.wear(name)
                 await pilot.press("6", "1")

@@ -23,7 +23,7 @@ from tui_batch.tui.places.jobs import JobsPlace
 from tui_batch.tui.prefs import FILE as PREFS_FILE
 from tui_batch.tui.prefs import Prefs
 from tui_batch.tui.screens.too_small import TooSmall, is_too_small
-from tui_batch.tui.themes import DEFAULT, Themes, fingerprint, load_themes
+from tui_batch.tui.themes import DEFAULT, Themes, fingerprint, load_themes, usual
 from tui_batch.tui.tidings import tidings
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ class Manners:
     async def dress(self) -> None:
         """The colours that are worn, before anything is drawn; and what else is remembered."""
         await self.prefs.load()
-        first = {self.prefs.value.theme, DEFAULT}
-        self._put_in(await asyncio.to_thread(load_themes, self._folders, first))
-        self.wear(self.prefs.value.theme or DEFAULT)
+        chosen = self.prefs.value.theme or usual(self._app.console.color_system)
+        self._put_in(await asyncio.to_thread(load_themes, self._folders, {chosen, DEFAULT}))
+        self.wear(chosen)
 
     def arrange(self) -> None:
         """The list of jobs as the last time."""

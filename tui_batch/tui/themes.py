@@ -17,6 +17,8 @@ from tui_batch.errors import InputError, UserError
 from tui_batch.inputs.yaml_document import Document, load
 
 DEFAULT = "night"
+SIXTEEN = "terminal"
+"""What is worn where a terminal has no more than sixteen colours: of mixed ones several look the same there."""
 ROLES = (
     "primary",
     "secondary",
@@ -49,6 +51,11 @@ class Themes:
     def names(self) -> tuple[str, ...]:
         """In order of loading."""
         return tuple(theme.name for theme in self.loaded)
+
+
+def usual(colours: str | None) -> str:
+    """The theme of somebody who chose none, by how many colours the terminal has in rich's words."""
+    return DEFAULT if colours in ("256", "truecolor") else SIXTEEN
 
 
 def load_themes(folders: Iterable[Path], names: Collection[str] | None = None) -> Themes:

@@ -186,10 +186,10 @@ def asked_column(seen: Preview) -> str | None:
     return max(asked, key=lambda column: lengths[column], default=None)
 
 
-_GIVEN = frozenset(
-    "answer answers completion expected gold ground_truth label labels output outputs"
-    " reference response result solution summary target targets translation".split()
-)
+_GIVEN = frozenset({
+    "answer", "answers", "completion", "expected", "gold", "ground_truth", "label", "labels", "output", "outputs",
+    "reference", "response", "result", "solution", "summary", "target", "targets", "translation",
+})  # fmt: skip
 """Names of columns that data sets keep the wanted answer in."""
 
 
