@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -193,7 +194,13 @@ async def test_a_memory_that_cannot_be_written_is_told_and_nothing_is_left(tmp_p
 )
 def test_any_memory_survives_its_file(tmp_path_factory: pytest.TempPathFactory, value: Remembered) -> None:
     file = tmp_path_factory.mktemp("state") / "app.json"
-    store(file, value)
+    before = os.umask(0)
+    try:
+        store(file, value)
+    finally:
+        os.umask(before)
+    if os.name == "posix":
+        assert file.stat().st_mode & 0o777 == 0o600
     assert load(file) == (value, "")
 
 

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from tui_batch.paths import for_owner_only
+
 FILE = "app.json"
 RECENT = 20
 """Files remembered."""
@@ -97,10 +99,11 @@ def load(path: Path) -> tuple[Remembered, str]:
 
 def store(path: Path, value: Remembered) -> None:
     """Writes the file: whole, or not at all. Raises OSError. Blocks."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        part.write_text(json.dumps(asdict(value), indent=1), encoding="utf-8")
+        with open(part, "x", encoding="utf-8", opener=for_owner_only) as file:  # it names a person's files
+            json.dump(asdict(value), file, indent=1)
         os.replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
