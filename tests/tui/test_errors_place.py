@@ -67,6 +67,17 @@ async def test_an_empty_list_never_says_what_was_true_before(tmp_path: Path) -> 
         await yard.until(lambda: "Nothing has happened yet." in yard.text() or "#1" in yard.text())
 
 
+async def test_the_key_that_edits_a_dead_item_makes_no_job_where_there_is_none(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        await add_job(desk, ["a"])
+        async with open_app(desk) as (app, pilot):
+            yard = Yard(app, desk, pilot)
+            await yard.press("3", "E")
+            await yard.until(lambda: "There is no dead item to edit." in yard.text(), "words")
+            assert len(app.screen_stack) == 1
+            assert "edit" not in yard.text().splitlines()[-1], "no hint says that there is something to edit"
+
+
 async def test_dead_letters_are_discarded_and_tried_again_by_group(tmp_path: Path) -> None:
     async with open_yard(tmp_path) as yard:
         place = await at_errors(yard)
@@ -78,6 +89,8 @@ async def test_dead_letters_are_discarded_and_tried_again_by_group(tmp_path: Pat
         await yard.until(lambda: len(place.table.rows) == 1, "one group is left")
         assert (await jobs.get(1)).counters.cancelled == 1
         await asked(yard, "A", "Try 3 dead items of job #1 again?", "y")
+        await yard.until(lambda: (job := yard.app.view.job) is not None and job.counters.pending == 5)
+        await yard.press("p")
         await yard.until(lambda: (job := yard.app.view.job) is not None and job.counters.done == 11)
         await yard.until(lambda: "No dead items. All is well." in yard.text())
 

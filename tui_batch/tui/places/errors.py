@@ -96,6 +96,7 @@ class ErrorsPlace(Place):
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("errors"),
         Binding("escape", "back", "back", show=False),
+        Binding("E", "nothing_dead", show=False),  # else the key would mean the job here, and make another from it
     ]
     DEFAULT_CSS = """
     ErrorsPlace #errors-filter { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
@@ -259,7 +260,13 @@ class ErrorsPlace(Place):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Where no group is there is nothing to open, mark, try again or discard, so no hint says there is."""
+        if action == "nothing_dead":
+            return not self._groups
         return bool(self._groups) or not action.startswith("errors_") or action == "errors_filter"
+
+    def action_nothing_dead(self) -> None:
+        """A key that edits a dead item, where there is none."""
+        self._app.say("There is no dead item to edit.")
 
     def action_errors_filter(self) -> None:
         """Opens the line for words."""
