@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from tui_batch.domain.endpoint import DeploymentKey
-from tui_batch.domain.item import Attempt, CachedResponse, ItemFlag, ItemRecord, ItemState
+from tui_batch.domain.item import CachedResponse, ItemFlag, ItemRecord, ItemState
 from tui_batch.domain.job import JobState, PauseReason
 from tui_batch.domain.outcome import JOB_WIDE, Outcome, OutcomeClass
 from tui_batch.domain.quality import OnDrift, OnInvalid
@@ -30,6 +30,7 @@ from tui_batch.engine.judging import Heard, heard, judging_of, reading, ruled, u
 from tui_batch.engine.lane import Halt, Lane, Pass, counted_tokens
 from tui_batch.engine.prepare import Unsendable
 from tui_batch.engine.queue import Prepared
+from tui_batch.engine.records import arrival_record, hit_record, unsendable_record, unsent_attempt
 from tui_batch.engine.retry import PROMPT_CUT_CODE, Dead, Done, History, PauseJob, RetryAt, decide
 from tui_batch.money.tokens import TokenEstimator
 from tui_batch.quality.checks import Examined
@@ -90,29 +91,8 @@ class Landing:
         if failed and run.policy.on_invalid is not OnInvalid.FLAG:
             return False
         judging = self._awaits_judge(run, item, examined.outcome)
-        self._write(
-            run,
-            ItemRecord(
-                job_id=run.id,
-                item_id=item.id,
-                state=ItemState.PENDING if judging else ItemState.DONE,
-                attempts=item.attempts,
-                malformed=item.malformed,
-                available_at=0.0,
-                outcome=examined.outcome,
-                deployment=source_of(item, answer),
-                cost_nano=0,
-                at=self._clock(),
-                cached=True,
-                flags=ItemFlag.CHECK_FAILED if failed else ItemFlag.NONE,
-                cache_key=answer.key,
-                saved_nano=answer.cost_nano,
-                invalid=item.invalid,
-                score=None if judging else examined.score,
-                judging=judging,
-                failing=examined.failing,
-            ),
-        )
+        flags = ItemFlag.CHECK_FAILED if failed else ItemFlag.NONE
+        self._write(run, hit_record(run.id, item, answer, examined, flags=flags, judging=judging, at=self._clock()))
         return True
 
     def _awaits_judge(self, run: JobRun, item: Prepared, outcome: Outcome) -> int:
@@ -157,39 +137,12 @@ class Landing:
 
     def unsendable(self, run: JobRun, dead: Unsendable) -> None:
         """Records an item that no request can be made of."""
-        item = dead.item
-        at = self._clock()
-        attempt = Attempt(
-            item_id=item.id,
-            number=item.requests + 1,
-            at=at,
-            deployment=DeploymentKey("", ""),
-            cls=dead.outcome.cls,
-            status=None,
-            message=dead.outcome.message,
-            latency_s=0.0,
-            cost_nano=0,
-        )
+        item, at = dead.item, self._clock()
         if item.answered is not None:
             record = unaskable(run.id, item.id, item.attempts, item.invalid, dead.outcome, at)
-            self._write(run, replace(record, attempt=attempt))
+            self._write(run, replace(record, attempt=unsent_attempt(item, dead.outcome, at)))
             return
-        self._write(
-            run,
-            ItemRecord(
-                job_id=run.id,
-                item_id=item.id,
-                state=ItemState.DEAD,
-                attempts=item.attempts,
-                malformed=item.malformed,
-                available_at=0.0,
-                outcome=dead.outcome,
-                deployment=None,
-                cost_nano=0,
-                at=at,
-                attempt=attempt,
-            ),
-        )
+        self._write(run, unsendable_record(run.id, item, dead.outcome, at))
         self._watch(run, dead.outcome, permanent=True)
 
     async def examined(self, run: JobRun, item: Prepared, outcome: Outcome) -> Examined:
@@ -352,52 +305,27 @@ class Landing:
         if entry is not None:
             self.recent.put(entry)
         judging = self._awaits_judge(arrival.run, arrival.item, arrival.outcome)
-        self._write(
-            arrival.run,
-            ItemRecord(
-                job_id=arrival.run.id,
-                item_id=arrival.item.id,
-                state=ItemState.PENDING if judging else ItemState.DONE,
-                attempts=arrival.item.attempts + (not judging),
-                malformed=arrival.item.malformed,
-                available_at=0.0,
-                outcome=arrival.outcome,
-                deployment=arrival.lane.key,
-                cost_nano=arrival.cost_nano,
-                at=self._clock(),
-                flags=flags,
-                cache_entry=entry,
-                keep_raw=arrival.run.spec.keep_raw,
-                invalid=arrival.item.invalid,
-                score=None if judging else arrival.score,
-                presumed_nano=arrival.presumed_nano,
-                failing=arrival.failing,
-                judging=judging,
-            ),
+        record = arrival_record(
+            arrival,
+            ItemState.PENDING if judging else ItemState.DONE,
+            attempts=arrival.item.attempts + (not judging),
+            at=self._clock(),
+            flags=flags,
+            entry=entry,
+            judging=judging,
         )
+        self._write(arrival.run, record)
 
     def _failed(self, arrival: Arrival, state: ItemState, available_at: float) -> None:
-        self._write(
-            arrival.run,
-            ItemRecord(
-                job_id=arrival.run.id,
-                item_id=arrival.item.id,
-                state=state,
-                attempts=arrival.item.attempts,
-                malformed=arrival.item.malformed,
-                available_at=available_at,
-                outcome=arrival.outcome,
-                deployment=arrival.lane.key,
-                cost_nano=arrival.cost_nano,
-                at=self._clock(),
-                attempt=attempt_of(arrival),
-                keep_raw=arrival.run.spec.keep_raw,
-                invalid=arrival.item.invalid,
-                score=None if state is ItemState.PENDING else arrival.score,
-                presumed_nano=arrival.presumed_nano,
-                failing=arrival.failing,
-            ),
+        record = arrival_record(
+            arrival,
+            state,
+            attempts=arrival.item.attempts,
+            at=self._clock(),
+            available_at=available_at,
+            attempt=attempt_of(arrival),
         )
+        self._write(arrival.run, record)
 
     def _stop(self, arrival: Arrival, halt: Halt) -> None:
         """Drops the deployment when others can answer the item; otherwise pauses the job."""
