@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from tui_batch.domain.endpoint import Api, Endpoint, KeySource
 from tui_batch.domain.job import NANO
 from tui_batch.errors import UserError
 from tui_batch.gpu.exporters import exporter_url
-from tui_batch.inputs.job_problems import explain, refuse_secrets
+from tui_batch.inputs.job_problems import explain, looks_secret, refuse_secrets
 from tui_batch.inputs.yaml_document import Document, load
 from tui_batch.money.prices import OwnPrice, OwnWindow, UnitPrices
 from tui_batch.paths import default_db, expanded
@@ -88,7 +89,11 @@ def read_settings(file: Path) -> Settings:
 
 _KEY_FIELDS = frozenset({"api_key", "apikey", "api-key", "token", "secret", "password"})
 """What people call the field that other programs keep a key in."""
-_KEY_HEADERS = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"})
+_KEY_HEADER = re.compile(
+    r"(?:^|[-_])(?:auth|authorization|token|secret|password|cookie|api[-_]?key|access-key|subscription-key|virtual-key)$",
+    re.IGNORECASE,
+)
+"""Names of headers that carry a key, gateways' own ones too: Helicone-Auth, X-Portkey-Api-Key, cf-aig-authorization."""
 
 
 def refuse_literal_keys(document: Document) -> None:
@@ -111,8 +116,8 @@ def _refuse_in_endpoint(document: Document, position: int, entry: dict[Any, Any]
         reason = "must say where the key is, never the key itself"
         raise document.error(("endpoints", position, "key"), reason, _KEY_REMEDY)
     headers = entry.get("headers")
-    for name in headers if isinstance(headers, dict) else ():
-        if str(name).lower() in _KEY_HEADERS:
+    for name, value in headers.items() if isinstance(headers, dict) else ():
+        if _KEY_HEADER.search(str(name)) or looks_secret(value):
             reason = "a key does not belong in the settings"
             raise document.error(("endpoints", position, "headers", name), reason, _KEY_REMEDY)
 

@@ -113,6 +113,30 @@ def test_a_literal_key_is_answered_with_what_to_write_instead(tmp_path: Path) ->
     assert "env:" in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Helicone-Auth", "hunter22hunter22"),
+        ("cf-aig-authorization", "hunter22hunter22"),
+        ("X-Portkey-Api-Key", "hunter22"),
+        ("Ocp-Apim-Subscription-Key", "hunter22"),
+        ("X-Mine", "Bearer hunter22hunter22"),
+        ("X-Mine", "sk-hunter22hunter22"),
+    ],
+)
+def test_a_key_for_a_gateway_is_refused_as_any_other(tmp_path: Path, name: str, value: str) -> None:
+    """Headers are kept with the job, in the database."""
+    with pytest.raises(InputError, match=r"settings\.yaml:5: .*a key does not belong") as raised:
+        settings(tmp_path, f"endpoints:\n  - name: a\n    base_url: http://x:1\n    headers:\n      {name}: {value}\n")
+    assert "hunter22" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["Idempotency-Key", "X-Author", "OpenAI-Beta", "X-Tokenizer", "HTTP-Referer"])
+def test_headers_that_only_sound_like_keys_are_sent(tmp_path: Path, name: str) -> None:
+    text = f"endpoints:\n  - name: a\n    base_url: http://x:1\n    headers: {{{name}: blue}}\n"
+    assert settings(tmp_path, text).endpoints[0].headers == ((name, "blue"),)
+
+
 def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.yaml"):
         load_settings(tmp_path / "gone.yaml")

@@ -49,11 +49,16 @@ def refuse_secrets(document: Document) -> None:
         if value and _letters(str(where[-1])) in _SECRET_NAMES:
             raise document.error(where, "a secret does not belong in a job file", _SECRET_REMEDY)
     for where, text in document.scalars():
-        if _SECRET_VALUE.fullmatch(text.strip()):
+        if looks_secret(text):
             raise document.error(where, "looks like a secret, which does not belong in a job file", _SECRET_REMEDY)
     base_url = document.value.get("base_url")
     if isinstance(base_url, str) and _URL_WITH_PASSWORD.match(base_url):
         raise document.error(("base_url",), "holds a user name or password, which does not belong here", _SECRET_REMEDY)
+
+
+def looks_secret(value: Any) -> bool:
+    """Whether a value is nothing but what looks like a key: a vendor's, or one behind the word Bearer."""
+    return isinstance(value, str) and _SECRET_VALUE.fullmatch(value.strip()) is not None
 
 
 def _named_values(value: Mapping[str, Any]) -> Iterator[tuple[Steps, Any]]:
