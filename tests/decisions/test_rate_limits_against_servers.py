@@ -224,19 +224,19 @@ class OnlyStops(RateLimiter):
 
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
 @pytest.mark.parametrize("retry_after", [True, False], ids=["with Retry-After", "without"])
-@pytest.mark.parametrize("slots", [4, 16, 64])
+@pytest.mark.parametrize("slots", [2, 16, 64])
 def test_refusals_that_do_not_depend_on_the_rate_do_not_slow_anything(
     share: float, retry_after: bool, slots: int
 ) -> None:
     def server() -> StrictServer:
         return StrictServer(None, by_chance=share, retry_after=retry_after)
 
-    score = play(server(), RateLimiter(), seconds=120, slots=slots)
+    score = play(server(), RateLimiter(), seconds=60, slots=slots)
 
-    possible = play(server(), OnlyStops(), seconds=120, slots=slots)
+    possible = play(server(), OnlyStops(), seconds=60, slots=slots)
     print(f"{share:.0%} of {slots}: {len(score.accepted) / len(possible.accepted):.0%} of what is possible")
-    assert score.accepted_between(60, 120) >= 0.8 * possible.accepted_between(60, 120)
-    assert len(score.accepted) >= 0.6 * len(possible.accepted)
+    assert score.accepted_between(15, 60) >= 0.8 * possible.accepted_between(15, 60)
+    assert len(score.accepted) >= 0.8 * len(possible.accepted)
 
 
 @pytest.mark.parametrize("retry_after", [True, False], ids=["with Retry-After", "without"])
@@ -245,6 +245,8 @@ def test_a_server_that_refuses_by_chance_and_then_sets_a_limit_is_not_stormed(re
 
     score = play(server, RateLimiter(), seconds=600, slots=16, changes={60.0: 600})
 
+    onset = [at for at in score.refused if 60 <= at < 70]
+    assert len(onset) <= 40
     after = [at for at in score.refused if at > 180]
     assert len(after) <= 0.08 * score.accepted_between(180, 600)
     # Refusals by chance hide how large the limit is, so a part of it stays unused.

@@ -8,12 +8,18 @@ Not refused any more: the rate was the reason.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 MOST_SHARE = 0.2
 """Above this share of refusals, a pace a third lower would be refused too: half the pace proves nothing."""
 LEAST_SHARE = 0.01
 """Below this share a later trial costs more than the refusals."""
+RARE = 0.03
+"""Up to this share of refusals there is time to find out what they mean."""
 FEW = 3
 """Refusals before a later trial."""
 FEW_REQUESTS = 8
@@ -30,12 +36,14 @@ LONGEST_TRIAL = 120
 """Requests."""
 FIRST_WAIT_S = 10.0
 LONGEST_WAIT_S = 960.0
-UNLIKELY = 1e-4
-"""A run of refusals less likely than this, by chance alone, is none,"""
-LASTING_S = 3.0
-"""if it lasts longer than this"""
-MOST_OF = 0.8
-"""and is most of what was sent meanwhile: refusals come back before the answers of requests sent with them."""
+UNLIKELY = 1e-7
+"""A row of refusals less likely than this, by chance alone, is none."""
+LATELY = 256
+"""Requests among which a row is looked for."""
+TOGETHER_S = 0.02
+"""Requests sent closer together than this may reach the server in another order."""
+TAKEN = 2.0
+"""Not refused in so many times as long as other refusals took: taken, most likely."""
 WORSE = 2.5
 """Believed no longer when this many times as many are refused as when it was settled,"""
 MUCH_WORSE = 0.1
@@ -53,6 +61,14 @@ class Verdict(StrEnum):
     OPEN = "open"
 
 
+@dataclass(slots=True)
+class _Sent:
+    """A request."""
+
+    at: float
+    refused: bool = False
+
+
 class ChanceTest:
     """Counts what one deployment takes and refuses. Times in seconds on the caller's clock."""
 
@@ -67,29 +83,32 @@ class ChanceTest:
         self._block_since = 0.0
         self._block_sent = 0
         self._block_refused = 0
+        self._lately: deque[_Sent] = deque(maxlen=LATELY)
         self._row = 0
-        self._row_since = 0.0
-        self._row_sent = 0
         self._next_at = -math.inf
         self._wait_s = FIRST_WAIT_S
 
-    def sent(self) -> None:
+    def sent(self, now: float) -> None:
         """A request goes out."""
-        self._row_sent += 1
+        self._lately.append(_Sent(now))
         self._block_sent += 1
+
+    def withdrew(self, sent_at: float) -> None:
+        """What was said to be sent then was not."""
+        if (one := self._sent_at(sent_at)) is not None:
+            self._lately.remove(one)
+            self._block_sent -= 1
 
     def accepted(self) -> None:
         """The server took a request."""
         self._accepted += 1
-        self._row = 0
 
-    def refused(self, now: float) -> None:
-        """The server refused a request. May end the belief in chance."""
+    def refused(self, now: float, sent_at: float, refusal_s: float) -> None:
+        """The server refused a request. May end the belief in chance. `refusal_s`: the longest that any took."""
         self._refused += 1
-        if self._row == 0:
-            self._row_since = now
-            self._row_sent = 1
-        self._row += 1
+        if (one := self._sent_at(sent_at)) is not None:
+            one.refused = True
+        self._row = self._row_of(now - TAKEN * refusal_s) if self.believed else 0
         self._block_refused += 1
         if self.believed and self._is_too_much(now):
             self.believed = False
@@ -99,6 +118,11 @@ class ChanceTest:
     def are_few(self) -> bool:
         """Whether so small a share is refused that it may be chance; few requests prove nothing."""
         return self._refused <= max(FEW, MOST_SHARE * (self._accepted + self._refused))
+
+    @property
+    def are_rare(self) -> bool:
+        """Whether hardly any is refused."""
+        return self._refused <= RARE * (self._accepted + self._refused)
 
     def believe(self, now: float) -> bool:
         """No limit explains the refusals: takes them for chance, if they are few. Whether it does."""
@@ -129,6 +153,9 @@ class ChanceTest:
         """What the trial has shown so far; anything but OPEN ends it."""
         total = self._accepted + self._refused
         if self._refused >= ENOUGH_REFUSED and self._refused >= AS_OFTEN * self._share * total:
+            if not self.are_few:
+                self.give_up(now)
+                return Verdict.RATE
             self.on_trial = False
             self.believed = True
             self._share = max(self._share, self._refused / total)
@@ -150,8 +177,7 @@ class ChanceTest:
         self._accepted = self._refused = 0
 
     def _is_too_much(self, now: float) -> bool:
-        lasting = now - self._row_since > LASTING_S and self._row >= MOST_OF * self._row_sent
-        if lasting and self._share**self._row < UNLIKELY:
+        if self._share**self._row < UNLIKELY:
             return True
         if now - self._block_since < BLOCK_S or self._block_sent < BLOCK_REQUESTS:
             return False
@@ -159,6 +185,34 @@ class ChanceTest:
         self._begin_block(now)
         return share > max(WORSE * self._share, self._share + MUCH_WORSE)
 
+    def _sent_at(self, at: float) -> _Sent | None:
+        return next((one for one in reversed(self._lately) if one.at == at and not one.refused), None)
+
+    def _row_of(self, until: float) -> int:
+        """How many of the requests last sent were refused one after another. What was sent before `until` was taken.
+
+        Whether what was sent since then is taken is not known yet, and so is what was sent together with it.
+        """
+        under_way: list[float] = []
+        refused: list[float] = []
+        taken_at = -math.inf
+        for one in reversed(self._lately):
+            if one.refused:
+                refused.append(one.at)
+            elif one.at > until:
+                under_way.append(one.at)
+            else:
+                taken_at = one.at
+                break
+        under_way.reverse()
+        return sum(at > taken_at + TOGETHER_S and not _has_near(under_way, at) for at in refused)
+
     def _begin_block(self, now: float) -> None:
         self._block_since = now
         self._block_sent = self._block_refused = 0
+
+
+def _has_near(times: Sequence[float], at: float) -> bool:
+    """Whether any of these times, in order, is near one."""
+    place = bisect_left(times, at - TOGETHER_S)
+    return place < len(times) and times[place] <= at + TOGETHER_S

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from tui_batch.domain.endpoint import Deployment
@@ -12,7 +11,7 @@ from tui_batch.domain.values import immutable
 from tui_batch.engine.breaker import Blocked, Breaker
 from tui_batch.engine.concurrency import AutoLimit
 from tui_batch.engine.histogram import Histogram, WindowedRate
-from tui_batch.engine.opening import QUIET_S, Opening
+from tui_batch.engine.opening import FIRST, QUIET_S, Opening
 from tui_batch.engine.ratelimit import Admitted, RateLimiter, Ticket
 from tui_batch.engine.router import LaneLoad
 from tui_batch.engine.snapshot import Hold, LaneLimits, LaneSnapshot, Latency
@@ -118,9 +117,8 @@ class Lane:
         self._is_auto = False
         """Whether the last request was of a job without a concurrency of its own."""
         self._opening = Opening()
-        self._opened_at = -math.inf
-        """When the requests began to be few again: refusals of what was sent before say nothing about them."""
         self._doubts = 0
+        self._lessons = 0
         self._by_chance = False
         self._latency = Histogram()
         self._tokens = WindowedRate(10.0)
@@ -173,11 +171,14 @@ class Lane:
         """Follows what the limiter has concluded about refusals since it was last asked."""
         if self.limiter.doubts != self._doubts:
             self._doubts = self.limiter.doubts
-            self._opening = Opening(QUIET_S)
-            self._opened_at = now
+            self._opening = Opening(QUIET_S, FIRST * 2.0 ** (self._doubts - 1))
+        if self.limiter.lessons != self._lessons:
+            self._lessons = self.limiter.lessons
+            self._opening.refused()
         if self.limiter.refuses_by_chance != self._by_chance:
             self._by_chance = self.limiter.refuses_by_chance
             if self._by_chance:
+                self._opening.refused()
                 self.auto.absolve()
 
     def _limit(self, *, auto: bool) -> int | None:
@@ -222,15 +223,14 @@ class Lane:
             self.limiter.learn(outcome.limits, now, ticket)
         if cls is OutcomeClass.RATE_LIMITED:
             self.limiter.refused(now, outcome.retry_after_s, ticket)
-            if ticket.at >= self._opened_at:
-                self._opening.refused()
+            self._opening.stopped(now, now + (outcome.retry_after_s or 0.0))
         else:
             self.limiter.settle(ticket, counted_tokens(outcome), now)
         self._heed(now)
         if cls is OutcomeClass.OVERLOADED and outcome.retry_after_s is not None:
             self.limiter.stop_until(now + outcome.retry_after_s)
         self.breaker.record(cls, now, ticket.at)
-        if cls is not OutcomeClass.RATE_LIMITED or not self.limiter.refuses_by_chance:
+        if cls is not OutcomeClass.RATE_LIMITED or self.limiter.minds_refusals:
             self.auto.on_outcome(now, cls, outcome.latency_s, in_flight, outcome.usage.output_tokens or 0)
         if cls in ANSWERED:
             self._opening.answered(now, outcome.latency_s)

@@ -32,6 +32,8 @@ PROVEN = 128
 """After so many requests without a refusal no limit of a free or first tier is likely any more,"""
 PROVEN_GROWTH = 1.0
 """and as many as all so far may go in the time of one answer."""
+STOP_DOUBLINGS = 2
+"""How often the number doubles over a time of silence that the server asked for, however long."""
 TOGETHER_S = 0.005
 """What falls due within so long goes together: a wake-up for each of thousands a second costs more than they do."""
 OPEN = 512
@@ -41,11 +43,11 @@ OPEN = 512
 class Opening:
     """The first seconds with one deployment. Times in seconds on the caller's clock."""
 
-    def __init__(self, first_quiet_s: float = FIRST_QUIET_S) -> None:
+    def __init__(self, first_quiet_s: float = FIRST_QUIET_S, width: float = FIRST) -> None:
         """`first_quiet_s`: as FIRST_QUIET_S; less where connections stand."""
         self._first_quiet_s = first_quiet_s
         self._is_known = False
-        self._width = float(FIRST)
+        self._width = width
         self._since = math.inf
         """From then on silence counts; infinite: nothing was sent yet."""
         self._sent = 0
@@ -87,6 +89,12 @@ class Opening:
             self._answer_s = min(self._answer_s or SLOWEST_S, latency_s)
             self._width = self._width_at(now) + 1
             self._since = now + self._quiet_s
+
+    def stopped(self, now: float, until: float) -> None:
+        """Nothing goes before `until`: that silence lets a few times as many go, and not more."""
+        if until > now and not self.is_over:
+            self._width = min(self._width_at(now), float(OPEN - 1))
+            self._since = max(self._since, until - STOP_DOUBLINGS * self._quiet_s)
 
     def refused(self) -> None:
         """The server has shown its limit: from now on the limiter knows better."""

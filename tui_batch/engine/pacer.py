@@ -8,31 +8,17 @@ Refusals that come as often at half the pace have nothing to do with it (`chance
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections import deque
+from contextlib import suppress
 
 from tui_batch.engine.chance import SLOWER, ChanceTest, Verdict
+from tui_batch.engine.episode import FIRST_BACKOFF_S, MINUTE_S, TOO_FEW, Episode, most_probes, telling_probes
 from tui_batch.engine.evidence import Evidence
 
 SHORT_EPISODE_S = 3.0
 """Episodes shorter than this speak of intervals of about a second."""
 SHORT_PERIOD_S = 40.0
 """A server that takes requests again sooner than this after the oldest one it counts, does not count by the minute."""
-MINUTE_S = 60.0
-MARGIN_S = 0.25
-"""The server took the oldest request a little later than it was sent."""
-FIRST_BACKOFF_S = 1.1
-"""Without a Retry-After: a little more than a second, for many servers count by it."""
-LONGEST_BACKOFF_S = 16.0
-TOO_FEW = 20
-"""Fewer requests a minute than this are hardly a limit: such a server is asked again and again, ever more rarely."""
-PROBES = 3
-"""Times that it is asked before it is taken to count by the minute, so that the minute is waited for."""
-REQUESTS_A_PROBE = 80
-"""Of more requests a minute, one probe for so many: each may be refused, and few may be."""
-UNLUCKY = 0.02
-"""A run of refused probes that is likelier than this to have come by chance proves nothing."""
-MOST_PROBES = 4
 LEAST_PATIENCE_S = 0.4
 """A probe that is not refused within this long, and not within several times as long as other refusals took, was taken:
 refusals come at once, where answers may take long."""
@@ -50,13 +36,11 @@ SMALL_RAISE = 1.002
 LARGE_RAISE = 1.05
 NEAR = 0.96
 """Below this share of the pace that was last refused, raises are large."""
+LATELY = 64
 UNEXPLAINED = 2
 """So many refusals that no limit explains are taken for chance."""
 MOST_DOUBTS = 6
 """After so many episodes that tell nothing a pace is set."""
-LONGEST_ASKED_S = 15.0
-"""A Retry-After up to here says little about how long the server would really have refused."""
-MINUTE_FITS_S = 2.0
 LONG_QUIET_S = 120.0
 """After this long without a refusal raises are large again."""
 FIRST_RELAX_S = 30.0
@@ -74,31 +58,6 @@ LARGEST_STEP = 0.02
 """A guess grows by at most this share of itself at once."""
 
 
-@dataclass(slots=True)
-class _Episode:
-    """Refusals that belong together."""
-
-    since: float
-    probe_at: float
-    backoff_s: float
-    oldest: float
-    """When the oldest of the requests of the last minute was taken."""
-    measured: int
-    """Requests the server took in the minute before; the most seen."""
-    explained: bool
-    """Whether the known limits explain the latest of these refusals."""
-    told_s: float = 0.0
-    """Seconds that the server asked to wait, one after another; 0: it did not."""
-    probes: int = 0
-    """Requests that were sent to see whether it is over, and refused."""
-    learned: bool = False
-    """Whether the guess was lowered for it."""
-    unseen_s: float = 0.0
-    """Of the time since, what was waited of our own accord after the last refusal: it may have been over before."""
-    asked_at: float | None = None
-    """When the latest probe was sent, as long as it was not refused."""
-
-
 class Pacer:
     """What refusals taught about one deployment: an even pace, or a limit of a minute. Times in seconds."""
 
@@ -108,15 +67,21 @@ class Pacer:
         self.guess: int | None = None
         """Requests a minute that refusals taught; None: nothing taught."""
         self.evidence = Evidence()
+        self.lessons = 0
+        """Episodes that taught a pace or a limit."""
         self.doubts = 0
         """Episodes after which nothing was concluded: whether they are about the rate is not clear yet."""
         self._doubts_left = MOST_DOUBTS
+        self._alone = 0
+        """Episodes of one refusal among many requests that were taken, while nothing held them back."""
+        self._lately: deque[float] = deque(maxlen=LATELY)
+        """When the latest requests were sent."""
         self._misled = False
         """Whether what seemed chance was not: some refusals are, but there is a limit, too. Only trials tell then."""
         self._chance = ChanceTest()
         self._tried = 0.0
         """The pace that a trial is about to clear or to confirm."""
-        self._episode: _Episode | None = None
+        self._episode: Episode | None = None
         self._episodes = self._taken = 0
         self._refusal_s = 0.0
         """The longest time from sending to a refusal."""
@@ -146,6 +111,11 @@ class Pacer:
         return self._chance.believed
 
     @property
+    def may_be_alone(self) -> bool:
+        """Whether the latest refusal is one among requests that were taken, as far as is known by now."""
+        return self._episode is not None and self._episode.may_be_alone
+
+    @property
     def rate(self) -> float | None:
         """The pace in requests a second; None: not paced."""
         return self._rate
@@ -165,16 +135,24 @@ class Pacer:
         self._binding = True
         return at
 
-    def took(self, now: float) -> None:
-        """A request goes out."""
-        self._chance.sent()
-        self.evidence.sent(now)
+    def took(self, now: float, tokens: int) -> None:
+        """A request of so many tokens goes out."""
+        self._chance.sent(now)
+        self.evidence.sent(now, tokens)
+        self._lately.append(now)
         if self._episode is not None:
-            # Not waiting for its outcome, but one at a time: a probe may take long to come back.
-            self._episode.probe_at = now + self._episode.backoff_s
-            self._episode.asked_at = self._episode.asked_at or now
+            self._episode.took(now)
         if self._rate is not None:
             self._due = max(self._due, now) + 1.0 / self._rate
+
+    def withdrew(self, sent_at: float, tokens: int) -> None:
+        """What `took` was told of did not go out after all."""
+        self._chance.withdrew(sent_at)
+        self.evidence.withdrew(sent_at, tokens)
+        with suppress(ValueError):
+            self._lately.remove(sent_at)
+        if self._episode is not None:
+            self._episode.withdrew(sent_at)
 
     def refused(
         self,
@@ -192,50 +170,42 @@ class Pacer:
         """
         believed = self._chance.believed
         self._refusal_s = max(self._refusal_s, now - sent_at)
-        self._chance.refused(now)
+        self._chance.refused(now, sent_at, self._refusal_s)
         if self._chance.believed:
             return
         if believed:
             self._misled = True
-            self._doubts_left = 0
+            self._alone = self._doubts_left = 0
         episode = self._episode
         if episode is None:
-            if sent_at <= self._concluded_at:
-                # A straggler of the episode that is over.
-                return
-            self._episodes += 1
-            wait = retry_after_s or FIRST_BACKOFF_S
-            self._episode = _Episode(
-                now, now + wait, FIRST_BACKOFF_S, now if oldest is None else oldest, measured, explained
-            )
-            self._episode.told_s = retry_after_s or 0.0
-            if self.guess is not None and measured >= NEAR_GUESS * self.guess:
-                self._learn_guess(now, self.guess, self._episode)
+            # Else: a straggler of the episode that is over.
+            if sent_at > self._concluded_at:
+                self._begin(now, sent_at, retry_after_s, measured, now if oldest is None else oldest, explained)
             return
         episode.measured = max(episode.measured, measured)
         if oldest is not None:
             episode.oldest = min(episode.oldest, oldest)
         episode.explained = explained
-        told_s = retry_after_s or 0.0
-        episode.told_s = episode.told_s + told_s if sent_at > episode.since else max(episode.told_s, told_s)
-        if sent_at > episode.since:
-            episode.asked_at = None
-            episode.backoff_s = min(LONGEST_BACKOFF_S, episode.backoff_s * 3)
-            at = now + (retry_after_s or episode.backoff_s)
-            episode.probes += 1
-            if retry_after_s is None and episode.probes >= self._most_probes(episode.measured):
-                at = max(at, episode.oldest + MINUTE_S + MARGIN_S)
-                episode.unseen_s = 0.0
-            else:
-                episode.unseen_s = 0.0 if retry_after_s else episode.backoff_s
-            episode.probe_at = max(episode.probe_at, at)
+        episode.refused_again(now, sent_at, retry_after_s, self._most_probes(episode.measured))
+
+    def _begin(
+        self, now: float, sent_at: float, retry_after_s: float | None, measured: int, oldest: float, explained: bool
+    ) -> None:
+        self._episodes += 1
+        at = now + (retry_after_s or FIRST_BACKOFF_S)
+        episode = Episode(now, sent_at, oldest, measured, explained, told_s=retry_after_s or 0.0, probe_at=at)
+        self._episode = episode
+        if self._rate is None and self.guess is None and not explained and self._chance.are_few:
+            episode.begin_young([*self._lately])
+        if self.guess is not None and measured >= NEAR_GUESS * self.guess:
+            self._learn_guess(now, self.guess, episode)
 
     def accepted(self, now: float, sent_at: float) -> None:
         """The server took a request that was sent at `sent_at`."""
         self._chance.accepted()
         self._taken += 1
         episode = self._episode
-        if episode is not None and sent_at > episode.since:
+        if episode is not None and (sent_at > episode.since or episode.shows_alone(sent_at)):
             self._episode = None
             self._concluded_at = now
             self._conclude(now, episode, sent_at)
@@ -262,7 +232,9 @@ class Pacer:
         return max(LEAST_PATIENCE_S, PATIENCE * self._refusal_s)
 
     def _most_probes(self, measured: int) -> int:
-        return max(most_probes(measured), telling_probes(self._episodes / max(1, self._episodes + self._taken)))
+        by_chance = telling_probes(self._episodes / max(1, self._episodes + self._taken))
+        of_spans = 2 if self.guess is None and measured >= TOO_FEW else 1
+        return max(most_probes(measured), by_chance, of_spans)
 
     def may_grow_at(self) -> float | None:
         """When a full window of `guess` may try one more; None: nothing guessed."""
@@ -279,7 +251,7 @@ class Pacer:
         """The server has stated its limits: what was guessed is void."""
         self.guess = None
 
-    def _learn_guess(self, now: float, guess: int, episode: _Episode) -> None:
+    def _learn_guess(self, now: float, guess: int, episode: Episode) -> None:
         """Takes what the server took in a minute for its limit. Once an episode."""
         episode.learned = True
         self.guess = max(1, min(guess, episode.measured))
@@ -287,15 +259,16 @@ class Pacer:
         self._grow_s = min(LONGEST_GROW_S, self._grow_s * 2)
         self._grow_at = now + self._grow_s
 
-    def _conclude(self, now: float, episode: _Episode, taken_at: float) -> None:
+    def _conclude(self, now: float, episode: Episode, taken_at: float) -> None:
         """The episode is over: a request sent at `taken_at` was taken again."""
-        asked_s = asked_wait(episode.told_s, episode.oldest - episode.since)
-        short = taken_at - episode.since - asked_s - episode.unseen_s < SHORT_EPISODE_S
-        if not self._misled and self.evidence.unexplained() >= UNEXPLAINED and self._chance.believe(now):
+        short = episode.is_short(taken_at, SHORT_EPISODE_S)
+        self._alone += episode.is_alone
+        if not self._misled and self._is_by_chance(now) and self._chance.believe(now):
             self._rate = self.guess = None
             return
-        if short and not episode.explained and self._leaves_open():
+        if episode.is_alone or (short and not episode.explained and self._leaves_open(now)):
             return
+        self.lessons += 1
         if self._chance.on_trial:
             self._judge(now, short)
         elif self._rate is not None and short and self._chance.is_worth_a_trial(now):
@@ -321,17 +294,21 @@ class Pacer:
                 self._grow_s = first_grow_s(self.guess)
                 self._grow_at = now + self._grow_s
 
-    def _leaves_open(self) -> bool:
+    def _leaves_open(self, now: float) -> bool:
         """Whether nothing is concluded yet: a few refusals more are worth knowing whether they are about the rate."""
-        if self.guess is not None or not self._doubts_left or not self._chance.are_few:
+        if self.guess is not None or self._chance.on_trial or not self._doubts_left or not self._chance.are_few:
             return False
         is_first = self._rate is None and self._doubts_left == MOST_DOUBTS
-        if self.evidence.agrees and not is_first:
+        is_open = is_first or (self._rate is None and self._chance.are_rare)
+        if not is_open and self.evidence.agrees(now - self._patience_s):
             return False
         self._rate = None
         self._doubts_left -= 1
         self.doubts += 1
         return True
+
+    def _is_by_chance(self, now: float) -> bool:
+        return self._alone + self.evidence.unexplained(now - self._patience_s) >= UNEXPLAINED
 
     def _try_slower(self, now: float, rate: float) -> None:
         """Finds out whether refusals depend on the pace at all."""
@@ -396,27 +373,6 @@ class Pacer:
         if self._burst_s >= WHOLE_BURST_S:
             self._rate = None
             self._burst_s = 0.0
-
-
-def most_probes(measured: int) -> int:
-    """How often a server that took so many requests in a minute is asked before the minute is waited for."""
-    return PROBES if measured < TOO_FEW else min(PROBES, 1 + measured // REQUESTS_A_PROBE)
-
-
-def telling_probes(share: float) -> int:
-    """How many refused probes say something where this share of all requests began a run of refusals."""
-    return MOST_PROBES if share >= 1.0 else min(MOST_PROBES, math.ceil(math.log(UNLUCKY) / math.log(share)))
-
-
-def asked_wait(told_s: float, oldest_s: float) -> float:
-    """Seconds of an episode that say nothing about the server's span, as they were only waited because it asked.
-
-    `oldest_s`: when it took the oldest request of the minute, relative to the refusal (so 0 or less). A time that is
-    just when the minute's window has room again does say something.
-    """
-    if told_s > LONGEST_ASKED_S or abs(told_s - (oldest_s + MINUTE_S)) <= MINUTE_FITS_S:
-        return 0.0
-    return told_s
 
 
 def first_grow_s(guess: int) -> float:

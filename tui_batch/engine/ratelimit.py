@@ -54,9 +54,6 @@ class Ticket:
     requests_left: int | None
     """Room in the request window right after this one, as far as known here."""
     tokens_left: int | None
-    sent_before: int
-    """Requests of the minute before it, and itself; `tokens_before` likewise."""
-    tokens_before: int
     ended: bool = False
 
 
@@ -142,7 +139,7 @@ class RateLimiter:
             wait = self._obstacle(now, tokens)
             if wait is not None:
                 return wait
-        self._pacer.took(now)
+        self._pacer.took(now, tokens)
         self._out += 1
         ticket = Ticket(
             at=now,
@@ -152,8 +149,6 @@ class RateLimiter:
             day=self._day.take(now, 1),
             requests_left=self._minute.room,
             tokens_left=self._tokens.room,
-            sent_before=self._minute.count,
-            tokens_before=self._tokens.count,
         )
         return Admitted(ticket)
 
@@ -192,7 +187,6 @@ class RateLimiter:
                 self._tokens.settle(ticket.token, usage_tokens)
             self._accepted.take(ticket.at, 1)
             guess = self._pacer.guess
-            self._pacer.evidence.accepted(ticket.at, ticket.sent_before, ticket.tokens_before, ticket.tokens)
             self._pacer.accepted(self._now, ticket.at)
             if self._pacer.guess != guess:
                 self._apply()
@@ -201,6 +195,7 @@ class RateLimiter:
         """The request was never sent: gives everything back."""
         if self._end(ticket):
             self._give_back(ticket)
+            self._pacer.withdrew(ticket.at, ticket.tokens)
 
     def refused(self, now: float, retry_after_s: float | None, ticket: Ticket | None = None) -> None:
         """The server answered "too many requests", and did not count the request.
@@ -213,7 +208,7 @@ class RateLimiter:
         if ticket is not None and self._end(ticket):
             self._give_back(ticket)
         if ticket is not None:
-            self._pacer.evidence.refused(ticket.at, ticket.sent_before, ticket.tokens_before, ticket.tokens)
+            self._pacer.evidence.refused(ticket.at, ticket.tokens)
         explained = self._is_nearly_full(now)
         self._pacer.refused(
             now,
@@ -259,6 +254,16 @@ class RateLimiter:
     def refuses_by_chance(self) -> bool:
         """Whether this server's refusals were found to have nothing to do with how much it is sent."""
         return self._pacer.refuses_by_chance
+
+    @property
+    def minds_refusals(self) -> bool:
+        """Whether the latest refusal is taken for more than chance."""
+        return not (self._pacer.refuses_by_chance or self._pacer.may_be_alone)
+
+    @property
+    def lessons(self) -> int:
+        """How often, so far, refusals taught a pace or a limit: from then on it is known how much may be sent."""
+        return self._pacer.lessons
 
     @property
     def doubts(self) -> int:
