@@ -164,3 +164,15 @@ async def test_a_copy_is_what_p_starts(tmp_path: Path) -> None:
             await pilot.press("c")
             await until(pilot, lambda: len(app.view.jobs) == 2 and app.view.selected == 2, "the copy is selected")
             await until(pilot, lambda: getattr(app.query_one(JobsPlace).table.cursor_row, "id", None) == 2)
+
+
+async def test_what_had_ended_goes_on_when_its_dead_are_tried_again(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        job_id = await mixed_job(desk.store)
+        await (await desk.controller.start(job_id))  # two are left, the four that are dead stay so
+        async with open_app(desk) as (app, pilot):
+            await until(pilot, lambda: [job.state for job in app.view.jobs] == [JobState.COMPLETED])
+            await pilot.press("r")
+            await until(pilot, lambda: isinstance(app.screen, Confirm))
+            await pilot.press("y")
+            await until(pilot, lambda: app.view.jobs[0].counters.done == 12)

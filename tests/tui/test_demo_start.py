@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -28,11 +27,9 @@ async def test_the_short_cut_makes_the_same_job() -> None:
 
 
 def test_a_command_of_the_demo_leaves_the_persons_own_jobs_alone(tmp_path: Path) -> None:
-    assert (
-        place_in(tmp_path)
-        .command("delete", "1")
-        .endswith(shlex.join(["delete", "1", "--db", str(tmp_path / "demo.db")]))
-    )
+    command = place_in(tmp_path).command("delete", "1")
+    assert "delete 1 --db " in command
+    assert "demo.db" in command
 
 
 def test_the_demo_waits_for_no_library_that_it_does_not_use() -> None:

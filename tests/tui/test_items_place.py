@@ -13,6 +13,7 @@ from rich.cells import cell_len
 
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.item_filter import ItemOrder, SortKey
+from tui_batch.domain.job import JobState
 from tui_batch.errors import UserError
 from tui_batch.tui import editor, item_verbs
 from tui_batch.tui.item_parts import Part
@@ -208,6 +209,10 @@ async def test_marked_dead_items_are_tried_again_when_the_person_says_so(tmp_pat
         await yard.press("r")
         await yard.until(lambda: isinstance(yard.app.screen, Confirm))
         await yard.press("y")
+        await yard.until(lambda: (job := yard.app.view.job) is not None and job.counters.pending == 6, "pending again")
+        await yard.until(lambda: any("lets it go on" in note.message for note in yard.app._notifications), "it is told")
+        assert (await yard.desk.store.jobs.get(1)).state is JobState.DRAFT, "nobody said to pay for what was left"
+        await yard.press("p")
 
         def answered() -> bool:
             job = yard.app.view.job
@@ -238,6 +243,8 @@ async def test_an_edited_row_is_stored_and_tried_again(tmp_path: Path, monkeypat
     async with open_yard(tmp_path) as yard:
         place = await at_items(yard)
         await yard.press(*["j"] * 6, "E")
+        await yard.until(lambda: (job := yard.app.view.job) is not None and job.counters.pending == 3, "pending again")
+        await yard.press("p")
         await yard.until(lambda: (row := place.items.row(6) if place.items else None) and row.state is ItemState.DONE)
         detail = await yard.desk.store.items.detail(7)
         assert detail.data == b'{"text": "a better letter"}'

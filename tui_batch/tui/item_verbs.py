@@ -67,18 +67,29 @@ class ItemVerbs:
         self._desk = app.desk
 
     async def retry(self, dead: Dead) -> None:
-        """Makes them pending again, and lets the job go on. Asks when it is more than one."""
+        """Makes them pending again, and lets the job go on where it has ended. Asks when it is more than one."""
         selection = dead.selection
         question = f"Try {dead} of job #{dead.job.id} again?"
         if dead.count > 1 and not await self._ask(question, likely_cost([(dead.job, dead.count)])):
             return
         count = await self._desk.controller.retry(dead.job.id, selection)
         self._app.record("retry", str(dead.job.id), *dead.options)
-        if count and not dead.job.is_active:
-            await self._desk.controller.resume(dead.job.id)
-            self._app.record("resume", str(dead.job.id))
-        self._app.say(f"{figures.count(count)} {'item is' if count == 1 else 'items are'} tried again")
+        self._app.say(await self.go_on(dead.job, count))
         self._app.bridge.hurry()
+
+    async def go_on(self, job: JobView, count: int) -> str:
+        """Starts a job that had ended, as so many of its items are to be tried again; returns what to say of it.
+
+        One that stands still with items left stays so: whoever tries one item again has not said to pay for the rest.
+        """
+        items = "1 item is" if count == 1 else f"{figures.count(count)} items are"
+        if job.is_active or not count:
+            return f"{items} tried again"
+        if job.counters.pending:
+            return f"{items} pending again. Job #{job.id} does not run: p in the list of jobs lets it go on."
+        await self._desk.controller.resume(job.id)
+        self._app.record("resume", str(job.id))
+        return f"{items} tried again"
 
     async def discard(self, dead: Dead) -> None:
         """Makes them cancelled, asked for first."""

@@ -118,9 +118,9 @@ class JobVerbs:
         self._app.bridge.hurry()
 
     async def retry(self, jobs: Sequence[JobView]) -> None:
-        """Makes dead items pending again, and lets the job go on."""
+        """Makes dead items pending again, and lets jobs go on that had ended."""
         from tui_batch.domain.item_scope import Selection
-        from tui_batch.tui.item_verbs import likely_cost
+        from tui_batch.tui.item_verbs import ItemVerbs, likely_cost
 
         dead = sum(job.counters.dead for job in jobs)
         if not dead:
@@ -134,10 +134,7 @@ class JobVerbs:
                 continue
             count = await self._desk.controller.retry(job.id, Selection())
             self._app.record("retry", str(job.id), "--dead")
-            if not job.is_active:
-                await self._desk.controller.resume(job.id)
-                self._app.record("resume", str(job.id))
-            self._app.notify(f"#{job.id}: {figures.things(count, 'item')} tried again")
+            self._app.say(f"#{job.id}: {await ItemVerbs(self._app).go_on(job, count)}")
         self._app.bridge.hurry()
 
     async def export(self, jobs: Sequence[JobView]) -> None:
