@@ -265,3 +265,33 @@ def test_a_name_that_means_another_server_is_never_mixed_up(tmp_path: Path, virt
             assert (await bench.run(second)).counters.done == 2
 
     virtually(main())
+
+
+def test_a_job_that_only_lacks_its_last_word_is_completed_under_its_lease(tmp_path: Path, virtually: Any) -> None:
+    """Its process was killed between the last answer and the job's end, and another one may be on its way to it."""
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            job_id = await bench.add(rows(1))
+            await bench.run(job_id)
+            await bench.store.jobs.set_state(job_id, JobState.RUNNING, now=START)
+            other = Owner("host", 2, "other")
+            assert await bench.store.jobs.acquire(job_id, other, now=START, alive=lambda _: True)
+            with pytest.raises(UserError, match="run by another process"):
+                await bench.controller.conclude(job_id)
+            assert (await bench.store.jobs.get(job_id)).state is JobState.RUNNING
+            await bench.store.jobs.release(job_id, other)
+            job = await bench.controller.conclude(job_id)
+            assert (job.state, job.owner) == (JobState.COMPLETED, None)
+
+    virtually(main())
+
+
+def test_a_job_with_pending_items_is_not_concluded(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            job_id = await bench.add(rows(1))
+            before = (await bench.store.jobs.get(job_id)).state
+            assert (await bench.controller.conclude(job_id)).state is before
+
+    virtually(main())

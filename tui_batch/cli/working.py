@@ -19,7 +19,7 @@ from tui_batch.cli.opening import desk, need_database, new_desk
 from tui_batch.cli.running import RunPlan, run_job
 from tui_batch.cli.sampling import Trial
 from tui_batch.cli.where import Where
-from tui_batch.domain.job import TERMINAL, Job, JobSpec, JobState, Knobs
+from tui_batch.domain.job import TERMINAL, Job, JobSpec, Knobs
 from tui_batch.engine.compose import Composed, compose
 from tui_batch.engine.control import check_startable
 from tui_batch.engine.importing import Imported, ImportPlan, ImportProgress, create_job
@@ -195,7 +195,7 @@ async def resume(order: Resumption, display: Display) -> Exit:
                     display.note(line)
                 return Exit.OK
             if job.counters.pending == 0 and job.imported and (job.state not in TERMINAL or order.target is not None):
-                return await _settle(workplace.store, job, order.target, display)
+                return await _settle(workplace, job, order.target, display)
             note = f"Resuming job {job.id} {safe_text(job.spec.name)}: {_what(job.spec, job.knobs)}"
             return await _run(workplace, RunPlan(job.id, order.target, (note,)), display, interrupts, order.place)
 
@@ -227,14 +227,13 @@ def _resumed(job: Job, order: Resumption) -> list[str]:
     return lines
 
 
-async def _settle(store: Store, job: Job, target: Target | None, display: Display) -> Exit:
+async def _settle(workplace: Workplace, job: Job, target: Target | None, display: Display) -> Exit:
     """Nothing is left to be asked: a run was ended just before it said so, or before it wrote the results."""
     if job.state not in TERMINAL:
-        await store.jobs.set_state(job.id, JobState.COMPLETED, now=time.time())
-        job = await store.jobs.get(job.id)
+        job = await workplace.controller.conclude(job.id)
     lines = [f"job {job.id} has nothing left to do: it is {job.state.value}."]
     if target is not None:
-        exported = await export_results(store, job, target)
+        exported = await export_results(workplace.store, job, target)
         lines.append(f"Results: {target} ({figures.things(exported.rows, 'row')})")
     code = exit_of(job, interrupted=False)
     display.end(Ending(job, code, 0.0, 0, lines, None if target is None else str(target)))

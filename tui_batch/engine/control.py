@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.item_scope import Selection
-from tui_batch.domain.job import ACTIVE, Cap, Job, JobSpec, JobState, Knobs, Owner, PauseReason
+from tui_batch.domain.job import ACTIVE, TERMINAL, Cap, Job, JobSpec, JobState, Knobs, Owner, PauseReason
 from tui_batch.domain.request import Json
 from tui_batch.engine.engine import Engine
 from tui_batch.engine.lane import Halt
@@ -96,13 +96,7 @@ class Controller:
         await engine.ended(job_id)
         job = await self._store.jobs.get(job_id)
         check_startable(job)
-        if not await self._store.jobs.acquire(
-            job_id, engine.owner, now=self._clock(), expiry_s=self._lease_s, alive=self._alive
-        ):
-            raise UserError(
-                f"job {job_id} is run by another process ({_where(job)})",
-                remedy=f"Steer it from here: llmbatch-tui pause {job_id}",
-            )
+        await self._acquire(job, engine.owner)
         try:
             await self._store.jobs.set_state(job_id, JobState.RUNNING, now=self._clock())
             return await engine.start(await self._store.jobs.get(job_id), trial)
@@ -112,6 +106,32 @@ class Controller:
             )
             await self._store.jobs.release(job_id, engine.owner)
             raise
+
+    async def conclude(self, job_id: int) -> Job:
+        """Completes a job of which nothing is pending: its last run was ended just before it said so. Returns the job.
+
+        It takes the lease for that moment, as a run does: another process may be starting the job. Raises UserError
+        when one runs it.
+        """
+        owner = self._own_engine().owner
+        await self._acquire(await self._store.jobs.get(job_id), owner)
+        try:
+            job = await self._store.jobs.get(job_id)
+            if job.state not in TERMINAL and job.imported and not job.counters.pending:
+                await self._store.jobs.set_state(job_id, JobState.COMPLETED, now=self._clock(), by=owner)
+        finally:
+            await self._store.jobs.release(job_id, owner)
+        return await self._store.jobs.get(job_id)
+
+    async def _acquire(self, job: Job, owner: Owner) -> None:
+        """Takes a job's lease. Raises UserError when a live process has it."""
+        if not await self._store.jobs.acquire(
+            job.id, owner, now=self._clock(), expiry_s=self._lease_s, alive=self._alive
+        ):
+            raise UserError(
+                f"job {job.id} is run by another process ({_where(job)})",
+                remedy=f"Steer it from here: llmbatch-tui pause {job.id}",
+            )
 
     async def pause(self, job_id: int) -> None:
         """Stops dispatching; what is in flight is finished and kept."""
