@@ -117,6 +117,31 @@ async def test_a_broken_theme_is_named_and_skipped_and_a_good_one_is_taken_live(
         assert app.theme_variables["primary"].lower() == "#ff00ff"
 
 
+async def test_the_app_is_put_aside_only_while_no_job_runs_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside: list[bool] = []
+    monkeypatch.setattr(BatchApp, "action_suspend_process", lambda _: aside.append(True))
+    async with open_test_desk(tmp_path) as desk:
+        job_id = await add_job(desk, [f"number {n}" for n in range(2_000)], knobs=Knobs(concurrency=1))
+        async with open_app(desk) as (app, pilot):
+            assert app._driver is not None
+            monkeypatch.setattr(type(app._driver), "can_suspend", True)
+            await desk.controller.start(job_id)
+            await until(pilot, lambda: bool(app.view.engine.jobs), "it runs")
+            await pilot.press("ctrl+z")
+            await until(pilot, lambda: any("1 job runs here" in one.message for one in app._notifications), "told")
+            await desk.controller.pause(job_id)
+            await until(pilot, lambda: not app.view.engine.jobs, "it rests")
+            assert not aside
+            await pilot.press("ctrl+z")
+            await until(pilot, lambda: aside == [True], "put aside")
+            drawn: list[dict[str, bool]] = []
+            monkeypatch.setattr(app, "refresh", lambda **how: drawn.append(how))
+            app.app_resume_signal.publish(app)
+            await until(pilot, lambda: {"layout": True} in drawn, "drawn anew: the terminal comes back empty")
+
+
 @pytest.mark.parametrize("size", [(59, 24), (80, 14)])
 async def test_a_small_terminal_is_told_and_takes_no_keys_but_quit(tmp_path: Path, size: tuple[int, int]) -> None:
     async with open_test_desk(tmp_path) as desk:

@@ -62,6 +62,7 @@ APP = (
     Action("app.palette", "ctrl+p,colon", "palette", "Find any action, job or theme by name.", 91),
     Action("app.theme", "T", "theme", "Choose colours."),
     Action("app.stop_work", "X", "stop work", "Stop what is being written, copied or deleted."),
+    Action("app.suspend", "ctrl+z", "suspend", "Back to the shell; fg there comes back. Not while jobs run here."),
     Action("app.quit", "q,ctrl+q,ctrl+c", "quit", "Leave; asks what to do with running jobs.", 92),
 )
 

@@ -26,7 +26,7 @@ from tui_batch.tui.manners import Manners
 from tui_batch.tui.place import NAMES, TITLES, Place
 from tui_batch.tui.places.jobs import JobsPlace
 from tui_batch.tui.pulse import Pulse
-from tui_batch.tui.quick_keys import QuickKeys
+from tui_batch.tui.suspending import Suspending
 from tui_batch.tui.tones import Spans, Tone, plain
 from tui_batch.tui.view import JobView, View
 from tui_batch.tui.widgets.frame import Hints, PlaceBar, TitleLine
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from tui_batch.tui.places.log import LogPlace
 
 
-class BatchApp(QuickKeys[Wish]):
+class BatchApp(Suspending[Wish]):
     """The terminal app over an open desk."""
 
     CSS_PATH = Path(__file__).with_name("styles") / "app.tcss"
