@@ -245,3 +245,11 @@ async def test_the_panel_follows_a_job_that_runs(tmp_path: Path) -> None:
             await until(pilot, lambda: "in flight" in panel.render().plain, "running")
             await until(pilot, lambda: "completed in" in panel.render().plain, "the end")
             assert "12 done" in panel.render().plain
+
+
+@pytest.mark.parametrize("height", [11, 12, 13, 14, 15, 16])
+def test_a_small_screen_fills_its_room_with_charts_of_one_line(height: int) -> None:
+    told = text(view(), 78, height)
+    assert height - len(told) <= 1
+    titles = ("items a second", "latency, p95", "tokens a second", "in flight")
+    assert sum("█████" in line and line.startswith(titles) for line in told) == min(4, height - 10)

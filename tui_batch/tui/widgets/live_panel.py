@@ -80,7 +80,8 @@ def draw_pictures(job: JobView, history: History | None, frame: Frame) -> list[C
         return []
     width, glyphs = frame.width, frame.glyphs
     if frame.height <= LOWEST:
-        return sparks(job, history, frame)[: frame.height]
+        drawn = sparks(job, history, frame)[: frame.height]
+        return [Content(""), *drawn] if len(drawn) < frame.height else drawn
     charts = charts_of(history, frame, "now" if job.is_active else "the end")
     return [Content(""), *chart_grid(charts, width, frame.height - 1, glyphs)]
 
@@ -225,7 +226,7 @@ def _beside(pieces: Sequence[Content], width: int) -> Content:
 
 
 def sparks(job: JobView, history: History, frame: Frame) -> list[Content]:
-    """The two most telling charts as one line each, where there is no room for real ones."""
+    """The charts as one line each, the most telling first, where there is no room for real ones."""
     span, glyphs = history.span_s(frame.span_s), frame.glyphs
     room = max(10, frame.width - 30)
     rates = history.rates(finished, span, room)
@@ -233,6 +234,12 @@ def sparks(job: JobView, history: History, frame: Frame) -> list[Content]:
     latency = history.levels(_p95, span, room)
     if latency[-1] is not None:
         lines.append(_spark("latency, p95", latency, room, figures.duration(latency[-1]), glyphs))
+    amount = history.rates(tokens, span, room)
+    if any(amount):
+        lines.append(_spark("tokens a second", amount, room, _number(amount[-1] or 0.0), glyphs))
+    flight = history.levels(_in_flight, span, room)
+    if flight[-1] is not None:
+        lines.append(_spark("in flight", flight, room, _number(flight[-1]), glyphs))
     return lines
 
 
