@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
+from tui_batch.domain.values import immutable
 from tui_batch.money.exposure import Exposure
-from tui_batch.money.prices import IN_REGION, UnitPrices
+from tui_batch.money.prices import IN_REGION, UnitPrices, summed
 
 REGION = max(IN_REGION.values())
 """Where a request is worked on may be a setting of the account: it is reckoned to be where that costs most."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Ceiling:
     """The most that a request can cost."""
 
@@ -42,13 +43,11 @@ def ceiling(use: Exposure, prices: UnitPrices, window: int | None, seconds: floa
     one = use.tokens_out if use.tokens_out is not None else window or 0
     tokens_out = one * use.answers + use.more_out
     levels = [prices, *(tier.prices for tier in prices.above if tokens_in > tier.tokens)]
-    total = tokens_in * _dearest_in(use, levels) + tokens_out * _dearest_out(use, levels)
-    if factor is not None and factor != 1:
-        total *= factor
-    # Whole numbers are some times as quick as fractions, and this is asked for every request.
-    return Ceiling(
-        -(-total.numerator * REGION.numerator // (total.denominator * REGION.denominator)) + math.ceil(besides)
-    )
+    total, per = summed(((tokens_in, _dearest_in(use, levels)), (tokens_out, _dearest_out(use, levels))))
+    assert factor is not None  # else it is missing
+    total *= factor.numerator * REGION.numerator
+    per *= factor.denominator * REGION.denominator
+    return Ceiling(-(-total // per) + math.ceil(besides))
 
 
 def floor_of(use: Exposure, prices: UnitPrices, window: int | None, seconds: float = 0.0) -> int:
@@ -82,13 +81,12 @@ def _missing(use: Exposure, prices: UnitPrices, window: int | None, factor: Frac
 
 def _dearest_in(use: Exposure, levels: Iterable[UnitPrices]) -> Fraction:
     """The highest price that a token of the prompt can have."""
-    found = Fraction(0)
+    kinds: list[Fraction | None] = []
     for level in levels:
-        kinds = [level.input, level.cached, level.cache_write]
+        kinds += [level.input, level.cached, level.cache_write]
         kinds += [level.for_long_write] if use.long_write else []
         kinds += [level.sound] if use.hears else []
-        found = max(found, *(price for price in kinds if price is not None))
-    return found
+    return max(price for price in kinds if price is not None)
 
 
 def _dearest_out(use: Exposure, levels: Iterable[UnitPrices]) -> Fraction:

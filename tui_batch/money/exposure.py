@@ -15,6 +15,7 @@ import orjson
 
 from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.outcome import Usage
+from tui_batch.domain.values import immutable
 from tui_batch.money.parameters import FEE_MODELS, PLAIN, SURE_TOOLS, UNKNOWN, USUAL_TIERS
 from tui_batch.money.pictures import picture_tokens
 
@@ -27,7 +28,7 @@ Anthropic, "Pricing", tool use: up to some 800.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Exposure:
     """What a request can use at most."""
 

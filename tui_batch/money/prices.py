@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +20,8 @@ from tui_batch.money.service_tiers import STANDARD_TIERS, openai_tiers
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
 
+_ONE = Fraction(1)
+_NOTHING = Fraction(0)
 NANO_PER_MTOK = 1_000
 """A dollar for a million tokens is this many nano-dollars for one."""
 IN_REGION = {"us": Fraction(11, 10)}
@@ -94,7 +95,7 @@ class UnitPrices:
     @property
     def costs_tokens(self) -> bool:
         """Whether anything is paid for but time."""
-        return any((self.input, self.output, self.per_request, self.sound, self.speech))
+        return bool(self.input or self.output or self.per_request or self.sound or self.speech)
 
     @property
     def for_long_write(self) -> Fraction:
@@ -106,7 +107,7 @@ class UnitPrices:
     def factor(self, tier: str | None) -> Fraction | None:
         """What tokens cost in a service tier, as a multiple of these prices; None: unknown."""
         if not tier or tier in STANDARD_TIERS:
-            return Fraction(1)
+            return _ONE
         return dict(self.tiers).get(tier)
 
     def at(self, input_tokens: int) -> UnitPrices:
@@ -209,22 +210,48 @@ def cost(usage: Usage, prices: UnitPrices, *, batch: bool = False, busy_s: float
     `busy_s`: its share of the seconds in which the server was busy, for servers that are paid by the hour.
     Every token is billed at one price only: cached, cache-write and sound tokens are parts of the input.
     """
-    time = prices.per_second * Fraction(busy_s)
+    time = prices.per_second * Fraction(busy_s) if prices.per_second else _NOTHING
     if not prices.costs_tokens:
         # Whatever such a server counted, it comes to nothing.
-        return _half_up(time)
+        return _half_up(time.numerator, time.denominator)
     if usage.input_tokens is None and usage.output_tokens is None:
         return None
     held = prices.at(max(0, usage.input_tokens or 0))
     factor, fees = prices.factor(usage.tier), _fees(usage, prices)
-    given, made = _input_cost(usage, held), _output_cost(usage, held)
+    given, made = _input_parts(usage, held), _output_parts(usage, held)
     if factor is None or fees is None or given is None or made is None:
         return None
-    factor *= IN_REGION.get(usage.region or "", 1) * (held.batch if batch else 1)
-    return _half_up(time + fees + (given + made) * factor)
+    if usage.region or batch:
+        factor *= IN_REGION.get(usage.region or "", 1) * (held.batch if batch else 1)
+    tokens, per = summed((*given, *made))
+    tokens, per = tokens * factor.numerator, per * factor.denominator
+    besides = time + fees if time or fees else _NOTHING
+    return _half_up(tokens * besides.denominator + besides.numerator * per, per * besides.denominator)
 
 
-def _input_cost(usage: Usage, held: UnitPrices) -> Fraction | None:
+Part = tuple[int, Fraction]
+"""So many tokens at that price."""
+
+
+def summed(parts: Iterable[Part]) -> tuple[int, int]:
+    """What parts cost together, as numerator and denominator.
+
+    This is asked for every request. Sums of fractions, which look for a common divisor at every step, cost as much as
+    sending it; whole numbers a tenth of that, and they are as exact.
+    """
+    numerator, denominator = 0, 1
+    for tokens, price in parts:
+        if not tokens:
+            continue
+        per = price.denominator
+        if per == denominator:
+            numerator += tokens * price.numerator
+        else:
+            numerator, denominator = numerator * per + tokens * price.numerator * denominator, denominator * per
+    return numerator, denominator
+
+
+def _input_parts(usage: Usage, held: UnitPrices) -> tuple[Part, ...] | None:
     if usage.input_tokens is None and (held.input or held.sound):
         return None
     given = max(0, usage.input_tokens or 0)
@@ -235,22 +262,22 @@ def _input_cost(usage: Usage, held: UnitPrices) -> Fraction | None:
     if sound and held.sound is None:
         return None
     return (
-        (given - cached - written - sound) * held.input
-        + cached * (held.input if held.cached is None else held.cached)
-        + (written - long) * (held.input if held.cache_write is None else held.cache_write)
-        + long * held.for_long_write
-        + sound * (held.sound or 0)
+        (given - cached - written - sound, held.input),
+        (cached, held.input if held.cached is None else held.cached),
+        (written - long, held.input if held.cache_write is None else held.cache_write),
+        (long, held.for_long_write if long else _NOTHING),
+        (sound, held.sound or _NOTHING),
     )
 
 
-def _output_cost(usage: Usage, held: UnitPrices) -> Fraction | None:
+def _output_parts(usage: Usage, held: UnitPrices) -> tuple[Part, ...] | None:
     if usage.output_tokens is None and (held.output or held.speech):
         return None
     made = max(0, usage.output_tokens or 0)
     spoken = _part(usage.spoken_tokens, made)
     if spoken and held.speech is None:
         return None
-    return (made - spoken) * held.output + spoken * (held.speech or 0)
+    return (made - spoken, held.output), (spoken, held.speech or _NOTHING)
 
 
 def _fees(usage: Usage, prices: UnitPrices) -> Fraction | None:
@@ -258,15 +285,16 @@ def _fees(usage: Usage, prices: UnitPrices) -> Fraction | None:
     searches = usage.web_searches or 0
     if usage.code_runs or (searches and prices.web_search is None):
         return None
-    return prices.per_request + searches * (prices.web_search or 0)
+    return prices.per_request + searches * (prices.web_search or 0) if searches else prices.per_request
 
 
 def _part(tokens: int | None, of: int) -> int:
-    return min(of, max(0, tokens or 0))
+    return min(of, max(0, tokens)) if tokens else 0
 
 
-def _half_up(value: Fraction) -> int:
-    return math.floor(value + Fraction(1, 2))
+def _half_up(numerator: int, denominator: int) -> int:
+    """The nearest whole number to a fraction of whole numbers."""
+    return (2 * numerator + denominator) // (2 * denominator)
 
 
 def _nano(usd_per_mtok: Decimal | float | str) -> Fraction:
