@@ -163,6 +163,18 @@ def test_a_bomb_of_aliases_is_refused(tmp_path: Path) -> None:
     assert "holds too many values" in str(refusal(tmp_path, "\n".join(lines)))
 
 
+def test_what_is_beyond_the_bounds_is_not_even_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte of brackets took nine seconds and 300 MB before it was refused."""
+    monkeypatch.setattr("tui_batch.inputs.yaml_document._MAX_NODES", 1_000)
+    with pytest.raises(InputError, match="too many values") as many:
+        parse("- a\n" * 5_000 + "]", "f")
+    assert many.value.line in (1_000, 1_001)
+    with pytest.raises(InputError, match="nested too deeply") as deep:
+        parse("".join(f"{' ' * level}a:\n" for level in range(300)) + "]", "f")
+    assert deep.value.line is not None
+    assert deep.value.line < 110
+
+
 SECRET = "sk-proj-abcdefghijklmnopqrstuvwx"
 
 

@@ -20,6 +20,8 @@ _MAX_NODES = 100_000
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = frozenset(_TAG + kind for kind in ("str", "int", "float", "bool", "null"))
 _LARGEST_INT = 2**63
+_TOO_MANY, _TOO_DEEP = "holds too many values", "is nested too deeply"
+_ROWS_ELSEWHERE = "Keep the rows in a data file."
 _LONGEST, _LONGEST_FIELD = 2_000, 200
 """Characters of an error's reason, and of the path in it."""
 
@@ -34,8 +36,37 @@ _NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
 _PATTERNS = {_TAG + "bool": _BOOL, _TAG + "int": _INT, _TAG + "float": _FLOAT, _TAG + "null": _NULL}
 
 
+class _Beyond(Exception):
+    """A file that holds more than is read."""
+
+    def __init__(self, reason: str, line: int, remedy: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+        self.remedy = remedy
+
+
 class _Loader(yaml.SafeLoader):
-    """The safe loader with YAML 1.2's plain scalars."""
+    """The safe loader with YAML 1.2's plain scalars.
+
+    The bounds are kept while it reads: PyYAML takes a megabyte of brackets for many seconds, the longer the deeper.
+    """
+
+    _depth = 0
+    _values = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """See yaml.composer.Composer. Raises _Beyond."""
+        is_key = isinstance(parent, yaml.MappingNode) and index is None
+        self._values += not is_key
+        self._depth += 1
+        if self._values > _MAX_NODES:
+            raise _Beyond(_TOO_MANY, self.line + 1, _ROWS_ELSEWHERE)
+        if self._depth > MOST_DEPTH + 2:  # the document is no level, nor is a value within the last one
+            raise _Beyond(_TOO_DEEP, self.line + 1)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 class _Dumper(yaml.SafeDumper):
@@ -123,7 +154,7 @@ def load(path: Path) -> Document:
     except OSError as error:
         raise InputError(name, f"cannot be read: {error.strerror or error}") from None
     if len(data) > MAX_BYTES:
-        raise InputError(name, f"is larger than {MAX_BYTES // 1024} KiB", remedy="Keep the rows in a data file.")
+        raise InputError(name, f"is larger than {MAX_BYTES // 1024} KiB", remedy=_ROWS_ELSEWHERE)
     try:
         return parse(data.decode("utf-8-sig"), name)
     except UnicodeDecodeError as error:
@@ -149,8 +180,10 @@ def parse(text: str, name: str) -> Document:
         raise InputError(name, "holds a character that YAML does not allow", line=line) from None
     except yaml.YAMLError as error:
         raise InputError(name, f"is not valid YAML: {error}") from None
+    except _Beyond as error:
+        raise InputError(name, error.reason, line=error.line, remedy=error.remedy) from None
     except RecursionError:
-        raise InputError(name, "is nested too deeply") from None
+        raise InputError(name, _TOO_DEEP) from None
     except (ValueError, OverflowError):  # from the scanner: "\\U99999999", or a %YAML with 5,000 digits
         reached = loader.line + 1 if loader is not None else None
         raise InputError(name, "holds an escape or a directive with a number beyond all bounds", line=reached) from None
@@ -179,7 +212,7 @@ class _Check:
     def node(self, node: yaml.Node, where: Steps) -> int:
         """How many values a node stands for, aliases expanded. Raises InputError."""
         if len(where) > MOST_DEPTH:
-            raise self._error(node, where[:MOST_DEPTH], "is nested too deeply")
+            raise self._error(node, where[:MOST_DEPTH], _TOO_DEEP)
         known = self._sizes.get(id(node))
         if known == 0:
             raise self._error(node, where, "refers to itself")
@@ -200,7 +233,7 @@ class _Check:
         else:
             size = 1 + sum(self.node(child, (*where, position)) for position, child in enumerate(node.value))
         if size > _MAX_NODES:
-            raise self._error(node, where, "holds too many values", "Keep the rows in a data file.")
+            raise self._error(node, where, _TOO_MANY, _ROWS_ELSEWHERE)
         return size
 
     def _members(self, node: yaml.MappingNode, where: Steps) -> Iterator[tuple[str, yaml.Node]]:
