@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from tui_batch.domain.job import NANO, Cap, Counters, Knobs
@@ -16,6 +17,12 @@ def count(number: int) -> str:
 def things(number: int, one: str) -> str:
     """A number of things whose plural takes an s: 1 row, 12,345 rows."""
     return f"{count(number)} {one}" + ("" if number == 1 else "s")
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words to choose from: `a, b or c`."""
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def short_count(number: int) -> str:

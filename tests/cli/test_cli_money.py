@@ -115,3 +115,15 @@ def test_the_days_budget_of_the_settings_stops_a_job(cli: Any) -> None:
     assert run.code == 4
     assert "day's budget" in run.err
     assert sum(line["cost_usd"] for line in told(cli("cost", "--json"))) <= 0.0005
+
+
+def test_a_copy_whose_budget_cannot_hold_is_refused_as_a_new_job_is(cli: Any) -> None:
+    asked = ("-m", "gpt-4o", "--endpoint", "openai")
+    searching = ("--budget", "1", "--param", "web_search_options={}")
+    refused = cli("add", cli.rows(1), *asked, *searching)
+    assert cli("add", cli.rows(1), *asked).code == 0
+    copied = cli("clone", "1", *searching)
+    assert (refused.code, copied.code) == (2, 2)
+    assert "web_search_options" in copied.err
+    assert copied.err == refused.err
+    assert [job["id"] for job in cli("ls", "--json").json] == [1]

@@ -10,6 +10,12 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from tui_batch.domain.endpoint import Api, Operation
+from tui_batch.domain.job import Mode
+from tui_batch.figures import listed
+from tui_batch.inputs.readers.registry import InputFormat
+from tui_batch.report.formats import endings
+
 F = TypeVar("F")
 
 
@@ -33,9 +39,7 @@ class JobFlags:
     model: Annotated[list[str] | None, _option("--model", "-m", metavar="MODEL", help_="May be given again.")] = None
     output: Annotated[
         str | None,
-        _option(
-            "--output", "-o", metavar="OUT", help_=".jsonl .csv .tsv .json (also .gz) .parquet, or - for JSON lines."
-        ),
+        _option("--output", "-o", metavar="OUT", help_=f"{endings()}, or - for JSON lines."),
     ] = None
     concurrency: Annotated[
         str | None, _option("--concurrency", "-c", metavar="N|auto", help_="Requests in flight at most.")
@@ -44,7 +48,7 @@ class JobFlags:
         str | None, _option("--endpoint", metavar="NAME", help_="A known provider, or one of your settings.")
     ] = None
     base_url: Annotated[str | None, _option("--base-url", metavar="URL", help_="Any compatible server.")] = None
-    api: Annotated[str | None, _option("--api", metavar="API", help_="openai, anthropic or ollama.")] = None
+    api: Annotated[str | None, _option("--api", metavar="API", help_=f"{listed(Api)}.")] = None
     system: Annotated[
         str | None, _option("--system", metavar="TEXT", help_="System text; {{ column }} is filled in.")
     ] = None
@@ -59,10 +63,8 @@ class JobFlags:
     schema: Annotated[Path | None, _option("--schema", metavar="FILE", help_="JSON Schema that answers must meet.")] = (
         None
     )
-    operation: Annotated[str | None, _option("--operation", metavar="OP", help_="chat, generate or embed.")] = None
-    mode: Annotated[
-        str | None, _option("--mode", metavar="MODE", help_="Several models: single, each, spread, route or fallback.")
-    ] = None
+    operation: Annotated[str | None, _option("--operation", metavar="OP", help_=f"{listed(Operation)}.")] = None
+    mode: Annotated[str | None, _option("--mode", metavar="MODE", help_=f"Several models: {listed(Mode)}.")] = None
     rpm: Annotated[str | None, _option("--rpm", help_="Requests a minute at most.", metavar="N")] = None
     tpm: Annotated[
         str | None, _option("--tpm", help_="Tokens a minute at most, in and out, such as 90k.", metavar="N")
@@ -89,9 +91,7 @@ class JobFlags:
     )
     format: Annotated[
         str | None,
-        _option(
-            "--format", metavar="FORMAT", help_="txt, jsonl, json, csv, tsv, parquet, batch or bodies; else found."
-        ),
+        _option("--format", metavar="FORMAT", help_=f"{listed(InputFormat)}; else found."),
     ] = None
     custom_id_column: Annotated[
         str | None, _option("--custom-id-column", metavar="COLUMN", help_="Identifies a row. Default: custom_id")

@@ -20,6 +20,7 @@ from tui_batch.domain.item_scope import ItemScope
 from tui_batch.domain.job import Job
 from tui_batch.domain.stored import ErrorGroup, ItemRow
 from tui_batch.errors import UserError
+from tui_batch.report.formats import ResultFormat, endings
 from tui_batch.safe_text import safe_text
 from tui_batch.work.filter_words import parse_filter
 
@@ -170,9 +171,7 @@ def export(
     job: JobArgument,
     output: Annotated[
         str,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help=".jsonl .csv .tsv .json .batch.jsonl (also .gz) .parquet, or -"
-        ),
+        typer.Option("--output", "-o", metavar="FILE", help=f"{endings()}, or -"),
     ],
     state: Annotated[
         list[str] | None, typer.Option("--state", metavar="STATE", help="Only pending, done, dead or cancelled items.")
@@ -192,7 +191,7 @@ def export(
         bool, typer.Option("--flatten", help="The fields of JSON answers as columns: response.NAME.")
     ] = False,
     form: Annotated[
-        str | None, typer.Option("--format", metavar="FORMAT", help="jsonl, csv, tsv, json, parquet or batch.")
+        str | None, typer.Option("--format", metavar="FORMAT", help=f"{figures.listed(ResultFormat)}.")
     ] = None,
     db: DbOption = None,
 ) -> None:
@@ -203,7 +202,6 @@ def export(
     Works while the job runs, and says how many rows are still pending.
     """
     from tui_batch.cli.parsing import parse_word
-    from tui_batch.report.formats import ResultFormat
     from tui_batch.report.targets import check_target, parse_target
 
     place = where(ctx, db, None)

@@ -1,17 +1,15 @@
-"""Verbs over whole jobs: ls, show, pause, cancel, retry, clone, delete."""
+"""Verbs over whole jobs: ls, show, pause, cancel, retry, delete."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
 from typing import Annotated, TypeAlias
 
 import typer
 
 from tui_batch import figures
 from tui_batch.cli.arguments import ClassOption, CustomIdOption, ItemOption, JobArgument, JsonOption, YesOption
-from tui_batch.cli.console import RIGHT, confirm, put, put_json, put_pairs, put_table, say
-from tui_batch.cli.flags import JobFlags, taking
+from tui_batch.cli.console import RIGHT, confirm, put_json, put_pairs, put_table, say
 from tui_batch.cli.opening import Desk, desk, run
 from tui_batch.cli.parsing import parse_selection
 from tui_batch.cli.where import DbOption, Where, where
@@ -255,45 +253,6 @@ async def _retry(place: Where, ref: str, chosen: Selection) -> tuple[Job, int, b
         found = await at.store.jobs.find(ref)
         running = await at.controller.owned_elsewhere(found)
         return found, await at.controller.retry(found.id, chosen), running
-
-
-_NOT_FOR_CLONE = frozenset(
-    {
-        *("output", "from_job", "sample", "format", "custom_id_column", "priority_column", "strict"),
-        *("simulate", "simulate_faults", "as_json", "detach", "yes"),
-    }
-)
-"""Options of run that say how to read the rows or what to do with the job at once."""
-
-
-@taking(JobFlags, without=_NOT_FOR_CLONE, instead={"input": JobArgument})
-def clone(ctx: typer.Context, flags: JobFlags) -> None:
-    """Make a new job with the same rows; options change what is asked of them.
-
-    It is not started. Prints its number.
-    """
-    place = where(ctx, flags.db, flags.settings)
-    copy = run(_clone(place, flags))
-    put(str(copy))
-    say(f"job {copy} is made. Start it: {place.command('resume', str(copy))}")
-
-
-async def _clone(place: Where, flags: JobFlags) -> int:
-    import asyncio
-
-    from tui_batch.cli.asking import over
-    from tui_batch.engine.compose import compose, draft_of, with_endpoints
-    from tui_batch.inputs.templates import compile_prompt
-    from tui_batch.settings import load_settings
-    from tui_batch.work.transports import make_transport
-
-    async with desk(place) as at:
-        found = await at.store.jobs.find(flags.input)
-        settings = with_endpoints(load_settings(place.settings), found.spec.endpoints)
-        async with aclosing(make_transport(settings.ca_file, "")) as transport:
-            composed = await compose(over(draft_of(found), flags), settings, transport)
-        await asyncio.to_thread(compile_prompt, composed.spec)
-        return await at.controller.clone(found.id, composed.spec, composed.knobs)
 
 
 def delete(ctx: typer.Context, job: JobArgument, yes: YesOption = False, db: DbOption = None) -> None:

@@ -39,7 +39,7 @@ VERBS: Mapping[str, Verb] = {
     "retry": Verb("job_verbs.retry", "Make dead items pending again."),
     "edit": Verb("dead_letter_verbs.edit", "Give one dead or pending item another row."),
     "discard": Verb("dead_letter_verbs.discard", "Give dead items up: they become cancelled."),
-    "clone": Verb("job_verbs.clone", "Make a new job with the same rows and other options."),
+    "clone": Verb("clone_verb.clone", "Make a new job with the same rows and other options."),
     "delete": Verb("job_verbs.delete", "Delete a job with everything it holds."),
     "export": Verb("item_verbs.export", "Write a job's results to a file."),
     "report": Verb("report_verbs.report", "Write a job's report to a file."),

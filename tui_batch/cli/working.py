@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
@@ -20,7 +19,7 @@ from tui_batch.cli.running import RunPlan, run_job
 from tui_batch.cli.sampling import Trial
 from tui_batch.cli.where import Where
 from tui_batch.domain.job import TERMINAL, Job, JobSpec, Knobs
-from tui_batch.engine.compose import Composed, compose
+from tui_batch.engine.compose import Composed
 from tui_batch.engine.control import check_startable
 from tui_batch.engine.importing import Imported, ImportPlan, ImportProgress, create_job
 from tui_batch.engine.workplace import Workplace, open_workplace
@@ -28,18 +27,16 @@ from tui_batch.errors import UserError
 from tui_batch.headless import Display, Ending
 from tui_batch.inputs.draft import JobDraft
 from tui_batch.inputs.importing import rejects_path
-from tui_batch.inputs.templates import compile_prompt
 from tui_batch.report.export import export_results
 from tui_batch.report.targets import Target, check_target, parse_target
 from tui_batch.safe_text import safe_text
 from tui_batch.settings import Settings, load_settings
 from tui_batch.store.store import Store
-from tui_batch.work.caps import check_cap
 from tui_batch.work.detach import detach
 from tui_batch.work.estimating import Estimate, known_about
 from tui_batch.work.estimating import estimate as estimated_job
+from tui_batch.work.making import checked
 from tui_batch.work.preflight import check_reachable
-from tui_batch.work.row_models import with_row_model
 from tui_batch.work.simulated import lifted, simulated, with_simulator
 from tui_batch.work.transports import RoutingTransport, make_transport
 
@@ -249,11 +246,7 @@ def _workplace(place: Where, settings: Settings, transport: RoutingTransport) ->
 
 
 async def _composed(order: Order, transport: RoutingTransport) -> Composed:
-    draft = await asyncio.to_thread(with_row_model, order.draft)
-    composed = await compose(draft, order.settings, transport)
-    # A template that does not compile is told before anything is read or made.
-    await asyncio.to_thread(compile_prompt, composed.spec)
-    await asyncio.to_thread(check_cap, composed.spec, composed.knobs, order.settings)
+    composed = await checked(order.draft, order.settings, transport)
     return lifted(composed) if order.simulate else composed
 
 

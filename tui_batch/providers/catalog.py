@@ -82,6 +82,13 @@ CATALOG: tuple[KnownProvider, ...] = (
 )
 """Base URLs and key variables as the providers' own documentation gives them."""
 
+_TOO_MUCH: Mapping[Api, tuple[str, ...]] = {
+    Api.OPENAI: ("/chat/completions",),
+    Api.ANTHROPIC: ("/messages", "/v1"),
+    Api.OLLAMA: ("/api",),
+}
+"""What people write at the end of an address although requests bring it along."""
+
 _HOSTED = frozenset(urlsplit(entry.base_url).hostname for entry in CATALOG if entry.base_url.startswith("https://"))
 
 _BY_NAME = {entry.name: entry for entry in CATALOG}
@@ -145,19 +152,16 @@ def guess_api(base_url: str) -> Api:
 def normal_url(base_url: str, api: Api) -> str:
     """The URL that paths are appended to: with a scheme, no slash at its end, /v1 where only a host was given.
 
-    Ollama's and Anthropic's paths hold their version themselves, so a trailing /api or /v1 is taken off for them.
+    What `_TOO_MUCH` names at its end is taken off: the wire format's own paths begin with it.
     """
     parts = _split(base_url, "http")
     path = parts.path.rstrip("/")
-    port = parts.port
+    for ending in _TOO_MUCH.get(api, ()):
+        path = path.removesuffix(ending)
     if api is Api.OPENAI:
-        path = path.removesuffix("/chat/completions") or "/v1"
-    elif api is Api.OLLAMA:
-        path = path.removesuffix("/api")
-        if port is None and "://" not in base_url:
-            parts = parts._replace(netloc=f"{parts.netloc}:{OLLAMA_PORT}")
-    else:
-        path = path.removesuffix("/messages").removesuffix("/v1")
+        path = path or "/v1"
+    if api is Api.OLLAMA and parts.port is None and "://" not in base_url:
+        parts = parts._replace(netloc=f"{parts.netloc}:{OLLAMA_PORT}")
     if parts.hostname == "0.0.0.0":
         parts = parts._replace(netloc=parts.netloc.replace("0.0.0.0", "127.0.0.1"))
     return f"{parts.scheme}://{parts.netloc}{path}"

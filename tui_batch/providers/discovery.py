@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
-from tui_batch.domain.endpoint import Endpoint, KeyKind, Operation
+from tui_batch.domain.endpoint import Api, Endpoint, KeyKind, Operation
 from tui_batch.domain.request import Timeouts
 from tui_batch.errors import UserError
+from tui_batch.figures import listed
 from tui_batch.providers.base import HttpRequest, ModelInfo, Transport, TransportFailure, TransportTimeout
 from tui_batch.providers.catalog import CATALOG, known
 from tui_batch.providers.client import request_headers
@@ -21,7 +22,7 @@ LISTING = Timeouts(connect_s=10.0, total_s=20.0)
 
 _UNREACHED = "See that the server runs, and that its address and the network are right."
 _UNLISTED = (
-    "See that its address and wire format (--api openai, anthropic or ollama) are right. "
+    f"See that its address and wire format (--api {listed(Api)}) are right. "
     "A server may have no list: name the model yourself, -m MODEL."
 )
 

@@ -68,6 +68,13 @@ FORMATS: Mapping[ResultFormat, Format] = {
 }
 
 
+def endings() -> str:
+    """The usual ending of each, as help lists them: `.jsonl .csv (also .gz) .parquet`."""
+    packed = " ".join(known.ending for known in FORMATS.values() if known.may_be_gz)
+    alone = " ".join(known.ending for known in FORMATS.values() if not known.may_be_gz)
+    return f"{packed} (also .gz) {alone}".rstrip()
+
+
 def format_of(name: str) -> tuple[ResultFormat, str] | None:
     """The format that a file name (without `.gz`) announces, and its ending; the longest ending wins. None: none."""
     low = name.lower()

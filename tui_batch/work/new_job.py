@@ -30,11 +30,10 @@ from tui_batch.money.tokens import OVERHEAD, estimate
 from tui_batch.providers.base import Transport
 from tui_batch.settings import Settings
 from tui_batch.store.store import Store
-from tui_batch.work.caps import check_cap
 from tui_batch.work.estimating import Drawn, Estimate, draw, draw_from, known_about, measured
+from tui_batch.work.making import checked
 from tui_batch.work.preflight import check_reachable
 from tui_batch.work.reach import Listing, list_everything, listing
-from tui_batch.work.row_models import with_row_model
 from tui_batch.work.simulated import with_simulator
 from tui_batch.work.simulator import NAME, simulator_endpoint
 
@@ -267,10 +266,7 @@ def _named(endpoint: str, trouble: str) -> str:
 
 async def composed(workshop: Workshop, draft: JobDraft) -> Composed:
     """The draft as a job that can be made: endpoints known and there, template good. Raises UserError."""
-    draft = await asyncio.to_thread(with_row_model, draft)
-    made = await compose(draft, workshop.known, workshop.transport)
-    await asyncio.to_thread(compile_prompt, made.spec)
-    await asyncio.to_thread(check_cap, made.spec, made.knobs, workshop.known)
+    made = await checked(draft, workshop.known, workshop.transport)
     absent = await check_reachable(made.spec.endpoints)
     return replace(made, notes=(*made.notes, *absent))
 

@@ -1,0 +1,48 @@
+"""`clone`: the rows of a job, asked something else."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+import typer
+
+from tui_batch.cli.arguments import JobArgument
+from tui_batch.cli.console import put, say
+from tui_batch.cli.flags import JobFlags, taking
+from tui_batch.cli.opening import desk, run
+from tui_batch.cli.where import Where, where
+
+_NOT_FOR_CLONE = frozenset(
+    {
+        *("output", "from_job", "sample", "format", "custom_id_column", "priority_column", "strict"),
+        *("simulate", "simulate_faults", "as_json", "detach", "yes"),
+    }
+)
+"""Options of run that say how to read the rows or what to do with the job at once."""
+
+
+@taking(JobFlags, without=_NOT_FOR_CLONE, instead={"input": JobArgument})
+def clone(ctx: typer.Context, flags: JobFlags) -> None:
+    """Make a new job with the same rows; options change what is asked of them.
+
+    It is not started. Prints its number.
+    """
+    place = where(ctx, flags.db, flags.settings)
+    copy = run(_clone(place, flags))
+    put(str(copy))
+    say(f"job {copy} is made. Start it: {place.command('resume', str(copy))}")
+
+
+async def _clone(place: Where, flags: JobFlags) -> int:
+    from tui_batch.cli.asking import over
+    from tui_batch.engine.compose import draft_of, with_endpoints
+    from tui_batch.settings import load_settings
+    from tui_batch.work.making import checked
+    from tui_batch.work.transports import make_transport
+
+    async with desk(place) as at:
+        found = await at.store.jobs.find(flags.input)
+        settings = with_endpoints(load_settings(place.settings), found.spec.endpoints)
+        async with aclosing(make_transport(settings.ca_file, "")) as transport:
+            composed = await checked(over(draft_of(found), flags), settings, transport)
+        return await at.controller.clone(found.id, composed.spec, composed.knobs)
