@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -219,6 +220,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="The first round's; each further round's is one more.")
     parser.add_argument("--only", nargs="*", default=(), choices=sorted(DISTURBANCES), help="In place of drawn ones.")
     args = parser.parse_args()
+    # A shell starts what runs in the background with Ctrl-C ignored, and that would be handed on to the processes here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(1 if asyncio.run(campaign(args.rounds, args.minutes, args.seed, args.rows, tuple(args.only))) else 0)
 
 
