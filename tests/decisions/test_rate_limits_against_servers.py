@@ -193,6 +193,18 @@ def test_a_server_that_counts_by_the_second_is_paced(known: int | None) -> None:
     assert score.accepted_between(120, 600) >= 0.88 * 480 * 10
 
 
+@pytest.mark.parametrize("retry_after", [True, False], ids=["with Retry-After", "without"])
+@pytest.mark.parametrize(("limit", "period_s"), [(100, 10.0), (50, 5.0)])
+def test_a_server_that_counts_by_some_seconds_is_not_taken_to_count_by_the_minute(
+    limit: int, period_s: float, retry_after: bool
+) -> None:
+    score = play(StrictServer(limit, period_s, retry_after=retry_after), RateLimiter(), seconds=240)
+
+    print(len(score.refused), score.accepted_between(120, 240))
+    assert len([at for at in score.refused if at > 120]) <= 0.01 * score.accepted_between(120, 240)
+    assert score.accepted_between(120, 240) >= 0.9 * 120 * limit / period_s
+
+
 @pytest.mark.parametrize("states", [True, False], ids=["stated", "unstated"])
 def test_a_limit_that_falls_while_running_is_followed(states: bool) -> None:
     server = StrictServer(600, states=states)

@@ -16,7 +16,7 @@ from enum import StrEnum
 
 MOST_SHARE = 0.2
 """Above this share of refusals, a pace a third lower would be refused too: half the pace proves nothing."""
-LEAST_SHARE = 0.01
+LEAST_SHARE = 0.02
 """Below this share a later trial costs more than the refusals."""
 RARE = 0.03
 """Up to this share of refusals there is time to find out what they mean."""
@@ -34,7 +34,7 @@ ENOUGH_EXPECTED = 4.0
 """A trial ends when so many refusals were to be expected by chance and none came; with one, after twice as many."""
 LONGEST_TRIAL = 120
 """Requests."""
-FIRST_WAIT_S = 10.0
+FIRST_WAIT_S = 60.0
 LONGEST_WAIT_S = 960.0
 UNLIKELY = 1e-7
 """A row of refusals less likely than this, by chance alone, is none."""

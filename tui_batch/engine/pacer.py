@@ -15,6 +15,8 @@ from tui_batch.engine.chance import SLOWER, ChanceTest, Verdict
 from tui_batch.engine.episode import FIRST_BACKOFF_S, MINUTE_S, TOO_FEW, Episode, most_probes, telling_probes
 from tui_batch.engine.evidence import Evidence
 
+PACED_BACKOFF = 1.5
+"""Requests whose time is waited after a refusal while they go evenly: one was too many, so there is soon room."""
 SHORT_EPISODE_S = 3.0
 """Episodes shorter than this speak of intervals of about a second."""
 SHORT_PERIOD_S = 40.0
@@ -25,7 +27,7 @@ refusals come at once, where answers may take long."""
 PATIENCE = 4.0
 FIRST_PACE = 0.95
 """Share of the observed rate to begin with when no limit is known."""
-SMALL_CUT = 0.97
+SMALL_CUT = 0.98
 MIDDLE_CUT = 0.92
 """For a refusal within QUIET_S of the last cut."""
 LARGE_CUT = 0.8
@@ -192,8 +194,11 @@ class Pacer:
         self, now: float, sent_at: float, retry_after_s: float | None, measured: int, oldest: float, explained: bool
     ) -> None:
         self._episodes += 1
-        at = now + (retry_after_s or FIRST_BACKOFF_S)
-        episode = Episode(now, sent_at, oldest, measured, explained, told_s=retry_after_s or 0.0, probe_at=at)
+        backoff_s = FIRST_BACKOFF_S
+        if self._rate is not None and now - self._cut_at >= QUIET_S:
+            backoff_s = min(FIRST_BACKOFF_S, PACED_BACKOFF / self._rate)
+        told_s = retry_after_s or 0.0
+        episode = Episode(now, sent_at, oldest, measured, explained, told_s, now + (told_s or backoff_s), backoff_s)
         self._episode = episode
         if self._rate is None and self.guess is None and not explained and self._chance.are_few:
             episode.begin_young([*self._lately])
