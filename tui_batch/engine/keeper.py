@@ -22,6 +22,8 @@ POLL_S = 0.025
 IDLE_POLL_S = 0.05
 """The same while nothing is in flight: waiting for a limit should cost next to nothing. Then it is first looked at
 whether anyone wrote at all,"""
+NO_JOB_POLL_S = 0.1
+"""The same while no job runs here: no verb is meant for this process, but one may be as soon as a job is started."""
 SURE_EVERY = 4
 """and after so many looks that found nothing the database is asked all the same."""
 VERB_S = 0.05
@@ -71,9 +73,13 @@ class Keeper:
     async def _obey(self) -> None:
         bell, quiet = Doorbell(self._store.path), 0
         while True:
+            if not self._engine.job_ids:
+                quiet = SURE_EVERY - 1  # the first look at a job is a sure one
+                await asyncio.sleep(NO_JOB_POLL_S)
+                continue
             busy = self._is_busy()
             quiet = 0 if busy or bell.rang() else (quiet + 1) % SURE_EVERY
-            if self._engine.job_ids and not quiet:
+            if not quiet:
                 with suppress(StoreTrouble):  # the writer says so on the screen; commands wait in the database
                     await self._take()
             await asyncio.sleep(POLL_S if busy else IDLE_POLL_S)
