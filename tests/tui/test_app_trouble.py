@@ -26,12 +26,12 @@ from tui_batch.tui.places.endpoints import EndpointsPlace
 from tui_batch.tui.widgets.frame import TitleLine
 from tui_batch.work.transports import RoutingTransport
 
-ITEMS = 600
+ITEMS = 400
 
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> Simulator:
-    """A simulator that answers after 10 ms, in place of one that takes its time."""
-    simulator = Simulator(SimulatorConfig(latency=Latency(0.01)))
+    """A simulator that answers after 0.1 s, whatever it says."""
+    simulator = Simulator(SimulatorConfig(latency=Latency(0.1)))
     transport = SimulatorTransport(simulator)
 
     async def send(_: RoutingTransport, request: HttpRequest) -> HttpResponse:
@@ -43,12 +43,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Simulator:
 
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[tuple[BatchApp, Pilot[Any], Desk]]:
-    """The app, with a job that has begun to be answered."""
+    """The app, with a job that has begun to be answered, and takes 40 s in this way."""
     async with open_test_desk(folder) as desk:
-        job_id = await add_job(desk, [f"number {n}" for n in range(ITEMS)], knobs=Knobs(concurrency=4))
+        job_id = await add_job(desk, [f"number {n}" for n in range(ITEMS)], knobs=Knobs(concurrency=1))
         await desk.controller.start(job_id)
         async with open_app(desk) as (app, pilot):
-            await until(pilot, lambda: app.view.jobs[0].counters.done > 10, "it runs")
+            await until(pilot, lambda: app.view.jobs[0].counters.done > 1, "it runs")
             yield app, pilot, desk
 
 
@@ -58,7 +58,8 @@ def said(app: BatchApp) -> str:
 
 
 async def whole(app: BatchApp, pilot: Pilot[Any], desk: Desk, simulator: Simulator) -> None:
-    """The job ends as if nothing had been, and nothing was bought twice."""
+    """The job, hurried up, ends as if nothing had been, and nothing was bought twice."""
+    await desk.controller.turn(app.view.jobs[0].id, {"concurrency": 64})
     await until(pilot, lambda: app.view.jobs[0].state is JobState.COMPLETED, "the end")
     counters = (await desk.store.jobs.get(app.view.jobs[0].id)).counters
     assert (counters.done, counters.dead, counters.pending) == (ITEMS, 0, 0)
@@ -68,7 +69,7 @@ async def whole(app: BatchApp, pilot: Pilot[Any], desk: Desk, simulator: Simulat
 async def test_a_database_that_another_program_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     simulator = quick(monkeypatch)
     async with running(tmp_path) as (app, pilot, desk):
-        with sqlite3.connect(desk.where.db, isolation_level=None, timeout=10) as other:
+        with sqlite3.connect(desk.where.db, isolation_level=None, timeout=100) as other:
             other.execute("BEGIN EXCLUSIVE")
             await until(pilot, lambda: "another program holds the database" in said(app), "told")
             await pilot.press("6")
