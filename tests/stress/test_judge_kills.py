@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sqlite3
 from contextlib import closing
 
+import psutil
 from engine_bench import ENDPOINT
-from stress_yard import Yard, add_job, wait_until
+from stress_yard import Child, Yard, add_job, wait_until
 
 from tui_batch.domain.job import Knobs, ModelRef
 from tui_batch.domain.quality import Check
@@ -36,18 +39,28 @@ def query(yard: Yard, sql: str) -> list[tuple[object, ...]]:
         return conn.execute(sql).fetchall()
 
 
+def stands_at_a_verdict(yard: Yard, child: Child) -> bool:
+    """Stops the process where answers on the disk wait for their judge; elsewhere it goes on."""
+    os.kill(child.pid, signal.SIGSTOP)
+    wait_until(lambda: psutil.Process(child.pid).status() == psutil.STATUS_STOPPED)
+    waits = bool(query(yard, WAITING)[0][0])
+    if not waits:
+        os.kill(child.pid, signal.SIGCONT)
+    return waits
+
+
 def test_an_answer_on_the_disk_is_not_bought_again_when_its_judge_was_on_the_way(yard: Yard) -> None:
     job = judged_job(yard)
-    first, second = yard.child(job, latency_s=0.05), yard.child(job)
-    assert first.line() == "ready"
+    first, second = yard.child(job, latency_s=0.3), yard.child(job)
+    assert first.line() == second.line() == "ready"
     first.go()
     assert first.line() == "started"
-    wait_until(lambda: yard.row()["done"] >= 8 and query(yard, WAITING)[0][0])
+    wait_until(lambda: yard.row()["done"] >= 8)
+    wait_until(lambda: stands_at_a_verdict(yard, first))
     first.process.kill()
     first.process.wait()
     bought = {row for (row,) in query(yard, ANSWERED)}
     waiting = query(yard, WAITING)[0][0]
-    assert second.line() == "ready"
     second.go()
     assert second.line() == "started"
     assert list(iter(second.line, ""))[-1] == "ended: completed"
