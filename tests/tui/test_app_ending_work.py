@@ -103,7 +103,7 @@ def test_leaving_with_jobs_and_work_offers_what_there_is() -> None:
 
     assert labels(Busy(0, 0, "exporting #1 3 %")) == "d / s"
     assert labels(Busy(2, 7, "exporting #1 3 %")) == "d / b / s"
-    assert str(Busy(2, 7, "exporting #1 3 %")) == "2 jobs run; exporting #1 3 %"
+    assert str(Busy(2, 7, "exporting #1 3 %")) == "2 jobs run here; exporting #1 3 %"
 
 
 def test_a_full_disk_is_what_leaving_waits_for() -> None:

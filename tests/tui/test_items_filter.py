@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from textual.app import App, ComposeResult
 
 from tui_batch.domain.item_filter import (
     Bound,
@@ -20,6 +21,7 @@ from tui_batch.domain.item_filter import (
     Term,
     Words,
 )
+from tui_batch.tui.widgets.filter_line import FilterLine
 from tui_batch.work.filter_words import VALUES, FilterError, complete, matcher, parse_filter, text_of
 
 
@@ -136,3 +138,27 @@ def test_every_key_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "filters.md").read_text(encoding="utf-8")
     assert [choice for choice in Choice if f"`{choice.value}:" not in page] == []
     assert [figure for figure in Figure if f"`{figure.value}>" not in page] == []
+
+
+async def test_filters_that_were_used_are_recalled() -> None:
+    class Filtering(App[None]):
+        def compose(self) -> ComposeResult:
+            yield FilterLine()
+
+    app = Filtering()
+    async with app.run_test() as pilot:
+        line = app.query_one(FilterLine)
+        for text in ("state:dead", "kind", "state:dead", "model:x"):
+            line.open()
+            line.value = text
+            line.action_leave(True)
+        line.open()
+        line.value = "ki"
+        await pilot.pause()
+        seen = []
+        for key in ("up", "up", "up", "up", "down", "down", "down"):
+            await pilot.press(key)
+            seen.append(line.value)
+        assert seen == ["model:x", "state:dead", "kind", "kind", "state:dead", "model:x", "ki"], (
+            "each once, the newest first"
+        )

@@ -37,3 +37,16 @@ async def test_a_slow_look_for_fewer_letters_does_not_undo_the_look_for_more(mon
         free.set()
         await before
         assert (pane.hits, pane.hit) == (2, 1)
+
+
+async def test_a_long_text_says_which_of_its_lines_are_seen() -> None:
+    app = Reading()
+    async with app.run_test(size=(80, 24)) as pilot:
+        pane = app.query_one(TextPane)
+        await pane.put([Block("short")])
+        assert pane.at == ""
+        await pane.put([Block("\n".join(f"line {number}" for number in range(2_000)))])
+        assert pane.at == "1-24 of 2,000"
+        pane.scroll_to(y=1_000, animate=False, force=True)
+        await pilot.pause()
+        assert pane.at == "1,001-1,024 of 2,000"

@@ -127,7 +127,7 @@ LOG = (
 
 ITEMS = (
     Action("items.open", "enter", "open", "Show prompt, answer, attempts and raw response.", 1, command="item ITEM"),
-    Action("items.filter", "slash", "filter", "Show only some: state:dead model:x words.", 2, command="items JOB"),
+    Action("items.filter", "slash", "filter", "Show only some: state:dead words; ↑ recalls.", 2, command="items JOB"),
     Action("items.mark", "space", "mark", "Mark the item, so that actions mean it.", 3),
     Action("items.range", "v", "mark a range", "Mark all that the cursor passes, until v again."),
     Action("items.mark_all", "a", "mark all", "Mark all that are listed."),

@@ -194,9 +194,10 @@ class Manners:
 
     def help(self) -> None:
         """All keys, those of this place first."""
-        from tui_batch.tui.screens.help import Help, help_rows
+        from tui_batch.tui.screens.help import ABOUT, Help, help_rows
 
-        self._app.push_screen(Help(help_rows(self._app.place.NAME, self.keys_of)))
+        context = self._app.place.NAME
+        self._app.push_screen(Help(help_rows(context, self.keys_of), ABOUT[context]))
 
     async def palette(self) -> None:
         """Asks what to do, and does it."""

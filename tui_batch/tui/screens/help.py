@@ -19,6 +19,18 @@ from tui_batch.tui.widgets.table import Column, Table
 
 _CONTEXTS = {"app": "everywhere", "job": "on jobs", "new_job": "new job", "item": "one item"}
 
+ABOUT = {
+    "jobs": "A job is a file of rows and what is asked about each of them. "
+    "Keys mean the marked jobs, else the one under the cursor.",
+    "items": "The rows of the selected job with their answers. / filters them: state:dead field.tone:kind words; "
+    "keys mean the marked items, else the one under the cursor.",
+    "errors": "Dead items, in groups that failed alike. Mend what they failed of, then r tries the group again.",
+    "endpoints": "The servers: their health, limits and load. What is set here holds until the app closes.",
+    "gpu": "The graphics cards of this machine and of servers that tell of theirs.",
+    "log": "What happened, and what you did, as commands to paste.",
+}
+"""What a place is for, by the context of its actions."""
+
 
 @dataclass(frozen=True, slots=True)
 class HelpRow:
@@ -66,13 +78,16 @@ class Help(Dialog[None]):
     Help .muted { height: 1; }
     """
 
-    def __init__(self, rows: list[HelpRow]) -> None:
+    def __init__(self, rows: list[HelpRow], about: str = "") -> None:
         super().__init__()
         self._rows = rows
+        self._about = about
 
     def compose(self) -> ComposeResult:
-        """Search, list, what moves in lists."""
+        """What the place is for, search, list, what moves in lists."""
         with Vertical(classes="box"):
+            if self._about:
+                yield words(self._about, "under")
             yield Entry(placeholder="search: a word, a key, a command", compact=True)
             yield Table[HelpRow](COLUMNS, lambda row: row.id, empty="Nothing is called that.", id="help-table")
             yield words("in lists: ↑ ↓ j k move, g G first and last; esc closes", "muted")

@@ -46,6 +46,8 @@ class PartBar(Widget):
     DEFAULT_CSS = "PartBar { height: 1; background: $surface; color: $foreground; }"
     current: reactive[int] = reactive(0)
     failed: reactive[int] = reactive(0)
+    lines: reactive[str] = reactive("")
+    """Which lines of the part are visible."""
 
     def labels(self) -> list[str]:
         """What stands in the bar."""
@@ -60,6 +62,8 @@ class PartBar(Widget):
         line = Text(no_wrap=True, end="")
         for number, label in enumerate(self.labels()):
             line.append(label, "bold reverse" if number == self.current else muted)
+        if self.lines and (room := self.size.width - line.cell_len - len(self.lines) - 1) > 0:
+            line.append(" " * room + self.lines, muted)
         return line
 
     async def on_click(self, event: events.Click) -> None:
@@ -145,6 +149,10 @@ class ItemDetailScreen(Screen[None]):
         bar.current, bar.failed = PARTS.index(self._part), len(self._parts.detail.attempts)
         self._title(title_spans(self._job.name, self._parts.detail))
         await self.query_one(TextPane).put(self._parts.blocks[self._part])
+
+    @on(TextPane.Moved)
+    def _moved(self) -> None:
+        self.query_one(PartBar).lines = self.query_one(TextPane).at
 
     def _title(self, spans: Spans) -> None:
         line = styled(spans, styles_of(self.app.theme_variables))

@@ -62,7 +62,7 @@ class Busy:
     """What is written, copied or deleted, and how far it is; empty: nothing."""
 
     def __str__(self) -> str:
-        jobs = "" if not self.jobs else "A job runs" if self.jobs == 1 else f"{self.jobs} jobs run"
+        jobs = "" if not self.jobs else "A job runs here" if self.jobs == 1 else f"{self.jobs} jobs run here"
         return "; ".join(part for part in (jobs, self.work) if part)
 
 
@@ -81,7 +81,7 @@ def quit_menu(busy: Busy, *, keeps: bool) -> Menu[Leave]:
     ]
     if keeps:
         choices.insert(1, Choice("b", "Keep running in the background", Leave.BACKGROUND, "reopen to watch"))
-    return Menu(f"{busy} here. Leave?", choices, detail="esc: stay")
+    return Menu(f"{busy}. Leave?", choices, detail="esc: stay")
 
 
 class LeavingScreen(Dialog[None]):

@@ -17,6 +17,8 @@ from tui_batch.work.filter_words import FilterError, complete, parse_filter, tok
 
 PAUSE_S = 0.2
 """After the last key, before what was typed is looked for."""
+KEPT = 50
+"""Filters that can be recalled."""
 
 
 class _Completing(Suggester):
@@ -36,7 +38,7 @@ class _Completing(Suggester):
 
 
 class FilterLine(Entry):
-    """Hidden until it is opened. Tab takes the completion, enter and escape go back to the list."""
+    """Hidden until it is opened. Tab takes the completion, up recalls, enter and escape go back to the list."""
 
     DEFAULT_CSS = """
     FilterLine { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
@@ -46,7 +48,8 @@ class FilterLine(Entry):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "cursor_right", "complete", show=False),
         Binding("escape", "leave(False)", "back", show=False),
-        Binding("down", "leave(True)", "to the list", show=False),
+        Binding("up", "recall(1)", "an earlier filter", show=False),
+        Binding("down", "recall(-1)", "a later filter, then to the list", show=False),
     ]
 
     class Applied(Message):
@@ -68,13 +71,18 @@ class FilterLine(Entry):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(
-            placeholder='state:dead model:gpt attempts>2 "free text" -word',
+            placeholder='state:dead model:gpt attempts>2 "free text" -word    ↑ earlier ones',
             compact=True,
             select_on_focus=False,
             id=id,
         )
         self._wait: Timer | None = None
         self._before = ""
+        self._applied: list[str] = []
+        """Filters that were left standing, the newest first."""
+        self._recalled = 0
+        """Which of them stands there, from 1; 0: what was typed."""
+        self._typed = ""
 
     def know(self, known: Mapping[Choice, Sequence[str]], fields: Sequence[str] = ()) -> None:
         """The values of this job's open choices and the fields of its answers, for completion."""
@@ -87,8 +95,21 @@ class FilterLine(Entry):
     def open(self) -> None:
         """Shows the line and takes the focus."""
         self._before = self.value
+        self._recalled = 0
         self.add_class("open")
         self.focus()
+
+    def action_recall(self, step: int) -> None:
+        """An earlier filter, or a later one, after the last of which comes the list."""
+        if step < 0 and not self._recalled:
+            self.action_leave(True)
+            return
+        if not self._recalled:
+            self._typed = self.value
+        other = [text for text in self._applied if text != self._typed.strip()]
+        self._recalled = max(0, min(len(other), self._recalled + step))
+        self.value = other[self._recalled - 1] if self._recalled else self._typed
+        self.cursor_position = len(self.value)
 
     def put(self, text: str) -> None:
         """Another filter, set from elsewhere; nothing is posted."""
@@ -120,6 +141,8 @@ class FilterLine(Entry):
             with self.prevent(Input.Changed):
                 self.value = self._before
         if self.apply():
+            if text := self.value.strip():
+                self._applied = [text, *(one for one in self._applied if one != text)][:KEPT]
             self.set_class(bool(self.value.strip()), "open")
             self.post_message(self.Left())
 

@@ -11,9 +11,11 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tui_batch import figures
 from tui_batch.tui.tones import Styles, Tone, styles_of
 from tui_batch.tui.wrapping import Block, Wrapped, wrap
 
@@ -39,6 +41,9 @@ class TextPane(ScrollView, can_focus=True):
         Binding("end,G", "scroll_end", "end", show=False),
     ]
 
+    class Moved(Message):
+        """Other lines are visible, or there are others in all."""
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._blocks: tuple[Block, ...] = ()
@@ -59,6 +64,19 @@ class TextPane(ScrollView, can_focus=True):
         """Which of them is shown, from 1; 0: none."""
         return self._hit + 1 if self._hits else 0
 
+    @property
+    def at(self) -> str:
+        """Which of its lines are visible, in words; empty where all are."""
+        count, top = len(self._wrapped), round(self.scroll_offset.y)
+        if count <= self.size.height:
+            return ""
+        return f"{figures.count(top + 1)}-{figures.count(min(count, top + self.size.height))} of {figures.count(count)}"
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Told, so that whoever shows the place keeps up."""
+        super().watch_scroll_y(old_value, new_value)
+        self.post_message(self.Moved())
+
     async def put(self, blocks: Sequence[Block]) -> None:
         """Shows another text from its beginning; the same text stays as it is."""
         if tuple(blocks) == self._blocks and self._width == self._room:
@@ -78,6 +96,7 @@ class TextPane(ScrollView, can_focus=True):
             return
         self._wrapped, self._width = wrapped, width
         self.virtual_size = Size(width, len(wrapped))
+        self.post_message(self.Moved())
         await self.look_for(self._words)
 
     def on_resize(self) -> None:
