@@ -17,7 +17,7 @@ class Suspending(QuickKeys[R]):
 
     view: View
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         """Back from the shell the screen is empty, while Textual still takes it for drawn."""
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
 
