@@ -206,7 +206,7 @@ def test_a_job_file_runs_and_options_win_over_it(cli: Cli) -> None:
     )
     result = cli("run", job, "--simulate", "-m", "gpt-4o-mini", "--tag", "a=b", "--param", "temperature=0.5")
     assert result.code == 0, result.err
-    assert "limits (60 RPM, 1000 TPM) are lifted" in result.err
+    assert "limits (60 RPM, 1,000 TPM) are lifted" in result.err
     assert {line["model"] for line in cli.lines("answers.jsonl")} == {"gpt-4o-mini"}
     shown = cli("show", "from the file").out
     assert "temperature=0.5" in shown

@@ -18,6 +18,7 @@ from tui_batch.domain.job import UNREADABLE, Job, JobState
 from tui_batch.errors import UserError
 from tui_batch.quality.alerts import ToldAlert
 from tui_batch.quality.kinds import in_words
+from tui_batch.work.knob_words import limits_line
 
 Order: TypeAlias = Callable[[Desk], Awaitable[object]]
 ALERTS_SHOWN = 5
@@ -150,9 +151,6 @@ def _figure_pairs(job: Job) -> list[tuple[str, str]]:
 
 def _spec_pairs(job: Job) -> list[tuple[str, str]]:
     spec, knobs = job.spec, job.knobs
-    limits = [f"concurrency {knobs.concurrency or 'auto'}"]
-    limits += [f"{value} {name}" for name, value in (("RPM", knobs.rpm), ("TPM", knobs.tpm)) if value is not None]
-    limits += [f"budget {figures.budget(knobs)}"] if knobs.budget_nano is not None else []
     return [
         ("input", f"{spec.source.path} ({spec.source.format})"),
         ("models", ", ".join(f"{ref.model} @ {', '.join(ref.endpoints)}" for ref in spec.models)),
@@ -164,7 +162,7 @@ def _spec_pairs(job: Job) -> list[tuple[str, str]]:
         ("checks", "; ".join(map(in_words, spec.checks))),
         ("prompt", spec.prompt[:500]),
         ("params", ", ".join(f"{name}={value!r}" for name, value in spec.params.items())),
-        ("limits", ", ".join(limits)),
+        ("limits", limits_line(knobs)),
         ("attempts", f"at most {spec.max_attempts}"),
         ("response cache", spec.cache.value),
         ("priority", str(knobs.priority) if knobs.priority else ""),

@@ -35,6 +35,7 @@ from tui_batch.store.store import Store
 from tui_batch.work.detach import detach
 from tui_batch.work.estimating import Estimate, known_about
 from tui_batch.work.estimating import estimate as estimated_job
+from tui_batch.work.knob_words import limits_line
 from tui_batch.work.making import checked
 from tui_batch.work.preflight import check_reachable
 from tui_batch.work.simulated import lifted, simulated, with_simulator
@@ -297,10 +298,7 @@ def _reject_note(imported: Imported) -> list[str]:
 def _what(spec: JobSpec, knobs: Knobs) -> str:
     """Models, limits and cache in one line."""
     models = ", ".join(f"{safe_text(ref.model)} @ {', '.join(ref.endpoints)}" for ref in spec.models)
-    parts = [models, f"concurrency {knobs.concurrency or 'auto'}"]
-    parts += [f"{value:,} {name}" for name, value in (("RPM", knobs.rpm), ("TPM", knobs.tpm)) if value is not None]
-    parts += [f"budget {figures.budget(knobs)}"] if knobs.budget_nano is not None else []
-    return ", ".join([*parts, f"cache {spec.cache.value}"])
+    return f"{models}, {limits_line(knobs)}, cache {spec.cache.value}"
 
 
 async def _run(workplace: Workplace, plan: RunPlan, display: Display, interrupts: Interrupts, place: Where) -> Exit:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 
-from tui_batch.domain.endpoint import Endpoint, KeyKind, Operation
+from tui_batch.domain.endpoint import Endpoint, KeyKind
 from tui_batch.domain.job import (
-    DEFAULT_PROMPT,
-    CacheMode,
     Cap,
     Job,
     JobSpec,
     Knobs,
     Mode,
     ModelRef,
-    OnTruncated,
     RouteRule,
 )
-from tui_batch.domain.quality import Check, DriftRule, OnInvalid
+from tui_batch.domain.quality import Check
 from tui_batch.errors import UserError
 from tui_batch.inputs.draft import AUTO, Auto, JobDraft, ModelChoice
 from tui_batch.providers.base import Transport
@@ -27,6 +25,13 @@ from tui_batch.providers.keys import is_available, resolve_key
 from tui_batch.quality.checks import check_operation
 from tui_batch.quality.judging import JUDGE, judge_of
 from tui_batch.settings import Settings
+
+_SAME = (
+    *("operation", "prompt", "system", "max_attempts", "max_invalid", "on_truncated", "on_invalid", "cache"),
+    *("keep_raw", "stream", "first_byte_s", "stall_s", "timeout_base_s", "timeout_per_1k_tokens_s"),
+    *("drift", "on_drift"),
+)
+"""Fields of a job that stand under the same names in a draft; what is None there has the job's own default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,28 +70,13 @@ async def compose(draft: JobDraft, settings: Settings, transport: Transport) -> 
         # Of a server that answers and judges, the entry that a person's number may have lifted.
         endpoints=tuple({one.name: one for one in (*placed.endpoints, *bench.endpoints, *placed.endpoints)}.values()),
         mode=mode,
-        operation=draft.operation or Operation.CHAT,
-        prompt=DEFAULT_PROMPT if draft.prompt is None else draft.prompt,
-        system=draft.system or "",
         params=draft.params,
         schema=draft.schema,
-        max_attempts=5 if draft.max_attempts is None else draft.max_attempts,
-        on_truncated=draft.on_truncated or OnTruncated.FLAG,
-        cache=draft.cache or CacheMode.USE,
-        keep_raw=bool(draft.keep_raw),
-        timeout_base_s=60.0 if draft.timeout_base_s is None else draft.timeout_base_s,
-        timeout_per_1k_tokens_s=20.0 if draft.timeout_per_1k_tokens_s is None else draft.timeout_per_1k_tokens_s,
-        stream=bool(draft.stream),
-        first_byte_s=60.0 if draft.first_byte_s is None else draft.first_byte_s,
-        stall_s=30.0 if draft.stall_s is None else draft.stall_s,
         routes=draft.routes,
         buckets=draft.buckets,
         checks=tuple(_pinned(check, bench) for check in draft.checks),
-        on_invalid=draft.on_invalid or OnInvalid.RETRY,
-        max_invalid=draft.max_invalid,
-        drift=draft.drift or DriftRule(),
-        on_drift=draft.on_drift,
         judge=next(iter(bench.models), None),
+        **{name: value for name in _SAME if (value := getattr(draft, name)) is not None},
     )
     check_operation(spec)
     return Composed(
@@ -232,7 +222,8 @@ def named_endpoint(name: str, settings: Settings) -> Endpoint:
 
 async def _only_model(endpoint: Endpoint, transport: Transport) -> Placed:
     """The model of an endpoint that serves just one."""
-    served = await list_models(endpoint, transport, resolve_key(endpoint.key))
+    secret = await asyncio.to_thread(resolve_key, endpoint.key)  # a keyring may ask its owner
+    served = await list_models(endpoint, transport, secret)
     if len(served) == 1:
         name = served[0].id
         return Placed((endpoint,), (ModelRef(name, (endpoint.name,)),), (f"{endpoint.name} serves one model: {name}",))
@@ -308,9 +299,6 @@ def draft_of(job: Job) -> JobDraft:
         endpoint=spec.endpoints[0].name,
         models=tuple(ModelChoice(ref.model, ref.endpoints, ref.weight) for ref in spec.models),
         mode=spec.mode,
-        operation=spec.operation,
-        system=spec.system,
-        prompt=spec.prompt,
         params=spec.params,
         schema=spec.schema,
         concurrency=AUTO if knobs.concurrency is None else knobs.concurrency,
@@ -318,24 +306,12 @@ def draft_of(job: Job) -> JobDraft:
         tpm=knobs.tpm,
         budget_nano=knobs.budget_nano,
         cap=knobs.cap,
-        max_attempts=spec.max_attempts,
-        cache=spec.cache,
         priority=knobs.priority,
         tags=knobs.tags,
-        on_truncated=spec.on_truncated,
-        keep_raw=spec.keep_raw,
-        timeout_base_s=spec.timeout_base_s,
-        timeout_per_1k_tokens_s=spec.timeout_per_1k_tokens_s,
-        stream=spec.stream,
-        first_byte_s=spec.first_byte_s,
-        stall_s=spec.stall_s,
         routes=spec.routes,
         buckets=spec.buckets,
         checks=spec.checks,
-        on_invalid=spec.on_invalid,
-        max_invalid=spec.max_invalid,
-        drift=spec.drift,
-        on_drift=spec.on_drift,
+        **{name: getattr(spec, name) for name in _SAME},
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tui_batch import figures
 from tui_batch.domain.job import MOST_IN_FLIGHT, MOST_PRIORITY, Cap, Knobs
 from tui_batch.domain.request import Json
 from tui_batch.work.amounts import dollar_digits, read_dollars, read_whole
@@ -85,3 +86,14 @@ KNOBS: Mapping[str, Knob] = {
     "tags": Knob("tags", read_tags, lambda knobs: tag_words(knobs.tags), ("team=red,quarter=q3", NONE), NONE),
 }
 """By the name that is typed."""
+
+
+def rates(knobs: Knobs) -> list[str]:
+    """A job's own requests and tokens a minute, where it has such limits: `600 RPM`."""
+    return [f"{value:,} {name}" for name, value in (("RPM", knobs.rpm), ("TPM", knobs.tpm)) if value is not None]
+
+
+def limits_line(knobs: Knobs) -> str:
+    """What bounds a job: `concurrency auto, 600 RPM, budget $5.00`."""
+    budget = [] if knobs.budget_nano is None else [f"budget {figures.budget(knobs)}"]
+    return ", ".join([f"concurrency {knobs.concurrency or AUTO}", *rates(knobs), *budget])

@@ -99,7 +99,7 @@ async def try_endpoint(
 
 async def all_endpoints(settings_file: Path | None) -> list[Reachable]:
     """Settings first, then the known providers."""
-    settings = load_settings(settings_file)
+    settings = await asyncio.to_thread(load_settings, settings_file)
     async with aclosing(make_transport(settings.ca_file, "")) as transport:
         return await reachable(settings, transport)
 

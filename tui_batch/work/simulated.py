@@ -11,6 +11,7 @@ from tui_batch.inputs.draft import JobDraft, ModelChoice
 from tui_batch.providers.catalog import guess_api, owner_of
 from tui_batch.quality.judging import JUDGE
 from tui_batch.settings import Settings
+from tui_batch.work.knob_words import rates
 from tui_batch.work.simulator import BASE, NAME, simulator_endpoint
 
 _MODELS = {Operation.EMBED: "text-embedding-3-small"}
@@ -59,6 +60,5 @@ def lifted(composed: Composed) -> Composed:
     knobs = composed.knobs
     if knobs.rpm is None and knobs.tpm is None:
         return composed
-    limits = [f"{value} {name}" for name, value in (("RPM", knobs.rpm), ("TPM", knobs.tpm)) if value is not None]
-    note = f"Simulated: the job's limits ({', '.join(limits)}) are lifted."
+    note = f"Simulated: the job's limits ({', '.join(rates(knobs))}) are lifted."
     return replace(composed, knobs=replace(knobs, rpm=None, tpm=None), notes=(*composed.notes, note))
