@@ -25,6 +25,7 @@ from tui_batch.tui.tones import Span, Spans, Tone, plain
 from tui_batch.tui.view import View
 from tui_batch.tui.widgets.charts import MUTED, Glyphs
 from tui_batch.tui.widgets.gauges import IN_FLIGHT, STYLES, gauge, gauges_of, health
+from tui_batch.tui.widgets.lines import same_lines, takes_other_room
 from tui_batch.tui.widgets.live_lines import joined, latencies
 from tui_batch.tui.widgets.live_panel import terminal_glyphs
 from tui_batch.tui.widgets.status_line import StatusLine
@@ -140,7 +141,7 @@ class EndpointsPlace(Place):
         """What endpoints said when they were tested, by name; None: the test is on its way."""
         self._limited: dict[str, LaneLimits] = {}
         """What was changed here, by deployment in words."""
-        self._detail = Content("")
+        self._lines: list[Content] = []
         self._glyphs = terminal_glyphs()
 
     def compose(self) -> ComposeResult:
@@ -162,11 +163,12 @@ class EndpointsPlace(Place):
             rows = rows_of(view, self._known, unusable=lambda _: False)
         self.table.set_rows(rows)
         row = self.table.cursor_row
-        lines = [] if row is None else self.detail(row, self.content_size.width - 2)
-        detail = Content("\n").join(lines)
-        if not detail.is_same(self._detail):
-            self._detail = detail
-            self.query_one("#endpoint-detail", Static).update(detail)
+        width = self.content_size.width - 2
+        lines = [] if row is None else self.detail(row, width)
+        if not same_lines(lines, self._lines):
+            layout = takes_other_room(self._lines, lines, width)
+            self._lines = lines
+            self.query_one("#endpoint-detail", Static).update(Content("\n").join(lines), layout=layout)
         self._say()
 
     def _say(self) -> None:

@@ -33,6 +33,7 @@ from tui_batch.tui.widgets.charts import (
     line_chart,
     sparkline,
 )
+from tui_batch.tui.widgets.lines import same_lines, takes_other_room
 from tui_batch.tui.widgets.live_panel import terminal_glyphs
 
 UNKNOWN = "n/a"
@@ -282,6 +283,7 @@ class GpuPlace(Place):
         super().show(view)
         width, height = self.content_size.width - 2, self.content_size.height
         lines = draw(self.gpus, self.gpus.now, max(20, width), height, self._glyphs)
-        if len(lines) != len(self._lines) or not all(map(Content.is_same, lines, self._lines)):
+        if not same_lines(lines, self._lines):
+            layout = takes_other_room(self._lines, lines, width)
             self._lines = lines
-            self.query_one("#cards", Static).update(Content("\n").join(lines))
+            self.query_one("#cards", Static).update(Content("\n").join(lines), layout=layout)

@@ -62,6 +62,16 @@ class Lines(Widget):
         self._strips.clear()
 
 
+def same_lines(before: Sequence[Content], now: Sequence[Content]) -> bool:
+    """Whether two texts look alike."""
+    return len(before) == len(now) and all(map(Content.is_same, before, now))
+
+
+def takes_other_room(before: Sequence[Content], now: Sequence[Content], width: int) -> bool:
+    """Whether a text of that width may be of another height than the one before: then all must be laid out anew."""
+    return len(before) != len(now) or any(line.cell_length > width for line in (*before, *now))
+
+
 def _same(before: Sequence[Content], now: Sequence[Content], y: int) -> bool:
     return y < len(before) and y < len(now) and before[y].is_same(now[y])
 
