@@ -40,6 +40,7 @@ async def test_only_lines_that_changed_are_drawn_and_those_that_are_gone_are_bla
     async with app.run_test(size=(20, 5)) as pilot:
         app.lines.put([Content(word) for word in ("one", "two", "three", "four")])
         await until(pilot, lambda: app.text() == ["one", "two", "three", "four", ""])
+        await pilot.pause()  # whatever the start still has to style is styled
         app.drawn.clear()
         app.lines.put([Content("one"), Content("other"), Content.styled("three", "bold")])
         await until(pilot, lambda: app.text() == ["one", "other", "three", "", ""])
