@@ -48,9 +48,9 @@ async def test_the_rows_behind_an_alert_are_one_key_away(tmp_path: Path) -> None
         place = yard.app.query_one(ItemsPlace)
         await yard.until(lambda: place.items is not None and len(place.items) == 2)
         assert place.line.value == "item:3,8"
-        yard.desk.engine.snapshot = real  # type: ignore[method-assign]
         told = ToldAlert(replace(ALERT, item_ids=(5,)), 1.0)
         await yard.desk.store.alerts.save([WatchState(job.id, {}, 1.0, (told,), (told.alert.number,))])
+        yard.desk.engine.snapshot = real  # type: ignore[method-assign]
         await yard.until(lambda: yard.app.view.job is not None and yard.app.view.job.live is None, "it does not run")
         await yard.press("1")
         await yard.until(lambda: "! answers got worse  ·  W shows the rows" in yard.text(), "told of a job that stands")
