@@ -57,6 +57,23 @@ async def test_an_export_asks_what_and_where_and_says_where_the_file_is(
             await pilot.press("n", "escape")
 
 
+async def test_the_format_of_what_stood_there_is_not_put_behind_what_is_typed_next(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        await add_job(desk, ["a"])
+        async with open_app(desk) as (app, pilot):
+            await pilot.press("x")
+            await until(pilot, lambda: isinstance(app.screen, ExportDialog))
+            assert isinstance(app.screen, ExportDialog)
+            path = app.screen.path
+            path.value = "folder/e.csv"
+            app.screen._path_typed()  # the list of formats follows, and tells that it did a moment later
+            path.value = "folder/"
+            await pilot.pause()
+            assert path.value == "folder/", "not folder/.csv"
+            app.screen.query_one("#format", Select).value = ResultFormat.PARQUET
+            await until(pilot, lambda: path.value.endswith(".parquet"), "a format that is chosen says the ending")
+
+
 async def test_a_report_is_written_by_two_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     async with open_test_desk(tmp_path) as desk:

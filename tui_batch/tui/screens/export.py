@@ -125,6 +125,8 @@ class ExportDialog(_FileDialog[ExportPlan]):
         self._which = which
         self._job = job
         self._scopes = scopes_with(job.counters, scopes)
+        self._format = ResultFormat.JSONL
+        """Of the path as last typed, or as chosen: the list tells of either a moment later."""
 
     def compose(self) -> ComposeResult:
         """Scope, format, shape, path."""
@@ -146,7 +148,9 @@ class ExportDialog(_FileDialog[ExportPlan]):
     @on(Select.Changed, "#format")
     def _format_chosen(self, event: Select.Changed) -> None:
         """The file's ending says the format, so that a path and a format never disagree."""
-        if isinstance(event.value, ResultFormat) and self._typed_format() is not event.value:
+        is_news = event.value is event.select.value and event.value is not self._format
+        if is_news and isinstance(event.value, ResultFormat):
+            self._format = event.value
             self.path.value = with_ending(self.path.value, event.value)
             self.path.cursor_position = len(self.path.value)
 
@@ -154,6 +158,7 @@ class ExportDialog(_FileDialog[ExportPlan]):
     def _path_typed(self) -> None:
         self.trouble("")
         if (form := self._typed_format()) is not None:
+            self._format = form
             self.query_one("#format", Select).value = form
 
     def _typed_format(self) -> ResultFormat | None:
