@@ -23,6 +23,7 @@ from tui_batch.engine import importing
 from tui_batch.inputs.importing import Batch
 from tui_batch.inputs.job_file import load_job_draft
 from tui_batch.inputs.rows import Read
+from tui_batch.quality.kinds import KINDS
 from tui_batch.tui.app import BatchApp
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.quick_keys import QuickKeys
@@ -175,7 +176,13 @@ async def test_from_a_file_to_a_running_job_and_to_another_like_it(tmp_path: Pat
         assert (copy.screen.form.prompt, copy.screen.form.models) == ("{{ text }}", "gpt-4o-mini @ simulator")
         assert copy.screen.form.name == "tickets (copy)"
         await at.press("escape")
-        await until(at.pilot, lambda: not isinstance(app.screen, NewJobScreen), "nothing was typed, nothing is asked")
+        await until(at.pilot, lambda: len(app.screen_stack) == 1, "nothing was typed, nothing is asked")
+        await at.press("n")
+        again = await opened(app, at.pilot)
+        listed = again.screen.query_one("#file OptionList", OptionList)
+        await until(at.pilot, lambda: listed.option_count > 0, "listed")
+        names = [str(listed.get_option_at_index(n).prompt) for n in range(listed.option_count)]
+        assert [name.split("  ")[0] for name in names if "tickets.csv" in name] == [f"≡ {path}"], "recent, listed once"
 
 
 async def test_half_a_name_is_completed_by_tab_and_taken_by_enter(tmp_path: Path) -> None:
@@ -225,6 +232,13 @@ async def test_what_is_missing_is_told_at_its_field(tmp_path: Path) -> None:
         assert "whole number" in at.field("rpm").problem
         await at.typed("rpm", "60")
         assert at.field("rpm").problem == ""
+        await at.press("f8")
+        assert at.screen.focused is at.field("concurrency").query_one(Input)
+        await at.press("down", "down", "up")
+        assert at.screen.focused is at.field("rpm").query_one(Input)
+        await at.press("f8", "tab", "down")
+        _, kind, *_ = KINDS.values()
+        await until(at.pilot, lambda: kind.meaning in at.words("#checks-how"), "what a kind of check means, whole")
         await at.typed("models", "gpt @ nowhere")
         await at.press("f5")
         await until(at.pilot, lambda: "no endpoint named nowhere" in at.field("models").problem, "told")

@@ -24,12 +24,12 @@ class KnobsDialog(Dialog[bool]):
     """Dismissed with True once the knobs are turned, with False when nothing was changed."""
 
     DEFAULT_CSS = """
-    KnobsDialog .field { height: 1; }
+    KnobsDialog .field { height: auto; }
     KnobsDialog #fields { height: auto; margin: 1 0 0 0; }
     KnobsDialog .field Label { width: 13; }
     KnobsDialog .field Input { width: 20; border: none; height: 1; padding: 0 1; background: $panel; }
     KnobsDialog .field Input:focus { background: $primary 25%; }
-    KnobsDialog .hint { width: 1fr; height: 1; padding: 0 0 0 1; text-overflow: ellipsis; text-wrap: nowrap; }
+    KnobsDialog .hint { width: 1fr; height: auto; padding: 0 0 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "app.focus_next", show=False),

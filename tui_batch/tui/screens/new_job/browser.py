@@ -162,7 +162,9 @@ class FileBrowser(Vertical):
             entries = await asyncio.to_thread(matching, typed, self._kinds)
         else:
             recent = tuple(entry for entry in await self._recent() if entry.kind in self._kinds)
-            entries = (*recent, *await asyncio.to_thread(matching, first_folder(recent), self._kinds))
+            beside = await asyncio.to_thread(matching, first_folder(recent), self._kinds)
+            known = {entry.text for entry in recent}
+            entries = (*recent, *(entry for entry in beside if entry.text not in known))
         if typed != self._asked:
             return
         self._entries, self._shown = entries, typed

@@ -46,12 +46,21 @@ class ChecksSection(Section):
         with Vertical(classes="form"):
             yield AreaField("checks", "Checks", "None: every answer is taken.\n\n- not_empty\n- labels: [good, bad]")
         with Vertical(classes="beside"):
-            yield Static("tab, then enter writes an example; it can also name field and at_least", id="checks-how")
+            yield Static(
+                "tab, then enter writes an example; it can also name field and at_least", id="checks-how", markup=False
+            )
             yield OptionList(*(Option(_line(kind)) for kind in KINDS.values()), compact=True, markup=False)
 
     def show_columns(self, columns: tuple[str, ...]) -> None:
         """An example names the file's last column, where a reference often stands."""
         self._column = columns[-1] if columns else USUAL_COLUMN
+
+    @on(OptionList.OptionHighlighted)
+    def _shown(self, event: OptionList.OptionHighlighted) -> None:
+        """Narrow lists cut what a kind means: of the one under the cursor it is told whole."""
+        event.stop()
+        kind = list(KINDS.values())[event.option_index]
+        self.query_one("#checks-how", Static).update(f"enter writes an example of {kind.name}. {kind.meaning}")
 
     @on(OptionList.OptionSelected)
     def _picked(self, event: OptionList.OptionSelected) -> None:

@@ -126,6 +126,8 @@ class ChoiceField(Field):
     def __init__(self, field: str, label: str, words: Iterable[tuple[str, str]], hint: str = "") -> None:
         super().__init__(field, label, hint)
         self._words = tuple(words)
+        self._said = ""
+        """The first word where a form says it, though it goes without saying: to leave it is no change."""
 
     def make_input(self) -> Widget:
         """The words to choose from."""
@@ -134,10 +136,12 @@ class ChoiceField(Field):
     @property
     def text(self) -> str:
         """The chosen word."""
-        return str(self.query_one(Select).value)
+        return str(self.query_one(Select).value) or self._said
 
     @text.setter
     def text(self, text: str) -> None:
+        self._said = text if text == self._words[0][0] else ""
+        text = text.removeprefix(self._said)
         select = self.query_one(Select)
         if select.value != text and text in [value for _, value in self._words]:
             select.value = text

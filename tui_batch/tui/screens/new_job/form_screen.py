@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import ContentSwitcher, Static, Tab, Tabs
 
@@ -61,6 +62,11 @@ _PLAIN_FORMATS = frozenset({"batch", "bodies"})
 
 class FormScreen(ModalScreen[int | None]):
     """A form in sections. Knows what is typed; what to do with it is a subclass's business."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [  # lists and texts have a use of their own for them
+        Binding("down", "app.focus_next", show=False),
+        Binding("up", "app.focus_previous", show=False),
+    ]
 
     DEFAULT_CSS = """
     FormScreen {
@@ -150,7 +156,8 @@ class FormScreen(ModalScreen[int | None]):
     @on(Typed)
     def _typed(self, event: Typed) -> None:
         event.stop()
-        self.change(event.field, event.text)
+        # As it stands by now: a choice tells its first word once it is there, when it may have been filled in already.
+        self.change(event.field, self.query_one(f"#field-{event.field}", Field).text)
 
     @on(Entered)
     def _entered(self, event: Entered) -> None:
