@@ -57,3 +57,29 @@ def test_a_parameter_that_no_request_can_hold_is_refused_by_name(cli: Cli, param
     assert result.code == 2
     assert words in result.err
     assert not cli.db.exists()
+
+
+MISTAKES = (
+    "run . --simulate",
+    "run missing.csv --simulate",
+    "run rows.jsonl --simulate --tag red",
+    "run rows.jsonl --simulate --rpm fast",
+    "run rows.jsonl --simulate -c 0",
+    "run rows.jsonl --simulate --simulate-faults 429=0.1,429=0.2",
+    "run latin.yaml --simulate",
+    "edit 1 --row missing.json",
+    "cancel 1 --yes",
+    "show 99",
+)
+
+
+def test_a_mistake_is_told_with_what_to_do_about_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cli.folder / "latin.yaml").write_bytes(b"input: caf\xe9.csv\n")
+    assert cli("run", cli.rows(1), "--simulate").code == 0
+    monkeypatch.chdir(cli.folder)
+    for mistake in MISTAKES:
+        result = cli(*mistake.split())
+        told = result.err.splitlines()
+        assert result.code == 2, mistake
+        assert told[0].startswith("error: "), mistake
+        assert len(told) > 1, mistake

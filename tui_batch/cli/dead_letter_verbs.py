@@ -122,8 +122,10 @@ def _read_row(source: str) -> dict[str, Json]:
 
     try:
         text = sys.stdin.read() if source == STDIN else Path(source).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{source}: cannot be read: {error}") from error
+    except UnicodeDecodeError:
+        raise UserError(f"{source}: is not valid UTF-8", remedy="Save the row as UTF-8.") from None
+    except OSError as error:
+        raise UserError(f"{source}: cannot be read: {error.strerror or error}", remedy="Check the path.") from error
     return read_row(text, source)
 
 

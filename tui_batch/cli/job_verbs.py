@@ -212,7 +212,10 @@ def cancel(ctx: typer.Context, job: JobArgument, yes: YesOption = False, db: DbO
     place = where(ctx, db, None)
     found = run(find(place, job))
     if found.state in (JobState.CANCELLED, JobState.COMPLETED):
-        raise UserError(f"job {found.id} is {found.state.value} already")
+        raise UserError(
+            f"job {found.id} is {found.state.value} already",
+            remedy=f"What it has: {place.command('export', str(found.id), '-o', 'results.jsonl')}",
+        )
     confirm(f"Cancel job {found.id} with {figures.things(found.counters.pending, 'pending item')}?", yes=yes)
     run(_order(place, lambda at: at.controller.cancel(found.id)))
     say(f"job {found.id} is cancelled. What it has: {place.command('export', str(found.id), '-o', 'results.jsonl')}")

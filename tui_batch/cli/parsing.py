@@ -25,7 +25,9 @@ def parse_pairs(option: str, pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         name, separator, value = pair.partition("=")
         if not separator or not name.strip():
-            raise UserError(f"{option} {pair}: is not of the form name=value")
+            raise UserError(
+                f"{option} {pair}: is not of the form name=value", remedy=f"For example: {option} name=value"
+            )
         found[name.strip()] = value
     return found
 

@@ -85,7 +85,7 @@ class Controller:
         """
         engine = self._own_engine()
         if job_id in self._starting or engine.find(job_id) is not None:
-            raise UserError(f"job {job_id} runs already")
+            raise UserError(f"job {job_id} runs already", remedy=f"See how it is: llmbatch-tui show {job_id}")
         self._starting.add(job_id)
         try:
             return await self._start(engine, job_id, trial)
@@ -277,7 +277,8 @@ class Controller:
         )
         if not changed:
             job = await self._store.jobs.get(job_id)
-            raise UserError(f"job {job_id} does not run: it is {job.state}")
+            remedy = f"Let it go on: llmbatch-tui resume {job_id}" if job.counters.pending else ""
+            raise UserError(f"job {job_id} does not run: it is {job.state}", remedy=remedy)
 
     async def _resume(self, job_id: int) -> None:
         engine = self._run_here(job_id)
@@ -336,7 +337,8 @@ def turned(knobs: Knobs, changes: Mapping[str, Json]) -> Knobs:
         else:
             good = value is None or (type(value) is int and value >= LEAST[name])
         if not good:
-            raise UserError(f"{name}: {value!r} is no value for it")
+            least = f"A whole number from {LEAST[name]} is." if name in LEAST else ""
+            raise UserError(f"{name}: {value!r} is no value for it", remedy=least)
     named = {**changes, "cap": Cap(changes["cap"])} if "cap" in changes else changes
     return replace(knobs, **named)
 

@@ -223,7 +223,9 @@ def open_bytes(path: str, stdin: BinaryIO | None = None) -> ByteSource:
         return ByteSource(name, plain, size, io.BufferedReader(top, _CHUNK), top, stored, owned)
     except OSError as error:
         _close(owned)
-        raise InputError(name, f"cannot be read: {error.strerror or error}") from None
+        raise InputError(
+            name, f"cannot be read: {error.strerror or error}", remedy="See that the file is there and whole."
+        ) from None
     except InputError:
         _close(owned)
         raise
@@ -238,10 +240,11 @@ def _open_file(path: str) -> IO[bytes]:
     except IsADirectoryError:
         raise InputError(path, "is a directory", remedy="Name one file.") from None
     except PermissionError:
-        is_directory = Path(path).is_dir()  # Windows refuses to open a directory with this error
-        raise InputError(path, "is a directory" if is_directory else "may not be read by you") from None
+        if Path(path).is_dir():  # Windows refuses to open a directory with this error
+            raise InputError(path, "is a directory", remedy="Name one file.") from None
+        raise InputError(path, "may not be read by you", remedy="Change its permissions, or copy it.") from None
     except (OSError, ValueError) as error:
-        raise InputError(path, f"cannot be opened: {error}") from None
+        raise InputError(path, f"cannot be opened: {error}", remedy="Check the path.") from None
 
 
 def _unwrapped(stored: _Counted, name: str) -> _Layer:

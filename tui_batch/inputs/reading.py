@@ -143,4 +143,8 @@ def _guarded(rows: Iterator[Read], name: str) -> Iterator[Read]:
     try:
         yield from rows
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(name, f"cannot be read any further: {error}") from None
+        raise InputError(
+            name,
+            f"cannot be read any further: {error}",
+            remedy="See that the file is whole: copy or download it again.",
+        ) from None

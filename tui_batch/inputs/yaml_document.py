@@ -152,13 +152,14 @@ def load(path: Path) -> Document:
     except FileNotFoundError:
         raise InputError(name, "there is no such file", remedy="Check the path and the working directory.") from None
     except OSError as error:
-        raise InputError(name, f"cannot be read: {error.strerror or error}") from None
+        raise InputError(name, f"cannot be read: {error.strerror or error}", remedy="Check the path.") from None
     if len(data) > MAX_BYTES:
         raise InputError(name, f"is larger than {MAX_BYTES // 1024} KiB", remedy=_ROWS_ELSEWHERE)
     try:
         return parse(data.decode("utf-8-sig"), name)
     except UnicodeDecodeError as error:
-        raise InputError(name, "is not valid UTF-8", line=data.count(b"\n", 0, error.start) + 1) from None
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(name, "is not valid UTF-8", line=line, remedy="Save the file as UTF-8.") from None
 
 
 def parse(text: str, name: str) -> Document:

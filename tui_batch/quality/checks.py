@@ -130,7 +130,9 @@ def _examiner(check: Check) -> Examiner:
         assert kind.measure is not None  # every kind has one of the two
         return Examiner(check.kind, check.field, _measuring(kind.measure(check), check))
     except ValueError as error:
-        raise UserError(f"the check {check.kind} cannot be used: {error}") from None
+        raise UserError(
+            f"the check {check.kind} cannot be used: {error}", remedy="Correct it, and make the job anew."
+        ) from None
 
 
 def _testing(test: Test, field: str) -> Callable[[Answer], Verdict]:

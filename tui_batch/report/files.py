@@ -64,7 +64,10 @@ def _written(path: Path | None, packed: bool) -> Iterator[BinaryIO]:
             else:
                 yield raw
     except OSError as error:
-        raise UserError(f"{path}: the file cannot be written: {error.strerror or error}") from error
+        raise UserError(
+            f"{path}: the file cannot be written: {error.strerror or error}",
+            remedy="Make room there, or choose another place.",
+        ) from error
 
 
 @contextmanager

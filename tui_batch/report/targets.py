@@ -75,7 +75,7 @@ def check_place(path: Path) -> None:
     if not path.parent.is_dir():
         raise UserError(f"{path}: there is no directory {path.parent}", remedy=f"Make it first: mkdir -p {path.parent}")
     if not os.access(path.parent, os.W_OK):
-        raise UserError(f"{path}: the directory {path.parent} cannot be written")
+        raise UserError(f"{path}: the directory {path.parent} cannot be written", remedy="Choose another place.")
 
 
 def _is_device(path: Path) -> bool:

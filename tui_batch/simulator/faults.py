@@ -74,7 +74,7 @@ def parse_faults(text: str) -> FaultPlan:
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         fault, rate = _parse_one(part)
         if fault in rates:
-            raise UserError(f"--faults: {fault.value} is given twice")
+            raise UserError(f"--faults: {fault.value} is given twice", remedy="Leave one of them out.")
         rates[fault] = rate
     for group, name in ((STICKY, "truncation and filter"), (frozenset(Fault) - STICKY, "the faults of a request")):
         if sum(rate for fault, rate in rates.items() if fault in group) > 1 + 1e-9:

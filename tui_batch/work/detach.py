@@ -38,7 +38,10 @@ def _log_path(job_id: int) -> Path:
     try:
         directory = paths.make_log_dir()
     except OSError as error:
-        raise UserError(f"{paths.log_dir()}: the log's directory cannot be made: {error.strerror}") from error
+        raise UserError(
+            f"{paths.log_dir()}: the log's directory cannot be made: {error.strerror}",
+            remedy="Make it, or run the job here, without --detach.",
+        ) from error
     return directory / f"job-{job_id}.log"
 
 

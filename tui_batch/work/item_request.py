@@ -42,7 +42,10 @@ def as_sent(spec: JobSpec, detail: ItemDetail) -> AsSent:
         key = _deployment(spec, detail, row)
         return AsSent(row.request.messages, key, tuple(row.request.params.items()), _curl(spec, key, row))
     except (RowError, EncodeError) as error:
-        raise UserError(f"no request can be made of this row: {error}") from error
+        raise UserError(
+            f"no request can be made of this row: {error}",
+            remedy=f"Give it another row: llmbatch-tui edit {detail.row.id} --row FILE",
+        ) from error
 
 
 def _deployment(spec: JobSpec, detail: ItemDetail, row: RenderedRow) -> DeploymentKey:
