@@ -17,7 +17,7 @@ from tui_batch.quality.alerts import Against, Alert, Signal, ToldAlert
 from tui_batch.tui.history import History
 from tui_batch.tui.view import JobView, View
 from tui_batch.tui.widgets.charts import Glyphs
-from tui_batch.tui.widgets.live_panel import Frame, LivePanel, arrangement, draw_pictures, draw_words
+from tui_batch.tui.widgets.live_panel import Frame, LivePanel, arrangement, dot_s, draw_pictures, draw_words
 
 COUNTERS = Counters(
     total=1000, done=400, dead=10, pending=590, cached=100, requests=450, tokens_in=40_000, tokens_out=9_000,
@@ -253,3 +253,20 @@ def test_a_small_screen_fills_its_room_with_charts_of_one_line(height: int) -> N
     assert height - len(told) <= 1
     titles = ("items a second", "latency, p95", "tokens a second", "in flight")
     assert sum("█████" in line and line.startswith(titles) for line in told) == min(4, height - 10)
+
+
+@pytest.mark.parametrize(
+    ("watched_s", "longest_s", "expected"), [(30, 600.0, 1.0), (900, 600.0, 3.0), (900, 60.0, 1.0)]
+)
+def test_charts_are_drawn_again_when_a_dot_may_have_moved(watched_s: int, longest_s: float, expected: float) -> None:
+    history = History()
+    for second in range(watched_s + 1):
+        history.add(1000.0 + second, LIVE)
+    assert dot_s(history, Frame(118, 24, span_s=longest_s)) == expected
+
+
+def test_charts_of_twelve_hours_still_move() -> None:
+    history = History()
+    history.add(0.0, LIVE)
+    history.add(43_200.0, LIVE)
+    assert dot_s(history, Frame(118, 24, span_s=43_200.0)) == 5.0

@@ -40,6 +40,8 @@ ROOMY = 20
 """From so many lines on kinds of failures have a line each; with fewer the charts need them."""
 BEST_SHAPE = 2.2
 """Width to height of a chart, as the eye sees it."""
+QUICKEST_S, SLOWEST_S = 1.0, 5.0
+"""Between two drawings of the same charts; the words beside them are drawn at every tick."""
 PERCENTILES = ("$success", "$warning", "$error")
 
 
@@ -139,6 +141,11 @@ def charts_of(history: History, frame: Frame, until: str) -> list[Chart]:
     if any(value is not None for value in flight):
         charts.append(Chart("in flight", (Line(flight, "$primary", Kind.AREA),), whole, _now(flight, "most")))
     return charts
+
+
+def dot_s(history: History, frame: Frame) -> float:
+    """Seconds after which the charts of a job that runs look other than before: about the width of a dot."""
+    return min(SLOWEST_S, max(QUICKEST_S, history.span_s(frame.span_s) / dots_wide(min(frame.width, 100))))
 
 
 def _short(value: float) -> str:
@@ -282,7 +289,9 @@ class LivePanel(Lines):
         self._drawn_size = Size(0, 0)
         self._span = 0
         self._pictured: tuple[object, ...] = ()
-        """What the pictures were drawn for: they change once a second, the words more often."""
+        """What the pictures were drawn for."""
+        self._pictured_at = 0.0
+        """The newest point that they show."""
         self._pictures: list[Content] = []
 
     def show(self, view: View) -> None:
@@ -303,10 +312,10 @@ class LivePanel(Lines):
         job = self._view.job
         if job is None or (history := self._view.history.get(job.id)) is None or history.age_s <= 0:
             return []
-        drawn_for = (job.id, int(history.newest_at), frame)
-        if drawn_for != self._pictured:
+        drawn_for, passed = (job.id, job.is_active, frame), history.newest_at - self._pictured_at
+        if drawn_for != self._pictured or (passed >= dot_s(history, frame) if job.is_active else passed):
             self._pictures = draw_pictures(job, history, frame)
-            self._pictured = drawn_for
+            self._pictured, self._pictured_at = drawn_for, history.newest_at
         return self._pictures
 
     def next_span(self) -> float:
