@@ -45,6 +45,10 @@ def test_what_is_no_json_is_text(text: str) -> None:
     assert json_or_text(text) == text
 
 
+def test_an_emoji_as_json_libraries_write_it_is_one_character() -> None:
+    assert json_or_text(r'"\ud83d\ude00"') == "\N{GRINNING FACE}"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -56,6 +60,8 @@ def test_what_is_no_json_is_text(text: str) -> None:
         ("[" * 100_000 + "]" * 100_000, "nested too deeply"),
         ("[" * 300 + "0" + "]" * 300, "nested too deeply"),
         ("[" * (MOST_DEPTH + 1) + "]" * (MOST_DEPTH + 1), "nested too deeply"),
+        (r'["\ud83d"]', "half a character"),
+        (r'{"a": {"\udc00": 1}}', "half a character"),
     ],
 )
 def test_json_that_no_request_can_hold_is_refused_and_not_taken_for_text(text: str, words: str) -> None:
@@ -74,6 +80,7 @@ def test_json_that_no_request_can_hold_is_refused_and_not_taken_for_text(text: s
         (b'{"properties": {"a": {"type": "objekt"}}}', r"properties\.a\.type: is not a JSON Schema"),
         (b'{"not":' * 400 + b"{}" + b"}" * 400, "nested too deeply"),
         (b'{"a": "\xff"}', "not valid UTF-8"),
+        (rb'{"properti\udc00es": {}}', "half a character"),
         (None, "cannot be read"),
     ],
 )

@@ -32,6 +32,8 @@ def read_json(text: str) -> Json:
         raise ValueError(_TOO_DEEP) from None
     if _is_deep(value):
         raise ValueError(_TOO_DEEP)
+    if _has_half(value):
+        raise ValueError("holds half a character (an escape from \\ud800 to \\udfff)")
     return value
 
 
@@ -85,6 +87,15 @@ def _is_deep(value: Json) -> bool:
         if not level:
             return False
     return True
+
+
+def _has_half(value: Json) -> bool:
+    """Whether half of a surrogate pair stands in it: Python reads it, UTF-8 cannot say it."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _inside(value: Json) -> Iterable[Json]:
