@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import OptionList, Static, TextArea
@@ -14,6 +14,7 @@ from tui_batch.tui.screens.new_job.fields import AreaField
 from tui_batch.tui.screens.new_job.sections import Section
 
 KIND_WIDTH = 12
+HOW = "tab, then enter writes an example; it can also name field and at_least"
 USUAL_COLUMN = "label"
 """Named in an example as long as no file is chosen."""
 
@@ -46,9 +47,7 @@ class ChecksSection(Section):
         with Vertical(classes="form"):
             yield AreaField("checks", "Checks", "None: every answer is taken.\n\n- not_empty\n- labels: [good, bad]")
         with Vertical(classes="beside"):
-            yield Static(
-                "tab, then enter writes an example; it can also name field and at_least", id="checks-how", markup=False
-            )
+            yield Static(HOW, id="checks-how", markup=False)
             yield OptionList(*(Option(_line(kind)) for kind in KINDS.values()), compact=True, markup=False)
 
     def show_columns(self, columns: tuple[str, ...]) -> None:
@@ -56,11 +55,16 @@ class ChecksSection(Section):
         self._column = columns[-1] if columns else USUAL_COLUMN
 
     @on(OptionList.OptionHighlighted)
-    def _shown(self, event: OptionList.OptionHighlighted) -> None:
+    @on(events.DescendantFocus)
+    @on(events.DescendantBlur)
+    def _tell(self) -> None:
         """Narrow lists cut what a kind means: of the one under the cursor it is told whole."""
-        event.stop()
-        kind = list(KINDS.values())[event.option_index]
-        self.query_one("#checks-how", Static).update(f"enter writes an example of {kind.name}. {kind.meaning}")
+        listed = self.query_one(OptionList)
+        words = HOW
+        if listed.has_focus and listed.highlighted is not None:
+            kind = list(KINDS.values())[listed.highlighted]
+            words = f"enter writes an example of {kind.name}. {kind.meaning}"
+        self.query_one("#checks-how", Static).update(words)
 
     @on(OptionList.OptionSelected)
     def _picked(self, event: OptionList.OptionSelected) -> None:
