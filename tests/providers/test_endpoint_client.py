@@ -137,7 +137,7 @@ async def test_what_only_looks_like_escapes_stays_as_it_is() -> None:
 
 
 @given(st.text(ODD, max_size=40), st.lists(st.sampled_from(range(6)), min_size=len(ODD), max_size=len(ODD)))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, derandomize=True, max_examples=60)
 def test_a_key_in_any_mixture_of_escapes_is_found(around: str, how: list[int]) -> None:
     ways = ("{0}", "\\{0}", "\\u{1:04x}", "%{1:02X}", "&#{1};", "\\\\u{1:04X}")
     mixed = "".join(ways[way].format(char, ord(char)) for char, way in zip(ODD, how, strict=True))
