@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 from textual.app import App
 from textual.pilot import Pilot
 
@@ -75,6 +76,13 @@ async def until(pilot: Pilot[Wish], condition: Callable[[], bool], what: str = "
         if time.monotonic() > end:
             raise AssertionError(f"it never came to be: {what or condition}")
         await pilot.pause(0.02)
+
+
+def toasts(app: BatchApp, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the app says from now on. On the screen a message may have come and gone between two looks."""
+    heard: list[str] = []
+    monkeypatch.setattr(app, "notify", lambda words, **_options: heard.append(words))
+    return heard
 
 
 def _is_furnished(app: App[Any]) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_bench import add_job, open_app, open_test_desk, until
+from app_bench import add_job, open_app, open_test_desk, toasts, until
 from item_yard import Yard, mixed_job, open_yard
 
 from tui_batch.domain.job import JobState, Knobs
@@ -21,11 +21,6 @@ from tui_batch.tui.screens.menu import Menu
 from tui_batch.tui.screens.quit import Busy, quit_menu, waited_for
 from tui_batch.tui.view import EMPTY
 from tui_batch.tui.widgets.frame import TitleLine
-
-
-def told(app: BatchApp) -> str:
-    """All toasts that are on the screen."""
-    return "\n".join(note.message for note in app._notifications)
 
 
 @pytest.fixture
@@ -112,30 +107,32 @@ def test_a_full_disk_is_what_leaving_waits_for() -> None:
     assert waited_for(EMPTY, "deleting #1 4 %") == "deleting #1 4 %"
 
 
-async def test_a_running_job_is_stopped_and_deleted(tmp_path: Path) -> None:
+async def test_a_running_job_is_stopped_and_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_test_desk(tmp_path) as desk:
         job_id = await add_job(desk, [f"number {n}" for n in range(2_000)], knobs=Knobs(concurrency=2))
         await desk.controller.start(job_id)
         async with open_app(desk) as (app, pilot):
+            heard = toasts(app, monkeypatch)
             await pilot.press("D")
             await until(pilot, lambda: isinstance(app.screen, Confirm))
             assert isinstance(app.screen, Confirm)
             assert "is stopped first" in app.screen._detail
             await pilot.press("y")
             await until(pilot, lambda: not app.view.jobs, "it is gone")
-            await until(pilot, lambda: "is deleted" in told(app))
+            await until(pilot, lambda: any("is deleted" in words for words in heard))
         assert await desk.store.jobs.list() == []
 
 
-async def test_what_has_ended_is_not_asked_to_be_cancelled(tmp_path: Path) -> None:
+async def test_what_has_ended_is_not_asked_to_be_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_test_desk(tmp_path) as desk:
         job_id = await add_job(desk, ["a"])
         await (await desk.controller.start(job_id))
         async with open_app(desk) as (app, pilot):
             # whoever waits for a job's end hears of it a moment before the engine has let it go
             await until(pilot, lambda: [job.state for job in app.view.jobs] == [JobState.COMPLETED])
+            heard = toasts(app, monkeypatch)
             await pilot.press("C")
-            await until(pilot, lambda: "nothing to cancel" in told(app))
+            await until(pilot, lambda: any("nothing to cancel" in words for words in heard))
             assert not isinstance(app.screen, Confirm)
         assert (await desk.store.jobs.get(job_id)).state is JobState.COMPLETED
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_bench import open_app, open_test_desk
+from app_bench import open_app, open_test_desk, toasts
 from item_yard import HOSTILE, Yard, add_letters, mixed_job, open_yard
 from rich.cells import cell_len
 
@@ -196,8 +196,11 @@ async def test_a_megabyte_in_one_line_is_read_like_any_text(tmp_path: Path) -> N
             await yard.until(lambda: pane.hits == 1 and "needle" in yard.text().split("\n", 3)[3])
 
 
-async def test_marked_dead_items_are_tried_again_when_the_person_says_so(tmp_path: Path) -> None:
+async def test_marked_dead_items_are_tried_again_when_the_person_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with open_yard(tmp_path) as yard:
+        heard = toasts(yard.app, monkeypatch)
         place = await at_items(yard)
         await yard.press("a")
         await yard.until(lambda: len(place.marked) == 12)
@@ -210,7 +213,7 @@ async def test_marked_dead_items_are_tried_again_when_the_person_says_so(tmp_pat
         await yard.until(lambda: isinstance(yard.app.screen, Confirm))
         await yard.press("y")
         await yard.until(lambda: (job := yard.app.view.job) is not None and job.counters.pending == 6, "pending again")
-        await yard.until(lambda: any("lets it go on" in note.message for note in yard.app._notifications), "it is told")
+        await yard.until(lambda: any("lets it go on" in words for words in heard), "it is told")
         assert (await yard.desk.store.jobs.get(1)).state is JobState.DRAFT, "nobody said to pay for what was left"
         await yard.press("p")
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from app_bench import open_app, open_test_desk, until
+from app_bench import add_job, open_app, open_test_desk, toasts, until
 from still import job
 
 from tui_batch.domain.job import Counters, JobState, PauseReason
@@ -42,6 +42,8 @@ def test_a_job_that_ends_by_itself_is_told_where_it_is_not_seen(
     told = tidings(RUNS[:1], (after,), list_is_seen=list_is_seen)
     assert (told and told.words) == words
     assert tidings((after,), (after,), list_is_seen=list_is_seen) is None, "once"
+    assert tidings((), (after,), list_is_seen=list_is_seen) is None, "it was so before anybody looked"
+    assert tidings((seen(1, JobState.DRAFT),), (after,), list_is_seen=list_is_seen) == told, "it ran between two looks"
 
 
 def test_many_jobs_that_end_at_once_are_one_line() -> None:
@@ -51,7 +53,21 @@ def test_many_jobs_that_end_at_once_are_one_line() -> None:
     assert told.severity == "warning"
 
 
-async def test_a_remedy_stands_on_a_line_of_its_own(tmp_path: Path) -> None:
-    async with open_test_desk(tmp_path) as desk, open_app(desk) as (app, pilot):
+async def test_who_looks_at_the_items_hears_that_the_job_stopped_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_test_desk(tmp_path, faults="filter=1.0") as desk:
+        job_id = await add_job(desk, [f"number {n}" for n in range(100)])
+        async with open_app(desk) as (app, pilot):
+            await pilot.press("2")
+            await until(pilot, lambda: app.place.NAME == "items")
+            heard = toasts(app, monkeypatch)
+            await desk.controller.start(job_id)
+            await until(pilot, lambda: any("too many answers were errors" in words for words in heard))
+
+
+async def test_a_remedy_stands_on_a_line_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_test_desk(tmp_path) as desk, open_app(desk) as (app, _pilot):
+        heard = toasts(app, monkeypatch)
         app.say_trouble(UserError("the \x1b disk is full", remedy="Make room."))
-        await until(pilot, lambda: any(note.message == "the ␛ disk is full\nMake room." for note in app._notifications))
+        assert heard == ["the ␛ disk is full\nMake room."]

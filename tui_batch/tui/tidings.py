@@ -26,14 +26,18 @@ class Tiding:
 
 
 def tidings(before: Sequence[JobView], after: Sequence[JobView], *, list_is_seen: bool) -> Tiding | None:
-    """What to say of jobs that ran in one view and run no more in the next; None: nothing.
+    """What to say of jobs that came to stand or to an end from one view to the next; None: nothing.
 
-    A job that a person paused or cancelled is no news. Nor is one that is done, while the list of jobs shows it.
+    A job that a person paused or cancelled is no news. Nor is one that is done, while the list of jobs shows it. One
+    that ran between two views only is told too.
     """
-    ran = {job.id for job in before if job.is_active}
-    if not ran:
-        return None
-    ended = [job for job in after if job.id in ran and _is_news(job, list_is_seen=list_is_seen)]
+    was = {job.id: (job.state, job.reason) for job in before}
+    ended = [
+        job
+        for job in after
+        if (job.state, job.reason) != was.get(job.id, (job.state, job.reason))
+        and _is_news(job, list_is_seen=list_is_seen)
+    ]
     if not ended:
         return None
     severity: Literal["information", "warning"] = "information"

@@ -142,8 +142,9 @@ async def leave(app: BatchApp, choice: Leave) -> tuple[HandedOver, ...]:
             await engine.stop(MESSAGE)
         else:
             await engine.drain(MESSAGE)
-        await app.manners.works_end()
-        return await _hand_over(app, ids) if choice is Leave.BACKGROUND else ()
+        handed = await _hand_over(app, ids) if choice is Leave.BACKGROUND else ()
+        await app.manners.works_end()  # the jobs go on meanwhile, in processes of their own
+        return handed
     finally:
         if screen.is_current:
             screen.dismiss(None)
