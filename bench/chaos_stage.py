@@ -222,7 +222,10 @@ def asked_to_end(number: signal.Signals) -> Disturbance:
         with suppress(ProcessLookupError):
             process.send_signal(number)
         if await stage.ended(process) == 130 and not stage.is_over:
-            stage.expected["paused (user): interrupted"] += 1
+            job = stage.row()
+            # The signal may meet a job that was pausing already, for what a server said: the log tells of that.
+            own = job["state"] == "paused" and job["reason"] != "user"
+            stage.expected[f"paused ({job['reason']})" if own else "paused (user): interrupted"] += 1
 
     return ask
 
