@@ -146,7 +146,7 @@ def test_what_the_program_keeps_is_its_owners_alone(cli: Cli, monkeypatch: pytes
             assert time.monotonic() < end, shown
             modes(cli.folder)
             time.sleep(0.05)
-        monkeypatch.setattr("tui_batch.cli.working.compose", fail)
+        monkeypatch.setattr("tui_batch.work.making.compose", fail)
         assert cli("run", cli.rows(1), "-m", "m", "--base-url", "http://127.0.0.1:9/v1").code == 1
     finally:
         os.umask(before)
@@ -178,7 +178,7 @@ def test_a_key_in_the_clear_is_told(cli: Cli, monkeypatch: pytest.MonkeyPatch) -
 def test_a_traceback_in_the_log_holds_no_key(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLMBATCH_API_KEY", KEY)
 
-    monkeypatch.setattr("tui_batch.cli.working.compose", fail)
+    monkeypatch.setattr("tui_batch.work.making.compose", fail)
     result = cli("run", cli.rows(1), "-m", "m", "--base-url", "http://127.0.0.1:9/v1")
     assert result.code == 1
     assert [path for path in files(cli.folder) if KEY.encode() in path.read_bytes()] == []
