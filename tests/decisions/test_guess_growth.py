@@ -16,7 +16,8 @@ def test_the_first_try_comes_after_300_requests_within_bounds(guess: int, second
 
 
 def test_a_small_limit_that_was_learned_is_not_passed_for_three_minutes() -> None:
-    limiter, now, taken, refused = RateLimiter(), 0.0, [], []
+    limiter, now = RateLimiter(), 0.0
+    taken, refused = list[float](), list[float]()
     while now < 190.0:
         verdict = limiter.admit(now, 1)
         if not isinstance(verdict, Admitted):

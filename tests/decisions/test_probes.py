@@ -57,6 +57,18 @@ def test_after_one_refusal_one_request_goes_at_once_to_see_whether_it_was_refuse
         sent(limiter, 0.06 + LEAST_PATIENCE_S)
 
 
+def test_where_a_small_limit_is_as_likely_the_one_request_waits_a_second() -> None:
+    limiter = RateLimiter()
+    for number in range(60):
+        limiter.settle(sent(limiter, 0.01 * number), 100)
+    limiter.refused(1.05, None, sent(limiter, 1.0))
+
+    wait = limiter.admit(1.06, 100)
+
+    assert isinstance(wait, Wait)
+    assert wait.until <= 1.05 + FIRST_BACKOFF_S
+
+
 def test_what_was_sent_after_the_one_that_was_refused_tells_without_a_further_request() -> None:
     limiter = RateLimiter()
     first, second = sent(limiter, 0.0), sent(limiter, 0.03)
@@ -104,7 +116,6 @@ def test_a_refusal_right_after_a_run_seemed_over_is_heeded() -> None:
     at = probe_at + LEAST_PATIENCE_S
     limiter.refused(at + 0.03, None, sent(limiter, at))
 
-    sent(limiter, at + 0.03)
     assert isinstance(limiter.admit(at + 0.03, 100), Wait)
 
 

@@ -70,7 +70,7 @@ class Episode:
     asked_at: float | None = None
     """When the latest probe was sent, as long as it was not refused."""
     is_young: bool = False
-    """Whether it may be one refusal among requests that are taken. Then nothing is waited for before the next probe."""
+    """Whether it may be one refusal among requests that are taken: what is sent next to the refused one tells."""
     after: int = 0
     """Requests sent after the first that was refused, while it is young; `crowd` of them were refused."""
     crowd: int = 0
@@ -96,7 +96,7 @@ class Episode:
         self.after = len(after)
         if after:
             self.asked_at = after[-1]
-        elif not self.told_s:
+        elif not self.told_s and self.measured < TOO_FEW:
             self.probe_at = self.since
 
     def took(self, now: float) -> None:

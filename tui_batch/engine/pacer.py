@@ -12,7 +12,7 @@ from collections import deque
 from contextlib import suppress
 
 from tui_batch.engine.chance import SLOWER, ChanceTest, Verdict
-from tui_batch.engine.episode import FIRST_BACKOFF_S, MINUTE_S, TOO_FEW, Episode, most_probes, telling_probes
+from tui_batch.engine.episode import FIRST_BACKOFF_S, MINUTE_S, Episode, most_probes, telling_probes
 from tui_batch.engine.evidence import Evidence
 
 PACED_BACKOFF = 1.5
@@ -238,8 +238,7 @@ class Pacer:
 
     def _most_probes(self, measured: int) -> int:
         by_chance = telling_probes(self._episodes / max(1, self._episodes + self._taken))
-        of_spans = 2 if self.guess is None and measured >= TOO_FEW else 1
-        return max(most_probes(measured), by_chance, of_spans)
+        return max(most_probes(measured), by_chance)
 
     def may_grow_at(self) -> float | None:
         """When a full window of `guess` may try one more; None: nothing guessed."""
