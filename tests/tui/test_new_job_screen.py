@@ -211,7 +211,9 @@ async def test_half_a_name_is_completed_by_tab_and_taken_by_enter(tmp_path: Path
         await at.press("enter")
         await until(at.pilot, lambda: at.screen.facts.drawn is not None, "taken")
         assert at.field("path").text == str(path)
-        await at.press("f8", "f8", *"4o-mini")
+        await at.press("enter")
+        assert at.screen.focused is at.field("prompt").query_one(Area), "the file is chosen: on to the prompt"
+        await at.press("f8", *"4o-mini")
         models = at.screen.query_one("#models OptionList", OptionList)
         await until(at.pilot, lambda: models.option_count == 1, "offered")
         await at.press("enter")

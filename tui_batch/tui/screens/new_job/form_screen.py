@@ -164,7 +164,11 @@ class FormScreen(ModalScreen[int | None]):
         """Enter goes on, after it has made a whole of half a name."""
         event.stop()
         halves = {"path": self.query_one(FileBrowser).take_half, "models": self.query_one(ModelsSection).take_half}
-        if event.field not in halves or not halves[event.field]():
+        if event.field in halves and halves[event.field]():
+            return
+        if event.field == "path" and self.facts.preview is not None:
+            self.step(1)  # nothing is left to choose here
+        else:
             self.focus_next()
 
     def change(self, field: str, text: str) -> None:

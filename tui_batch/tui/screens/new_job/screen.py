@@ -280,6 +280,8 @@ class NewJobScreen(FormScreen):
             self.change("path", self.begun.path)
             self.query_one(FileBrowser).path = self.form.path
             self.run_worker(self._guarded(self._load(event.text)), group="files")
+        elif event.text == self.form.path and self.facts.preview is not None:
+            self.step(1)  # chosen a second time: that is meant
         else:
             self.change("path", event.text)
 
