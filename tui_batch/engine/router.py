@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.job import JobSpec, Mode, ModelRef
+from tui_batch.domain.values import immutable
 from tui_batch.engine.queue import Route
 
 
@@ -63,7 +63,7 @@ def _refs(spec: JobSpec, variant: int, model: str | None) -> Iterable[ModelRef]:
     return spec.models[-1:] if spec.mode is Mode.ROUTE else spec.models
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class LaneLoad:
     """What choosing among deployments needs to know of one."""
 
@@ -90,12 +90,19 @@ def preference(
     loads = [load(key) for key in candidates]
     known = [entry.seconds_per_item for entry in loads if entry.seconds_per_item is not None]
     fastest = min(known, default=1.0)
+    expected = [
+        (entry.in_flight + 1)
+        * (fastest if entry.seconds_per_item is None else entry.seconds_per_item)
+        / (entry.weight * entry.health)
+        for entry in loads
+    ]
+    order = sorted(range(len(candidates)), key=expected.__getitem__)
+    if mode is Mode.FALLBACK:  # sorting keeps the order of equals, here within a model
+        order.sort(key=_ranks(candidates, spent).__getitem__)
+    return tuple(order)
+
+
+def _ranks(candidates: Route, spent: int) -> list[int]:
+    """Each candidate's model by its place in the row, where those that have had their attempts come last."""
     rank = {model: index for index, model in enumerate(dict.fromkeys(key.model for key in candidates))}
-
-    def expected(index: int) -> tuple[int, float, int]:
-        entry = loads[index]
-        seconds = fastest if entry.seconds_per_item is None else entry.seconds_per_item
-        tier = (rank[candidates[index].model] - spent) % len(rank) if mode is Mode.FALLBACK else 0
-        return (tier, (entry.in_flight + 1) * seconds / (entry.weight * entry.health), index)
-
-    return tuple(sorted(range(len(candidates)), key=expected))
+    return [(rank[key.model] - spent) % len(rank) for key in candidates]
