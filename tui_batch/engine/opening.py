@@ -44,7 +44,7 @@ class Opening:
     """The first seconds with one deployment. Times in seconds on the caller's clock."""
 
     def __init__(self, first_quiet_s: float = FIRST_QUIET_S, width: float = FIRST) -> None:
-        """`first_quiet_s`: as FIRST_QUIET_S; less where connections stand."""
+        """`first_quiet_s`: as FIRST_QUIET_S; less where connections stand. `width`: requests in flight at first."""
         self._first_quiet_s = first_quiet_s
         self._is_known = False
         self._width = width

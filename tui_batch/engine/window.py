@@ -112,11 +112,6 @@ class SlidingWindow:
         return None if self.limit is None else self.limit - self._used
 
     @property
-    def count(self) -> int:
-        """What counts, as of the last call that was given the time."""
-        return self._used
-
-    @property
     def oldest(self) -> float | None:
         """When the oldest entry was taken; None when there is none. As of the last call that was given the time."""
         return self._entries[0].first if self._entries else None
