@@ -360,6 +360,18 @@ def test_times_in_parquet_that_python_cannot_hold_cost_no_other_row(tmp_path: Pa
         assert "timestamp" in rejects[0].reason
 
 
+def test_parquet_text_that_is_not_utf8_costs_its_row_a_name_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    table = pyarrow.table({"the-column": ["good", "the-cell"]})
+    pyarrow.parquet.write_table(table, path, compression="none", use_dictionary=False, store_schema=False)
+    whole = path.read_bytes()
+    rows, rejects = read(path, whole.replace(b"the-cell", b"the\xcf\xcfell"))
+    assert columns(rows) == [{"the-column": "good"}]
+    assert [reject.line for reject in rejects] == [2]
+    with pytest.raises(InputError, match="a column's name is not UTF-8"):
+        read(path, whole.replace(b"the-column", b"the\xcf\xcfolumn"))
+
+
 def test_binary_cells_in_parquet_reject_their_row(tmp_path: Path) -> None:
     path = tmp_path / "p.parquet"
     pyarrow.parquet.write_table(pyarrow.table({"b": [b"text", b"\xff\xfe"]}), path)

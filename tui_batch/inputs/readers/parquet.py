@@ -39,6 +39,8 @@ def read(source: ByteSource, config: InputSource) -> Iterator[Read]:
         except (pyarrow.ArrowException, OSError) as error:
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(source.name, f"is not readable Parquet: {first}") from None
+        except UnicodeDecodeError:
+            raise InputError(source.name, "is not readable Parquet: a column's name is not UTF-8") from None
 
 
 def _rows(file: ParquetFile, source: ByteSource, config: InputSource) -> Iterator[Read]:
@@ -55,7 +57,8 @@ def _rows(file: ParquetFile, source: ByteSource, config: InputSource) -> Iterato
 
 
 def _records(batch: RecordBatch) -> Iterable[dict[str, Any]]:
-    """The rows as Python has them; cell by cell where a time is finer, or further away, than Python's own."""
+    """The rows as Python has them; cell by cell where a time is finer or further away than Python's own, or a text
+    is not UTF-8."""
     try:
         return batch.to_pylist()
     except (ValueError, OverflowError):
@@ -87,7 +90,7 @@ def _as_text(cell: Scalar[Any]) -> str | None:
 
     try:
         text = str(cell.cast(pyarrow.string()).as_py())
-    except pyarrow.ArrowException:
+    except (pyarrow.ArrowException, UnicodeDecodeError):
         return None
     return None if text.startswith("<") else text.replace(" ", "T", 1)
 
