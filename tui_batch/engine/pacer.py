@@ -3,8 +3,8 @@
 A run of refusals, from the first one to the first request that is taken again, is an *episode*. How long it lasts
 tells how the server counts. Taken again within seconds: it counts in short intervals, so requests are spread evenly.
 Refused for longer: what it took in the last minute is its limit of a minute. Both are then raised carefully.
-Refusals of single requests among others that are taken, refusals that no limit explains (`evidence`), and such as come as
-often at half the pace have nothing to do with it (`chance`): nothing is paced for them.
+Refusals of single requests among others that are taken, those that no limit explains (`evidence`), and those that come
+as often at half the pace have nothing to do with it (`chance`): nothing is paced for them.
 """
 
 from __future__ import annotations
