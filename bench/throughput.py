@@ -3,6 +3,7 @@
 Run: python -m bench.throughput [--requests 20000] [--rounds 3]
 The server runs on the last core, each client on the first, one after another, in turns, so that a machine that
 drifts drifts for all. `engine` is everything on: input file, SQLite with fsync, cache, retries, limits, statistics.
+`priced` is the same with a model that has a price: what each request can cost at most, and did, is reckoned as well.
 Time and CPU (of all threads) are those of the requests alone, without the imports and the reading-in before them.
 The requests are so many that the first half second weighs little, in which the engine sends few to a server that it
 does not know; --requests 6000 shows what that costs a short job.
@@ -24,9 +25,13 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tui_batch.settings import Settings
 
 LATENCY_S = 0.05
-ARMS = ("aiohttp", "httpx", "engine")
+ARMS = ("aiohttp", "httpx", "engine", "priced")
 HTTPX_REQUESTS = 2_000
 """A bare httpx loop is so slow that more would take minutes, and its rate is the same from the first second on."""
 
@@ -100,13 +105,29 @@ async def run_httpx(base_url: str, requests: int, in_flight: int) -> Moment:
 
 async def run_engine(base_url: str, requests: int, in_flight: int) -> Moment:
     """The whole program's engine, from a started job to its last committed answer."""
+    from tui_batch.settings import Settings
+
+    return await run_job(base_url, requests, in_flight, Settings())
+
+
+async def run_priced(base_url: str, requests: int, in_flight: int) -> Moment:
+    """The same with prices such as hosted models have."""
+    from tui_batch.money.prices import OwnPrice, UnitPrices
+    from tui_batch.settings import Settings
+
+    prices = UnitPrices.per_mtok("0.15", "0.60", cached_usd="0.075")
+    return await run_job(base_url, requests, in_flight, Settings(prices=(OwnPrice("bench", prices),)))
+
+
+async def run_job(base_url: str, requests: int, in_flight: int, settings: Settings) -> Moment:
+    """A job from its start to its last committed answer."""
     from tui_batch.domain.job import JobState
     from tui_batch.engine.workplace import open_workplace
     from tui_batch.providers.http import open_transport
 
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
         transport = open_transport()
-        async with open_workplace(Path(folder) / "bench.db", transport) as place:
+        async with open_workplace(Path(folder) / "bench.db", transport, settings) as place:
             job_id = await import_numbers(place.store, Path(folder), base_url, requests, in_flight)
             start = Moment.now()
             job = await (await place.controller.start(job_id))
@@ -138,13 +159,13 @@ async def import_numbers(store: object, folder: Path, base_url: str, requests: i
     return (await create_job(store, plan, now=time.time())).job_id
 
 
-RUNNERS = {"aiohttp": run_aiohttp, "httpx": run_httpx, "engine": run_engine}
+RUNNERS = {"aiohttp": run_aiohttp, "httpx": run_httpx, "engine": run_engine, "priced": run_priced}
 
 
 def run_arm(arm: str, base_url: str, requests: int, in_flight: int) -> None:
     """One client in its own process: prints its figures as JSON."""
     coroutine = RUNNERS[arm](base_url, requests, in_flight)
-    took = run_on_best_loop(coroutine) if arm == "engine" else asyncio.run(coroutine)
+    took = run_on_best_loop(coroutine) if arm in ("engine", "priced") else asyncio.run(coroutine)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"per_s": requests / took.wall, "cpu_ms": took.cpu / requests * 1e3, "peak_mb": peak_mb}))
 
