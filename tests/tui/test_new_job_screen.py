@@ -212,7 +212,7 @@ async def test_half_a_name_is_completed_by_tab_and_taken_by_enter(tmp_path: Path
         await until(at.pilot, lambda: at.screen.facts.drawn is not None, "taken")
         assert at.field("path").text == str(path)
         await at.press("enter")
-        assert at.screen.focused is at.field("prompt").query_one(Area), "the file is chosen: on to the prompt"
+        await until(at.pilot, lambda: at.screen.focused is at.field("prompt").query_one(Area), "on to the prompt")
         await at.press("f8", *"4o-mini")
         models = at.screen.query_one("#models OptionList", OptionList)
         await until(at.pilot, lambda: models.option_count == 1, "offered")
@@ -235,9 +235,9 @@ async def test_what_is_missing_is_told_at_its_field(tmp_path: Path) -> None:
         await at.typed("rpm", "60")
         assert at.field("rpm").problem == ""
         await at.press("f8")
-        assert at.screen.focused is at.field("concurrency").query_one(Input)
+        await until(at.pilot, lambda: at.screen.focused is at.field("concurrency").query_one(Input), "at the limits")
         await at.press("down", "down", "up")
-        assert at.screen.focused is at.field("rpm").query_one(Input)
+        await until(at.pilot, lambda: at.screen.focused is at.field("rpm").query_one(Input), "one further")
         await at.press("f8")
         assert "tab, then enter" in at.words("#checks-how")
         await at.press("tab", "down")
