@@ -42,6 +42,7 @@ def main() -> None:
     """Writes the picture."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         os.environ |= {"LLMBATCH_STATE": folder, "LLMBATCH_SETTINGS": str(Path(folder) / "settings.yaml")}
+        os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}  # the colours of most terminals
         picture = asyncio.run(drawn(Path(folder)))
     target = Path(__file__).with_name("app.svg")
     target.write_text(WEB_FONT.sub("", picture), encoding="utf-8")
