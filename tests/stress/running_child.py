@@ -1,7 +1,8 @@
 """A process that runs one job against a simulator of its own: `running_child.py '{"db": ..., "job": 1, ...}'`.
 
 Waits for a line on standard input, then starts the job. Every request is a line `pid unix_time prompt` in the file
-`log`. Standard output gets `ready`, then `started` or `refused: words`, then `ended: state`.
+`log`. Its clock is as many seconds ahead as the file `ahead` has bytes. Standard output gets `ready`, then `started`
+or `refused: words`, then `ended: state`.
 """
 
 from __future__ import annotations
@@ -41,19 +42,23 @@ class Noting:
         await self.inner.aclose()
 
 
+def set_clock(ahead: str) -> None:
+    """Makes the time of day one that a test can set, also while this process is stopped."""
+    real = time.time
+    time.time = lambda: real() + os.stat(ahead).st_size
+
+
 async def start(place: Workplace, orders: dict[str, Any]) -> asyncio.Future[Any]:
-    """Starts the job; a patient process tries until it may."""
-    while True:
-        try:
-            return await place.controller.start(orders["job"])
-        except UserError as error:
-            if not orders.get("patient"):
-                print(f"refused: {error.message}", flush=True)
-                raise SystemExit(0) from None
-            await asyncio.sleep(0.02)
+    """Starts the job."""
+    try:
+        return await place.controller.start(orders["job"])
+    except UserError as error:
+        print(f"refused: {error.message}", flush=True)
+        raise SystemExit(0) from None
 
 
 async def main(orders: dict[str, Any]) -> None:
+    set_clock(orders["ahead"])
     log = os.open(orders["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     simulator = Simulator(SimulatorConfig(latency=Latency(orders.get("latency_s", 0.0))))
     lease = LeaseTimes(orders.get("lease_s", 15.0), orders.get("beat_s", 1.0), 5.0)

@@ -88,6 +88,11 @@ class Yard:
         return self.folder / "jobs.db"
 
     @property
+    def ahead(self) -> Path:
+        """As many bytes long as the clocks of the processes are seconds ahead."""
+        return self.folder / "ahead"
+
+    @property
     def log(self) -> Path:
         return self.folder / "requests.log"
 
@@ -102,7 +107,9 @@ class Yard:
 
     def child(self, job: int, **orders: Any) -> Child:
         """A process that is ready to start the job."""
-        words = json.dumps({"db": str(self.db), "log": str(self.log), "job": job, **orders})
+        self.ahead.touch()
+        places = {"db": str(self.db), "log": str(self.log), "ahead": str(self.ahead)}
+        words = json.dumps({**places, "job": job, **orders})
         process = subprocess.Popen(
             [sys.executable, str(CHILD), words], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -115,6 +122,30 @@ class Yard:
             return []
         split = [line.split(" ", 2) for line in self.log.read_text().splitlines()]
         return [(int(pid), float(at), prompt) for pid, at, prompt in split]
+
+    def prompts_of(self, child: Child) -> list[str]:
+        """What a process has asked so far, in order."""
+        return [prompt for pid, _, prompt in self.requests() if pid == child.pid]
+
+    def set_clocks(self, ahead_s: int) -> None:
+        """Sets the clock of every process here, running or stopped, so far ahead of the machine's."""
+        os.truncate(self.ahead, ahead_s)
+
+    def is_writable(self) -> bool:
+        """Whether nobody holds the database's lock for writing."""
+        with closing(sqlite3.connect(self.db, timeout=0.2, isolation_level=None)) as conn:
+            try:
+                conn.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            conn.execute("ROLLBACK")
+            return True
+
+    def done(self, job: int = 1) -> set[str]:
+        """The prompts whose answers are on the disk."""
+        with closing(sqlite3.connect(f"file:{self.db}?mode=ro", uri=True)) as conn:
+            sql = "SELECT 'row ' || seq FROM item WHERE job_id = ? AND state = 'done'"
+            return {prompt for (prompt,) in conn.execute(sql, (job,))}
 
     def row(self, job: int = 1) -> dict[str, Any]:
         """The job as the database has it."""
