@@ -60,7 +60,8 @@ def _records(batch: RecordBatch) -> Iterable[dict[str, Any]]:
     """The rows as Python has them; cell by cell where a time is finer or further away than Python's own, or a text
     is not UTF-8."""
     try:
-        return batch.to_pylist()
+        rows: list[dict[str, Any]] = batch.to_pylist()
+        return rows
     except (ValueError, OverflowError):
         columns = {name: list(map(_cell, batch.column(name))) for name in batch.schema.names}
         return (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
