@@ -58,7 +58,8 @@ async def start(place: Workplace, orders: dict[str, Any]) -> asyncio.Future[Any]
 
 
 async def main(orders: dict[str, Any]) -> None:
-    set_clock(orders["ahead"])
+    if "ahead" in orders:
+        set_clock(orders["ahead"])
     log = os.open(orders["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     simulator = Simulator(SimulatorConfig(latency=Latency(orders.get("latency_s", 0.0))))
     lease = LeaseTimes(orders.get("lease_s", 15.0), orders.get("beat_s", 1.0), 5.0)
