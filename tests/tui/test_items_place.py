@@ -117,9 +117,8 @@ async def test_marks_are_about_items_and_outlive_filter_and_order(tmp_path: Path
 async def test_hostile_text_is_shown_and_never_acts_and_columns_stay_aligned(tmp_path: Path) -> None:
     async with open_yard(tmp_path, size=(120, 40)) as yard:
         await at_items(yard)
-        lines = yard.text().split("\n")
-        assert all(cell_len(line) == 120 for line in lines)
-        assert any("[/red]␛[31m<U+202E>evil" in line for line in lines)
+        await yard.until(lambda: "[/red]␛[31m<U+202E>evil" in yard.text(), "the row drawn")
+        assert all(cell_len(line) == 120 for line in yard.text().split("\n"))
         assert HOSTILE not in yard.text()
         for width in (60, 80, 200):
             await yard.pilot.resize_terminal(width, 24)
