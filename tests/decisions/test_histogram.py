@@ -20,7 +20,7 @@ def histogram_of(values: list[float]) -> Histogram:
     return histogram
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(latencies, st.sampled_from([0.0, 0.5, 0.95, 0.99, 1.0]))
 def test_percentiles_are_within_2_5_percent(values: list[float], share: float) -> None:
     exact = sorted(values)[max(1, math.ceil(share * len(values))) - 1]
@@ -51,7 +51,7 @@ def test_odd_values_are_counted_at_the_ends(value: float) -> None:
     assert histogram.percentile(0.5) is not None
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.floats(0, 3), st.integers(0, 100)), min_size=1, max_size=100))
 def test_the_windowed_rate_is_what_happened_in_the_window(events: list[tuple[float, int]]) -> None:
     meter, now, seen = WindowedRate(10.0), 0.0, []

@@ -42,7 +42,7 @@ def test_cuts_are_told_from_bad_estimates_and_from_prompt_caches(
 
 
 @given(st.integers(1, 200_000), st.floats(0.6, 1.8), st.sampled_from([2_048, 4_096, 8_192, 131_072]))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 def test_a_prompt_that_fits_with_room_for_an_answer_is_never_taken_for_cut(
     real: int, error: float, window: int
 ) -> None:
@@ -51,7 +51,7 @@ def test_a_prompt_that_fits_with_room_for_an_answer_is_never_taken_for_cut(
 
 
 @given(st.integers(1, 400_000), st.floats(0.6, 3.0), st.sampled_from([1_000, 2_048, 4_096, 8_192, 131_072]))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 def test_a_prompt_cut_to_the_window_that_was_asked_for_is_always_seen(real: int, error: float, window: int) -> None:
     if real > window:
         assert is_cut(round(real * error), window, window)

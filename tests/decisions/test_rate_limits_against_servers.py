@@ -233,9 +233,9 @@ class OnlyStops(RateLimiter):
             self.stop_until(now + retry_after_s)
 
 
-@pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
+@pytest.mark.parametrize("share", [0.02, 0.1])
 @pytest.mark.parametrize("retry_after", [True, False], ids=["with Retry-After", "without"])
-@pytest.mark.parametrize("slots", [2, 16, 64])
+@pytest.mark.parametrize("slots", [2, 64])
 def test_refusals_that_do_not_depend_on_the_rate_do_not_slow_anything(
     share: float, retry_after: bool, slots: int
 ) -> None:

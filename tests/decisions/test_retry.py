@@ -163,7 +163,7 @@ outcomes = st.builds(
 histories = st.builds(History, st.integers(0, 8), st.integers(0, 8), st.integers(1, 2_000))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(outcomes, histories, st.sampled_from(OnTruncated), st.integers(0, 2**32))
 def test_over_the_whole_table(outcome: Outcome, history: History, wish: OnTruncated, seed: int) -> None:
     policy = RetryPolicy(on_truncated=wish)

@@ -26,7 +26,7 @@ def model_earliest(taken: list[tuple[float, int]], limit: int, now: float, amoun
 steps = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 12)), min_size=1, max_size=60)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=70)
 @given(steps, st.integers(1, 20))
 def test_each_take_waits_exactly_as_long_as_it_must(steps: list[tuple[int, int]], limit: int) -> None:
     window = SlidingWindow(limit)

@@ -8,9 +8,17 @@ from typing import Any
 import pytest
 from virtual_time import run_virtually, watch_aiosqlite
 
+from tui_batch.engine import keeper
+
 
 @pytest.fixture
 def virtually(monkeypatch: pytest.MonkeyPatch) -> Callable[[Coroutine[Any, Any, Any]], Any]:
-    """Runs a coroutine on virtual time."""
+    """Runs a coroutine on virtual time.
+
+    Looking for verbs of other processes takes a thread's turn and most of a long simulated span: it is done less often
+    here. Tests of real processes do it at its own pace.
+    """
+    monkeypatch.setattr(keeper, "POLL_S", 0.2)
+    monkeypatch.setattr(keeper, "IDLE_POLL_S", 0.4)
     watch_aiosqlite(monkeypatch)
     return run_virtually

@@ -18,7 +18,7 @@ from tui_batch.errors import UserError
 from tui_batch.inputs.reading import open_input, open_rows
 from tui_batch.inputs.rows import Reject
 
-QUICK = settings(deadline=None, derandomize=True, max_examples=60)
+QUICK = settings(deadline=None, derandomize=True, max_examples=30)
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 _NAMES = st.text("abcdefgh_é", min_size=1, max_size=6)
@@ -105,7 +105,7 @@ _PIECES = st.lists(
 ).map(b"".join)
 
 
-@settings(deadline=None, derandomize=True, max_examples=300)
+@settings(deadline=None, derandomize=True, max_examples=120)
 @given(_PIECES, _FORMATS, st.booleans())
 def test_no_bytes_make_a_reader_fail_but_with_words(content: bytes, format_: str, packed: bool) -> None:
     stream = io.BytesIO(gzip.compress(content, 1) if packed else content)

@@ -270,7 +270,7 @@ def test_gzip_is_known_by_its_bytes_also_in_several_members(tmp_path: Path, name
 
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
 def test_damaged_gzip_gives_the_rows_before_the_damage(tmp_path: Path, damage: str) -> None:
-    lines = b"".join(b'{"n": %d}\n' % n for n in range(100_000))
+    lines = b"".join(b'{"n": %d}\n' % n for n in range(45_000))
     packed = bytearray(gzip.compress(lines))
     if damage == "cut":
         del packed[-200:]

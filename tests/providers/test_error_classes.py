@@ -285,7 +285,7 @@ HEADERS = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(
     api=st.sampled_from(list(Api)),
     operation=st.sampled_from(list(Operation)),

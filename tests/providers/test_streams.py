@@ -125,7 +125,7 @@ def test_a_real_ollama_stream() -> None:
 
 
 @pytest.mark.parametrize("api", Api)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(data=st.data())
 def test_where_the_bytes_are_cut_makes_no_difference(api: Api, data: st.DataObject) -> None:
     stream = data.draw(st.sampled_from([TRANSCRIPTS[api], TRANSCRIPTS[api].replace(b"\r\n", b"\n")]))
@@ -143,7 +143,7 @@ def test_byte_by_byte(api: Api) -> None:
 
 
 @pytest.mark.parametrize("api", Api)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(data=st.data())
 def test_a_stream_that_ends_early_is_a_broken_connection_and_never_half_an_answer(
     api: Api, data: st.DataObject
@@ -155,7 +155,7 @@ def test_a_stream_that_ends_early_is_a_broken_connection_and_never_half_an_answe
         assert (found.cls, found.text, found.finish_reason) == (whole.cls, whole.text, whole.finish_reason)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=30)
 @given(
     st.sampled_from(Api), st.lists(st.binary(max_size=60) | st.sampled_from([b"data: ", b"\n\n", b"event: error\n"]))
 )
@@ -197,7 +197,7 @@ SHAPES = st.recursive(
 TYPES = ("message_start", "content_block_start", "content_block_delta", "message_delta", "message_stop")
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(st.sampled_from(Api), st.lists(st.tuples(st.sampled_from(TYPES), SHAPES), max_size=4))
 def test_fields_of_the_wrong_kind_raise_nothing_either(api: Api, shapes: list[tuple[str, Any]]) -> None:
     values = [{"type": kind, **shape} if isinstance(shape, dict) else shape for kind, shape in shapes]

@@ -20,7 +20,7 @@ def numbers(svg: str) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in re.findall(r"(-?[\d.]+),(-?[\d.]+)", svg)]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.none() | st.floats(0, 1e12), min_size=1, max_size=30), st.booleans())
 def test_a_line_stays_in_its_frame_and_has_a_gap_where_nothing_is(values: list[float | None], shaded: bool) -> None:
     svg = line_chart(AXES, [Series("one", "ok", tuple(values), shaded)])
@@ -30,7 +30,7 @@ def test_a_line_stays_in_its_frame_and_has_a_gap_where_nothing_is(values: list[f
     assert svg.count("<polyline") + svg.count("<circle") == runs
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.tuples(NAMES, st.integers(0, 10**9)), max_size=12))
 def test_bars_are_true_to_scale_and_their_names_are_text(rows: list[tuple[str, int]]) -> None:
     bars = [Bar(name, value, str(value)) for name, value in rows]

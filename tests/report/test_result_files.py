@@ -130,7 +130,7 @@ LINES = st.lists(st.fixed_dictionaries({"a": JSON_VALUES, "b": st.text()}), max_
 
 
 @given(LINES)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_json_formats_round_trip(lines: list[dict[str, object]]) -> None:
     assert json.loads(written(ResultFormat.JSON, lines, [])) == lines
     text = written(ResultFormat.JSONL, lines, []).decode()
@@ -138,7 +138,7 @@ def test_json_formats_round_trip(lines: list[dict[str, object]]) -> None:
 
 
 @given(st.lists(st.tuples(st.text(), st.text()), max_size=4), st.sampled_from([ResultFormat.CSV, ResultFormat.TSV]))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_tables_round_trip_whatever_the_text(rows: list[tuple[str, str]], kind: ResultFormat) -> None:
     data = written(kind, [{"a": a, "b": b} for a, b in rows], ["a", "b"])
     read = list(csv.reader(io.StringIO(data.decode(), newline=""), delimiter="," if kind is ResultFormat.CSV else "\t"))

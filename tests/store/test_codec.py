@@ -71,7 +71,7 @@ knobs = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 @given(specs)
 def test_a_spec_comes_back_equal(spec: JobSpec) -> None:
     assert load_spec(dump_spec(spec)) == spec

@@ -85,7 +85,7 @@ async def live(store: Store, make, history: list[tuple[str, int | None, int | No
     return job_id
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(history=st.lists(events, max_size=25))
 def test_counters_equal_items_after_any_history(tmp_path_factory, make, history) -> None:
     async def check(path: Path) -> None:

@@ -66,7 +66,7 @@ async def test_an_import_goes_on_after_the_rows_there_are(store: Store, make) ->
     assert [item.seq for item in await make.pending(store, job_id)] == [0, 1, 2]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(st.lists(st.lists(st.none() | st.sampled_from("abcdef"), max_size=6), max_size=5))
 def test_whatever_the_batches_the_first_of_each_id_wins(
     tmp_path_factory, make, batches: list[list[str | None]]

@@ -10,7 +10,7 @@ from pathlib import Path
 from tui_batch.store import Store, open_store
 
 CHILD = Path(__file__).with_name("recording_child.py")
-KILLS = 5
+KILLS = 3
 
 
 def announced_before_death(db: Path, job_id: int, lines: int) -> set[int]:
