@@ -111,8 +111,11 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     monkeypatch.setenv("LLMBATCH_DB", str(tmp_path / "jobs.db"))
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # tests started with & or nohup; a run would inherit it
+    # Tests started with & or nohup: a run would inherit that the signal is ignored.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     made = Cli(tmp_path, capsys)
     yield made
     for process in made.processes:
