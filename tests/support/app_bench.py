@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -70,12 +71,17 @@ DEADLINE_S = 150.0
 
 
 async def until(pilot: Pilot[Wish], condition: Callable[[], bool], what: str = "") -> None:
-    """Lets the app go on until something holds and the screen on top has its parts."""
+    """Lets the app go on until something holds, the screen on top has its parts and each part has done what waited.
+
+    The pilot's pause asks every part of the screen and draws: dear, so it comes last and not at each look.
+    """
     end = time.monotonic() + DEADLINE_S
     while not (_is_furnished(pilot.app) and condition()):
         if time.monotonic() > end:
             raise AssertionError(f"it never came to be: {what or condition}")
-        await pilot.pause(0.02)
+        await asyncio.sleep(0.02)
+        if _is_furnished(pilot.app) and condition():
+            await pilot.pause(0)
 
 
 def toasts(app: BatchApp, monkeypatch: pytest.MonkeyPatch) -> list[str]:
