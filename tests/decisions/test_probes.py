@@ -151,3 +151,22 @@ def test_the_more_often_refusals_begin_the_more_probes_it_takes(share: float) ->
     assert 1 <= probes <= MOST_PROBES
     assert share**probes <= UNLUCKY or probes == MOST_PROBES
     assert telling_probes(min(1.0, 2 * share)) >= probes
+
+
+def test_a_probe_that_is_refused_is_heard_however_quick_the_server() -> None:
+    limiter = RateLimiter()
+    limiter.refused(0.004, None, sent(limiter, 0.0))
+    limiter.refused(0.008, None, sent(limiter, 0.004))
+
+    assert when(limiter, 0.008 + LEAST_PATIENCE_S) >= FIRST_BACKOFF_S
+
+
+def test_a_small_limit_of_a_minute_costs_one_probe() -> None:
+    limiter = RateLimiter()
+    for number in range(60):
+        limiter.settle(sent(limiter, 0.01 * number), 100)
+    limiter.refused(1.05, None, sent(limiter, 1.0))
+    probe_at = when(limiter, 1.06)
+    limiter.refused(probe_at + 0.05, None, sent(limiter, probe_at))
+
+    assert 60.0 <= when(limiter, probe_at + 0.05) < 61.0

@@ -71,8 +71,13 @@ def play(
     tokens: int = 100,
     seed: int = 1,
     changes: dict[float, int] | None = None,
+    way_s: tuple[float, float] = (0.01, 0.1),
+    refusal_s: float = 0.02,
 ) -> Score:
-    """A client with `slots` requests in flight at most, which always has another row until `rows` are answered."""
+    """A client with `slots` requests in flight at most, which always has another row until `rows` are answered.
+
+    A request takes a time within `way_s` to reach the server, and a refusal `refusal_s` to come back.
+    """
     rng, score = random.Random(seed), Score()
     events: list[tuple[float, int, str, tuple[Ticket, float | None] | int]] = []
     serial = in_flight = 0
@@ -96,7 +101,7 @@ def play(
                 return
             in_flight += 1
             left -= 1
-            post(now + rng.uniform(0.01, 0.1), "arrive", (verdict.ticket, None))
+            post(now + rng.uniform(*way_s), "arrive", (verdict.ticket, None))
 
     for at, limit in (changes or {}).items():
         post(at, "change", limit)
@@ -111,7 +116,7 @@ def play(
         elif isinstance(value, tuple) and kind == "arrive":
             wait = server.arrive(now, tokens)
             (score.accepted if wait is None else score.refused).append(now)
-            delay = latency_s * rng.uniform(0.5, 1.5) if wait is None else 0.02
+            delay = latency_s * rng.uniform(0.5, 1.5) if wait is None else refusal_s
             post(now + delay, "answer", (value[0], wait))
         elif isinstance(value, tuple):
             in_flight -= 1
@@ -191,6 +196,30 @@ def test_a_server_that_counts_by_the_second_is_paced(known: int | None) -> None:
     assert len([at for at in score.refused if at > 60]) <= 0.005 * len(score.accepted)
     # Requests arrive up to 90 ms unevenly here, so an even 10 a second cannot pass; 9.2 could.
     assert score.accepted_between(120, 600) >= 0.88 * 480 * 10
+
+
+@pytest.mark.parametrize("retry_after", [True, False], ids=["with Retry-After", "without"])
+@pytest.mark.parametrize("known", [600, None])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_server_next_door_that_counts_by_the_second_is_paced_without_many_refusals(
+    known: int | None, retry_after: bool, seed: int
+) -> None:
+    server = StrictServer(10, period_s=1.0, retry_after=retry_after)
+
+    score = play(server, RateLimiter(rpm=known), seconds=240, slots=8, seed=seed, way_s=(0.001, 0.003), refusal_s=0.002)
+
+    assert len(score.refused) <= 0.01 * len(score.accepted)
+    assert score.accepted_between(120, 240) >= 0.94 * 120 * 10
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_pace_of_a_server_that_counts_by_the_second_is_kept_once_a_slower_one_was_tried(seed: int) -> None:
+    server = StrictServer(10, period_s=1.0)
+
+    score = play(server, RateLimiter(rpm=600), seconds=240, slots=10, seed=seed, way_s=(0.001, 0.003), refusal_s=0.002)
+
+    # Where the pace was dropped to see, a burst was refused, and what followed was little more than half as quick.
+    assert len(score.accepted) >= 0.94 * 240 * 10
 
 
 @pytest.mark.parametrize(("limit", "period_s", "retry_after"), [(100, 10.0, True), (100, 10.0, False), (50, 5.0, True)])

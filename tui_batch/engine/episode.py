@@ -87,7 +87,7 @@ class Episode:
 
     def shows_alone(self, sent_at: float) -> bool:
         """Whether a request that was sent then, and taken, shows that the refused one was refused alone."""
-        return self.is_young and not self.crowd and sent_at >= self.first_sent + AFTER_S
+        return self.is_young and not self.crowd and self._is_after(sent_at)
 
     def begin_young(self, sent_after: list[float]) -> None:
         """Nothing is known of the server. `sent_after`: when what may already be on its way was sent."""
@@ -121,17 +121,26 @@ class Episode:
         told_s = retry_after_s or 0.0
         self.refused += 1
         self.told_s = self.told_s + told_s if sent_at > self.since else max(self.told_s, told_s)
-        if self.is_young and sent_at >= self.first_sent + AFTER_S:
+        if self.is_young and self._is_after(sent_at):
             self.crowd += 1
-            if not self.is_alone:
-                self.is_young = False
-                self.asked_at = None
-                self.probe_at = max(self.probe_at, now + (retry_after_s or self.backoff_s))
-        elif sent_at > self.since:
+            if self.is_alone:
+                return
+            self.is_young = False
+            self.asked_at = None
+            self.probe_at = max(self.probe_at, now + (retry_after_s or self.backoff_s))
+            if sent_at < self.since + self.backoff_s or most_probes > 1:
+                # It went at once, so it says nothing of a second's count; or one that was refused is not enough.
+                return
+        if sent_at > self.since:
             self.asked_at = None
             self.probes += 1
             self.backoff_s = min(LONGEST_BACKOFF_S, self.backoff_s * SLOWDOWN)
             self.probe_at = max(self.probe_at, self._next_probe(now, retry_after_s, most_probes))
+
+    def _is_after(self, sent_at: float) -> bool:
+        """Whether a request sent then reached the server after the first refused one: late enough, or as a probe."""
+        asked_at = self.asked_at
+        return sent_at >= self.first_sent + AFTER_S or (asked_at is not None and self.since <= asked_at <= sent_at)
 
     def _next_probe(self, now: float, retry_after_s: float | None, most_probes: int) -> float:
         self.unseen_s = 0.0

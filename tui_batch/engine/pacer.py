@@ -336,6 +336,8 @@ class Pacer:
             case Verdict.CHANCE:
                 self._rate = None
             case Verdict.RATE:
+                # It is about the rate: a refusal at the full pace is no reason to drop the pace and see.
+                self._doubts_left = 0
                 self._set_rate(now, self._tried)
             case Verdict.OPEN:
                 pass
