@@ -50,7 +50,7 @@ MUCH_WORSE = 0.1
 """and this much more of all."""
 BLOCK_S = 5.0
 BLOCK_REQUESTS = 100
-"""The share is watched afterwards over stretches of at least this long and this many requests."""
+"""The share is watched afterwards over stretches of this long, and of at least so many requests."""
 
 
 class Verdict(StrEnum):
@@ -179,11 +179,14 @@ class ChanceTest:
     def _is_too_much(self, now: float) -> bool:
         if self._share**self._row < UNLIKELY:
             return True
-        if now - self._block_since < BLOCK_S or self._block_sent < BLOCK_REQUESTS:
+        if self._block_sent < BLOCK_REQUESTS:
             return False
         share = self._block_refused / self._block_sent
-        self._begin_block(now)
-        return share > max(WORSE * self._share, self._share + MUCH_WORSE)
+        is_too_much = share > max(WORSE * self._share, self._share + MUCH_WORSE)
+        # Too much is seen at once: where refusals come within milliseconds, seconds hold tens of thousands of them.
+        if is_too_much or now - self._block_since >= BLOCK_S:
+            self._begin_block(now)
+        return is_too_much
 
     def _sent_at(self, at: float) -> _Sent | None:
         return next((one for one in reversed(self._lately) if one.at == at and not one.refused), None)

@@ -1,0 +1,38 @@
+"""What is taken for chance is watched: a limit that shows later is noticed within a hundred requests."""
+
+from __future__ import annotations
+
+from tui_batch.engine.chance import BLOCK_REQUESTS, ChanceTest
+
+QUICK_S = 0.004
+
+
+def believing() -> ChanceTest:
+    """After a thousand requests of which twenty were refused for no reason."""
+    test = ChanceTest()
+    for n in range(1_000):
+        test.sent(0.1 * n)
+        test.refused(0.1 * n + QUICK_S, 0.1 * n, QUICK_S) if n % 50 == 0 else test.accepted()
+    assert test.believe(100.0)
+    return test
+
+
+def test_a_storm_of_quick_refusals_ends_the_belief_after_as_many_requests_as_tell_not_after_seconds() -> None:
+    """They are sent so close together that the order in which they came is not known: no row is seen in them."""
+    test = believing()
+    refused = 0
+    while test.believed:
+        at = 100.0 + 0.0001 * refused
+        test.sent(at)
+        test.refused(at + QUICK_S, at, QUICK_S)
+        refused += 1
+        assert refused <= BLOCK_REQUESTS
+
+
+def test_as_few_as_before_do_not_end_it() -> None:
+    test = believing()
+    for n in range(20_000):
+        at = 100.0 + 0.0001 * n
+        test.sent(at)
+        test.refused(at + QUICK_S, at, QUICK_S) if n % 50 == 0 else test.accepted()
+    assert test.believed
