@@ -23,7 +23,6 @@ def test_a_storm_of_quick_refusals_ends_the_belief_after_as_many_requests_as_tel
     sent = 0
     while test.believed:
         at = 100.0 + 0.0001 * sent
-        sent += 1
         test.sent(at)
         if sent % 10:
             test.refused(at + QUICK_S, at, QUICK_S)
