@@ -239,7 +239,7 @@ async def test_what_is_missing_is_told_at_its_field(tmp_path: Path) -> None:
         await at.press("down", "down", "up")
         await until(at.pilot, lambda: at.screen.focused is at.field("rpm").query_one(Input), "one further")
         await at.press("f8")
-        assert "tab, then enter" in at.words("#checks-how")
+        await until(at.pilot, lambda: "tab, then enter" in at.words("#checks-how"), "how checks are chosen")
         await at.press("tab", "down")
         _, kind, *_ = KINDS.values()
         await until(at.pilot, lambda: kind.meaning in at.words("#checks-how"), "what a kind of check means, whole")
