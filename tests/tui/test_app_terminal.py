@@ -73,7 +73,7 @@ def test_a_request_to_end_restores_the_terminal_and_keeps_the_answers(tmp_path: 
     with PseudoTerminal(["--db", str(db)], tmp_path) as terminal:
         terminal.until("tickets")
         terminal.press("p")
-        terminal.until("running")
+        wait_until(lambda: job_of(db).counters.done > 0)  # one left while it still opens is the draft it was
         terminal.process.send_signal(signal.SIGTERM)
         assert terminal.end() == 0
         assert RESTORED in terminal.seen
@@ -88,12 +88,27 @@ def test_a_closed_window_ends_the_process_and_frees_the_job(tmp_path: Path) -> N
     with PseudoTerminal(["--db", str(db)], tmp_path) as terminal:
         terminal.until("tickets")
         terminal.press("p")
-        terminal.until("running")
+        wait_until(lambda: job_of(db).counters.done > 0)
         terminal.hang_up()
         terminal.process.wait(DEADLINE_S)
     job = job_of(db)
     assert job.state is JobState.PAUSED
     assert job.owner is None
+
+
+def test_a_terminal_that_takes_nothing_does_not_hold_up_the_job(tmp_path: Path) -> None:
+    db = make_job(tmp_path, 300, Knobs(concurrency=32))
+    with PseudoTerminal(["--db", str(db)], tmp_path) as terminal:
+        terminal.until("tickets")
+        terminal.press("p")
+        for _ in range(60):
+            terminal.press("21")  # each draws a place, which nobody reads
+        wait_until(lambda: job_of(db).state is JobState.COMPLETED)
+        terminal.until("llmbatch-tui")  # the title, which a change of place does not draw
+        terminal.until("completed in")
+        terminal.press("q")
+        assert terminal.end() == 0
+        assert RESTORED in terminal.seen
 
 
 def test_a_job_goes_on_in_the_background_and_is_shown_live_when_the_app_is_opened_again(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.driver import Driver
 from textual.widgets import ContentSwitcher
 from textual.worker import WorkerFailed
 
@@ -23,6 +24,7 @@ from tui_batch.tui.in_turn import InTurn
 from tui_batch.tui.job_verbs import JobVerbs
 from tui_batch.tui.long_work import LongWork
 from tui_batch.tui.manners import Manners
+from tui_batch.tui.output import patient
 from tui_batch.tui.place import NAMES, TITLES, Place
 from tui_batch.tui.places.jobs import JobsPlace
 from tui_batch.tui.pulse import Pulse
@@ -62,6 +64,10 @@ class BatchApp(Suspending[Wish]):
         self._opening = InTurn(self, self._get_to_work, self._furnish)
         self.fault: Exception | None = None
         """A fault of the program's own that ended the app; whoever ran it raises it."""
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's for this platform, with a way to the terminal that never holds up the jobs."""
+        return patient(super().get_driver_class())
 
     def compose(self) -> ComposeResult:
         """Title, places, hints."""

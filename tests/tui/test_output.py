@@ -1,0 +1,91 @@
+"""The way to the terminal: nothing waits for a terminal that takes nothing, and nothing is lost on one that does."""
+
+from __future__ import annotations
+
+import threading
+
+from hypothesis import given
+from hypothesis import strategies as st
+from stress_yard import DEADLINE_S, wait_until
+
+from tui_batch.tui.output import CODE, WAITING, Output
+
+FRAME = "x" * (CODE + 1)
+
+
+class Terminal:
+    """Takes a few bytes at a time, while its gate is open."""
+
+    def __init__(self, at_a_time: int = 1 << 16) -> None:
+        self.gate = threading.Event()
+        self.taken = bytearray()
+        self.redrawn = threading.Event()
+        self._at_a_time = at_a_time
+
+    def take(self, data: bytes) -> int:
+        self.gate.wait(DEADLINE_S)
+        self.taken += data[: self._at_a_time]
+        return min(len(data), self._at_a_time)
+
+
+@given(st.lists(st.text(max_size=200), max_size=30), st.integers(1, 50))
+def test_a_terminal_that_takes_all_gets_all_in_order(writings: list[str], at_a_time: int) -> None:
+    terminal = Terminal(at_a_time)
+    terminal.gate.set()
+    output = Output(terminal.take, terminal.redrawn.set)
+    for text in writings:
+        output.write(text)
+    output.stop()
+    assert terminal.taken.decode() == "".join(writings).encode("utf-8", "replace").decode()
+    assert not terminal.redrawn.is_set()
+
+
+def test_drawings_that_find_the_way_blocked_are_left_out_codes_are_not_and_all_is_drawn_anew() -> None:
+    terminal = Terminal()
+    output = Output(terminal.take, terminal.redrawn.set)
+    for _ in range(2 * WAITING // len(FRAME)):
+        output.write(FRAME)
+    output.write("code")
+    terminal.gate.set()
+    assert terminal.redrawn.wait(DEADLINE_S)
+    assert len(terminal.taken) <= WAITING + len("code")
+    assert terminal.taken.endswith(b"code")
+    output.write(FRAME)
+    output.stop()
+    assert terminal.taken.endswith(FRAME.encode()), "it takes drawings again"
+
+
+def test_a_drawing_larger_than_all_that_may_wait_is_drawn() -> None:
+    terminal = Terminal()
+    terminal.gate.set()
+    output = Output(terminal.take, terminal.redrawn.set)
+    output.write("x" * (3 * WAITING))
+    wait_until(lambda: len(terminal.taken) == 3 * WAITING)
+    output.stop()
+
+
+def test_what_waits_is_bounded_whatever_is_written() -> None:
+    terminal = Terminal()
+    output = Output(terminal.take, terminal.redrawn.set)
+    for _ in range(3 * WAITING // 4):
+        output.write("code")
+    terminal.gate.set()
+    output.stop()
+    assert WAITING <= len(terminal.taken) <= 2 * WAITING + len("code")
+
+
+def test_leaving_does_not_wait_for_a_terminal_that_takes_nothing_or_is_gone() -> None:
+    terminal = Terminal()
+    output = Output(terminal.take, terminal.redrawn.set)
+    output.write(FRAME)
+    output.stop()  # returns
+    assert not terminal.taken
+    terminal.gate.set()
+
+    def gone(_data: bytes) -> int:
+        raise OSError
+
+    output = Output(gone, terminal.redrawn.set)
+    for _ in range(2 * WAITING // len(FRAME)):
+        output.write(FRAME)
+    output.stop()
