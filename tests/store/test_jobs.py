@@ -78,9 +78,12 @@ async def test_states_change_only_from_what_is_expected_and_keep_their_times(sto
     paused = await jobs.get(job_id)
     assert (paused.reason, paused.message, paused.started_at) == (PauseReason.QUOTA, "no money", 10.0)
     await jobs.set_state(job_id, JobState.RUNNING, now=20.0)
-    await jobs.set_state(job_id, JobState.COMPLETED, now=30.0)
+    assert not await jobs.set_state(job_id, JobState.COMPLETED, now=25.0), "an item is pending"
+    await make.settle(store, make.ok(job_id, 1))
+    assert await jobs.set_state(job_id, JobState.COMPLETED, now=30.0)
     done = await jobs.get(job_id)
-    assert (done.reason, done.message, done.started_at, done.finished_at) == (None, "", 10.0, 30.0)
+    assert (done.state, done.reason, done.message) == (JobState.COMPLETED, None, "")
+    assert (done.started_at, done.finished_at) == (10.0, 30.0)
 
 
 async def test_a_lease_has_one_holder(store: Store, make) -> None:
@@ -142,11 +145,11 @@ def test_only_a_gone_process_of_this_machine_is_known_to_be_dead() -> None:
 
 
 async def dead_job(store: Store, make) -> int:
-    """Six items: three dead (two server errors, one bad request), one done, two pending; the job has ended."""
+    """Six items: three dead (two server errors, one bad request), one done, two pending; the job was given up."""
     job_id = await make.job(store, 6)
     records = [make.failed(job_id, 1), make.failed(job_id, 2), make.failed(job_id, 3, cls=OutcomeClass.BAD_REQUEST)]
     await make.settle(store, *records, make.ok(job_id, 4))
-    await store.jobs.set_state(job_id, JobState.COMPLETED, now=50.0)
+    await store.jobs.set_state(job_id, JobState.FAILED, now=50.0)
     return job_id
 
 
@@ -171,7 +174,7 @@ async def test_retry_takes_the_dead_items_that_meet_every_condition(store, make,
     job = await store.jobs.get(job_id)
     assert job.counters == make.counted(db, job_id)
     assert job.counters.cost_nano == 121
-    expected = (JobState.PAUSED, PauseReason.USER, None) if ids else (JobState.COMPLETED, None, 50.0)
+    expected = (JobState.PAUSED, PauseReason.USER, None) if ids else (JobState.FAILED, None, 50.0)
     assert (job.state, job.reason, job.finished_at) == expected
 
 

@@ -117,7 +117,7 @@ class Controller:
         await self._acquire(await self._store.jobs.get(job_id), owner)
         try:
             job = await self._store.jobs.get(job_id)
-            if job.state not in TERMINAL and job.imported and not job.counters.pending:
+            if job.state not in TERMINAL and job.imported:
                 await self._store.jobs.set_state(job_id, JobState.COMPLETED, now=self._clock(), by=owner)
         finally:
             await self._store.jobs.release(job_id, owner)

@@ -235,11 +235,11 @@ class Engine:
 
     async def _close(self, job_id: int, halt: Halt) -> None:
         jobs, now, by = self.store.jobs, self._around.clock(), self.owner
-        await jobs.set_state(job_id, halt.state, reason=halt.reason, message=halt.message, now=now, by=by)
+        ended = await jobs.set_state(job_id, halt.state, reason=halt.reason, message=halt.message, now=now, by=by)
         if halt.state is JobState.CANCELLED:
             await jobs.cancel(job_id)
-        if halt.state is JobState.COMPLETED and (await jobs.get(job_id)).counters.pending:
-            # Dead items were made pending again between the count and the end.
+        if halt.state is JobState.COMPLETED and not ended:
+            # Dead items were made pending again since they were counted.
             await jobs.set_state(job_id, JobState.PAUSED, reason=PauseReason.USER, now=now, by=by)
         await jobs.release(job_id, by)
 

@@ -212,7 +212,8 @@ class Jobs:
         """Changes the state if it is one of the expected ones (None: any), and says whether it did.
 
         With `by`, only while that owner holds the job's lease: who lost it has no say any more. The first run sets
-        started_at; an end sets finished_at, anything else clears it. A change is an event in the log.
+        started_at; an end sets finished_at, anything else clears it. A change is an event in the log. A job of which
+        anything is pending is never completed: dead items may be made pending by anybody until the very last moment.
         """
         values = {
             "id": job_id,
@@ -222,11 +223,12 @@ class Jobs:
             "started": now if state is JobState.RUNNING else None,
             "finished": now if state in TERMINAL else None,
             "token": None if by is None else by.token,
+            "over": state is JobState.COMPLETED,
         }
         among = "" if expect is None else f"AND state IN ({', '.join(repr(one.value) for one in expect) or 'NULL'})"
         sql = f"""UPDATE job SET state = :state, reason = :reason, message = :message,
             started_at = coalesce(started_at, :started), finished_at = :finished
-            WHERE id = :id AND (:token IS NULL OR owner_token = :token) {among}"""
+            WHERE id = :id AND (:token IS NULL OR owner_token = :token) AND NOT (:over AND pending) {among}"""
 
         def change(conn: sqlite3.Connection) -> bool:
             with transaction(conn):
