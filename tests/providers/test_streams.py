@@ -232,6 +232,14 @@ def test_a_long_line_in_many_pieces_takes_no_time() -> None:
     assert [event.data for event in feed.feed(b"\ndata: 1\n\n")] == [b"1"]
 
 
+def test_a_page_of_many_lines_in_place_of_a_stream_takes_no_time() -> None:
+    """Each line once: to copy all before it with every line takes minutes, in which nothing else runs."""
+    page = b"<p>\n" + b"no server behind this proxy answers ".ljust(500) + b"\n"
+    found = provider_for(Api.OLLAMA).assembler(Operation.CHAT)
+    found.feed(page + page * 50_000)
+    assert len(found.finish()) == 50_001 * len(page) - 1
+
+
 def test_a_stream_without_done_is_whole_when_it_says_why_it_finished() -> None:
     found = outcome(Api.OPENAI, events(delta(content="yes"), delta(finish="stop")))
     assert (found.cls, found.text) == (OutcomeClass.OK, "yes")

@@ -24,7 +24,8 @@ class LineAssembler:
         self._pieces: dict[str, list[str]] = {}
         self._calls: list[Any] = []
         self._last: Mapping[str, Any] | None = None
-        self._verdict: bytes | None = None
+        self._verdict: list[bytes] = []
+        """What came in place of the answer, from its first line on."""
 
     def feed(self, piece: bytes) -> None:
         """Takes the next bytes. Never raises, whatever they are."""
@@ -35,8 +36,8 @@ class LineAssembler:
         """The body of the equivalent whole answer. Raises TransportFailure when the stream was cut."""
         for line in self._lines.finish():
             self._take(line, is_last=True)
-        if self._verdict is not None:
-            return self._verdict
+        if self._verdict:
+            return b"\n".join(self._verdict)
         if self._last is None:
             raise cut_off()
         return written(self._whole(self._last))
@@ -44,16 +45,16 @@ class LineAssembler:
     def _take(self, line: bytes, *, is_last: bool = False) -> None:
         if self._last is not None or not line.strip():
             return
-        if self._verdict is not None:
-            self._verdict += b"\n" + line
+        if self._verdict:
+            self._verdict.append(line)
             return
         data = parse_json(line)
         if not isinstance(data, Mapping):
             if not (is_last and line.startswith(b"{")):  # the last line may simply have been cut
-                self._verdict = line
+                self._verdict.append(line)
             return
         if data.get("error") or not self._add(data):
-            self._verdict = line
+            self._verdict.append(line)
         elif data.get("done") is True:
             self._last = data
 

@@ -63,6 +63,7 @@ class _Choice:
         self._content: list[Any] = []
         self._texts: dict[str, list[str]] = {}
         self._calls: list[_ToolCall] = []
+        self._calls_by_index: dict[int, _ToolCall] = {}
         self._function: _Function | None = None
         self._finish: Any = None
         self._error: Any = None
@@ -94,12 +95,14 @@ class _Choice:
         """The call that a piece belongs to. Gemini gives no index: there every piece with an id is a call."""
         index = piece.get("index")
         if isinstance(index, int):
-            found = next((call for call in self._calls if call.index == index), None)
+            found = self._calls_by_index.get(index)
         else:
             found = self._calls[-1] if self._calls and not piece.get("id") else None
         if found is None:
-            found = _ToolCall(index if isinstance(index, int) else None)
+            found = _ToolCall()
             self._calls.append(found)
+            if isinstance(index, int):
+                self._calls_by_index[index] = found
         return found
 
     def whole(self, index: int) -> dict[str, Any]:
@@ -141,8 +144,7 @@ class _Function:
 class _ToolCall:
     """A call of a tool."""
 
-    def __init__(self, index: int | None) -> None:
-        self.index = index
+    def __init__(self) -> None:
         self._id: Any = None
         self._kind = "function"
         self._function = _Function()
