@@ -25,7 +25,7 @@ BILLS = [
     # 1,000,000 in, 400,000 of them cached: 0.6 x 0.15 + 0.4 x 0.075 = 0.12; 500,000 out: 0.30.
     (OPENAI, "gpt-4o-mini", Usage(1_000_000, 500_000, cached_tokens=400_000), "0.42"),
     # gpt-5-mini 0.25 in, 0.025 cached, 2.00 out (no page but the table); reasoning is output: 2 x 0.25 + 1.5 x 2.
-    (OPENAI, "gpt-5-mini", Usage(2_000_000, 1_500_000, reasoning_tokens=1_200_000), "3.50"),
+    (OPENAI, "gpt-5-mini", Usage(2_000_000, 1_500_000), "3.50"),
     # openai.com/api-priority-processing: gpt-5-mini 0.45 in, 0.045 cached, 3.60 out.
     # 1,600,000 uncached: 0.72; 400,000 cached: 0.018; 500,000 out: 1.80.
     (OPENAI, "gpt-5-mini", Usage(2_000_000, 500_000, cached_tokens=400_000, tier="priority"), "2.538"),

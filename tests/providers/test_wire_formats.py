@@ -171,7 +171,7 @@ def test_openai_answer_with_usage_limits_and_request_id() -> None:
         x_ratelimit_reset_tokens="6m0.5s",
     )
     assert (outcome.cls, outcome.text, outcome.finish_reason) == (OutcomeClass.OK, "Hi", "stop")
-    assert outcome.usage == Usage(100, 20, cached_tokens=64, reasoning_tokens=7)
+    assert outcome.usage == Usage(100, 20, cached_tokens=64)
     assert (outcome.model, outcome.request_id, outcome.message) == ("gpt-4o-2024-08-06", "req_1", "")
     assert outcome.limits is not None
     assert (outcome.limits.requests.limit, outcome.limits.requests.remaining) == (500, 499)
@@ -354,7 +354,7 @@ def test_anthropic_answer_counts_all_three_kinds_of_input() -> None:
         anthropic_ratelimit_requests_reset="2026-10-21T07:28:12Z",
     )
     assert (outcome.cls, outcome.text, outcome.request_id) == (OutcomeClass.OK, "Good day", "req_7")
-    assert outcome.usage == Usage(3210, 40, cached_tokens=3000, cache_write_tokens=200, reasoning_tokens=30)
+    assert outcome.usage == Usage(3210, 40, cached_tokens=3000, cache_write_tokens=200)
     assert outcome.limits is not None
     assert (outcome.limits.requests.limit, outcome.limits.requests.reset_s) == (50, 12.0)
 

@@ -40,8 +40,6 @@ class Usage:
     """Part of input_tokens read from the provider's prompt cache."""
     cache_write_tokens: int | None = None
     """Part of input_tokens written to the provider's prompt cache (Anthropic)."""
-    reasoning_tokens: int | None = None
-    """Part of output_tokens spent on reasoning."""
     long_write_tokens: int | None = None
     """Part of cache_write_tokens that the provider keeps for an hour (Anthropic)."""
     sound_tokens: int | None = None

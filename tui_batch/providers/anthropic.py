@@ -135,7 +135,6 @@ def usage_of(data: Any) -> Usage:
         output_tokens=count_of(data, "output_tokens"),
         cached_tokens=cached,
         cache_write_tokens=written,
-        reasoning_tokens=count_of(data.get("output_tokens_details"), "thinking_tokens"),
         long_write_tokens=count_of(data.get("cache_creation"), "ephemeral_1h_input_tokens"),
         region=word(data.get("inference_geo")),
         web_searches=count_of(data.get("server_tool_use"), "web_search_requests"),

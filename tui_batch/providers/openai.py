@@ -167,7 +167,6 @@ def usage_of(data: Any, tier: Any = None) -> Usage:
         input_tokens=prompt,
         output_tokens=_output_tokens(prompt, answer, count_of(data, "total_tokens"), reasoning),
         cached_tokens=count_of(data, "prompt_cache_hit_tokens") if cached is None else cached,  # DeepSeek's name
-        reasoning_tokens=reasoning,
         cache_write_tokens=count_of(given, "cache_write_tokens"),
         sound_tokens=count_of(given, "audio_tokens"),
         spoken_tokens=count_of(made, "audio_tokens"),
