@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui_batch.gpu.exporters import ExporterSampler, exporter_url, parse_metrics, read_cards
+from tui_batch.gpu.fetching import fetch
 from tui_batch.gpu.nvml import NvmlSampler
 from tui_batch.gpu.sample import GpuSample, Reading
 from tui_batch.gpu.watch import POINTS, GpuWatch
@@ -279,6 +280,31 @@ def greet(listening: socket.socket, words: bytes) -> None:
     with peer:
         peer.recv(4096)
         peer.sendall(words)
+
+
+def drip(listening: socket.socket, head: bytes, over: threading.Event) -> None:
+    """A server that sends a byte every twentieth of a second, for ever: it is never silent, and never done."""
+    peer, _ = listening.accept()
+    with peer, suppress(OSError):
+        peer.recv(4096)
+        peer.sendall(head)
+        while not over.wait(0.05):
+            peer.sendall(b"#")
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nx-slow: "])
+def test_a_page_that_comes_in_drops_is_given_up_after_a_bound_in_all(head: bytes) -> None:
+    """The look happens in a thread that leaving the program waits for."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        dripping = threading.Thread(target=drip, args=(listening, head, over))
+        dripping.start()
+        try:
+            with pytest.raises(OSError, match="took longer than"):
+                fetch(f"http://127.0.0.1:{listening.getsockname()[1]}", patience_s=0.3)
+        finally:
+            over.set()
+            dripping.join()
 
 
 async def test_histories_are_bounded_and_a_silent_source_does_not_empty_the_others() -> None:

@@ -13,12 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
+from tui_batch.gpu.fetching import fetch
 from tui_batch.gpu.sample import GpuSample, Reading
 
-PATIENCE_S = 2.0
-"""An exporter in the same network answers at once; a look that hangs would only be out of date."""
-LARGEST = 8_000_000
-"""Bytes of an exporter's page that are read."""
 BLANK = 2.0**47
 """DCGM marks what it does not know with values from here on (DCGM_FP64_BLANK and above, dcgm_structs.h)."""
 MIB = 1024.0 * 1024.0
@@ -134,24 +131,6 @@ def _has_port_or_none(parts: SplitResult) -> bool:
         return parts.port is None or parts.port > 0
     except ValueError:
         return False
-
-
-def fetch(url: str) -> str:
-    """A page as text, at most LARGEST bytes of it. Blocks. Raises OSError with words for a person, or ValueError."""
-    from http.client import HTTPException  # these bring half of http and ssl with them
-    from urllib.error import HTTPError, URLError
-    from urllib.request import urlopen
-
-    try:
-        with urlopen(url, timeout=PATIENCE_S) as response:
-            body: bytes = response.read(LARGEST)
-    except HTTPError as error:
-        raise OSError(f"answered {error.code}") from None
-    except URLError as error:
-        raise OSError(f"does not answer: {error.reason}") from None
-    except HTTPException:
-        raise OSError("answers something that is not HTTP") from None
-    return body.decode("utf-8", "replace")
 
 
 class ExporterSampler:
