@@ -24,7 +24,7 @@ class Listing(App[None]):
         self.asked: Counter[int] = Counter()
 
     def compose(self) -> ComposeResult:
-        yield Table[Row]([Column("words", "Words", self.cell, 8, stretches=True)], lambda row: row.id)
+        yield Table[Row]([Column("words", "Words", self.cell, 8, stretches=True)], lambda row: row.id, gutter=1)
 
     def cell(self, row: Row) -> Spans:
         self.asked[row.id] += 1
@@ -50,6 +50,25 @@ async def test_only_the_row_that_changed_is_put_together_anew() -> None:
         await pilot.pause()
         assert app.text(4) == "changed"
         assert set(app.asked) == {3}
+
+
+async def test_a_mark_is_seen_without_colours_under_the_cursor_too_and_set_by_a_click_before_the_row() -> None:
+    app = Listing()
+    async with app.run_test(size=(30, 12)) as pilot:
+        app.table.set_rows([Row(0, "a"), Row(1, "b"), Row(2, "c")])
+        app.table.focus()
+        await pilot.pause()
+        app.table.toggle_mark()
+        app.table.action_cursor(-1)
+        await until(pilot, lambda: app.text(1) == "▌a", "marked, with the cursor on it")
+        assert app.table.render_line(2).text.startswith(" b")
+        await pilot.click(app.table, (0, 3))
+        await until(pilot, lambda: app.text(3) == "▌c" and app.table.cursor_row == Row(2, "c"), "marked by a click")
+        await pilot.click(app.table, (0, 3))
+        await until(pilot, lambda: app.text(3) == "c", "and the mark is taken away")
+        await pilot.click(app.table, (1, 2))
+        await until(pilot, lambda: app.table.cursor_row == Row(1, "b"), "a click into the row")
+        assert app.table.marks == {0}
 
 
 async def test_a_line_follows_marks_the_cursor_the_width_and_the_theme() -> None:

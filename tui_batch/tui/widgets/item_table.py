@@ -24,8 +24,7 @@ from tui_batch.safe_text import safe_text
 from tui_batch.tui.item_list import ItemList
 from tui_batch.tui.tones import Span, Styles, Tone, styles_of
 from tui_batch.tui.widgets.item_columns import GAP, USUAL, Slot, columns_with, fields_of, lay_out
-
-_MARK = "▌"
+from tui_batch.tui.widgets.table import MARK
 
 
 class ItemTable(ScrollView, can_focus=True):
@@ -254,7 +253,7 @@ class ItemTable(ScrollView, can_focus=True):
     def _line(self, row: ItemRow | None, marked: bool, styles: Styles) -> list[Segment]:
         if row is None:
             return [Segment("  …", styles[Tone.MUTED])]
-        parts = [Segment(f"{_MARK} " if marked else "  ", styles[Tone.ACCENT])]
+        parts = [Segment(f"{MARK} " if marked else "  ", styles[Tone.ACCENT])]
         for slot in self._slots:
             text, tone = _safe(slot.column.cell(row), slot.width)
             parts.append(Segment(padded(text, slot.width, right=slot.column.right) + " " * GAP, styles[tone]))

@@ -24,6 +24,8 @@ MOST_LINES = 500
 """Lines that are kept as they were drawn; more than a screen has, with what was scrolled past lately."""
 NARROWEST = 4
 """Cells of the stretching column at least."""
+MARK = "▌"
+"""Stands before a marked row: without colours it is marked too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +118,14 @@ class Table(ScrollView, Generic[T], can_focus=True):
         key: Callable[[T], object],
         *,
         empty: str = "",
+        gutter: int = 0,
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
         self.columns = tuple(columns)
         self._key = key
+        self._gutter = gutter
+        """Cells before the columns, where marks stand and a click marks; 0: no row can be marked."""
         self._empty = empty
         self._rows: tuple[T, ...] = ()
         self._index: dict[object, int] = {}
@@ -202,9 +207,12 @@ class Table(ScrollView, Generic[T], can_focus=True):
     def toggle_mark(self) -> None:
         """Marks the row under the cursor, or takes its mark away, and goes to the next."""
         if self._rows:
-            self.marks ^= {self._key(self._rows[self._cursor])}
-            self.refresh()
+            self._turn_mark()
             self.action_cursor(1)
+
+    def _turn_mark(self) -> None:
+        self.marks ^= {self._key(self._rows[self._cursor])}
+        self.refresh()
 
     # Keys and mouse
 
@@ -235,7 +243,7 @@ class Table(ScrollView, Generic[T], can_focus=True):
             self.post_message(self.Moved(self, self._key(self._rows[self._cursor])))
 
     def on_click(self, event: events.Click) -> None:
-        """The header sorts; a row gets the cursor; twice opens it."""
+        """The header sorts; a row gets the cursor; twice opens it; at its edge marks it."""
         if event.y == 0:
             if (column := self._column_at(event.x)) is not None and column.sort is not None:
                 self.post_message(self.Sorted(self, column.id))
@@ -243,7 +251,9 @@ class Table(ScrollView, Generic[T], can_focus=True):
         position = event.y - 1 + round(self.scroll_offset.y)
         if position < len(self._rows):
             self._set_cursor(position)
-            if event.chain > 1:
+            if event.x < self._gutter:
+                self._turn_mark()
+            elif event.chain > 1:
                 self.post_message(self.Opened(self, self._key(self._rows[position])))
 
     def on_resize(self) -> None:
@@ -251,12 +261,15 @@ class Table(ScrollView, Generic[T], can_focus=True):
         self.virtual_size = Size(self.size.width, len(self._rows) + 1)
 
     def _column_at(self, x: int) -> Column[T] | None:
-        at = 0
-        for column, width in fitting(self.columns, self.size.width):
+        at = self._gutter
+        for column, width in self._fitting():
             if at <= x < at + width + GAP:
                 return column
             at += width + GAP
         return None
+
+    def _fitting(self) -> list[tuple[Column[T], int]]:
+        return fitting(self.columns, self.size.width - self._gutter)
 
     def notify_style_update(self) -> None:
         """A theme was chosen, or the focus came or went."""
@@ -291,22 +304,23 @@ class Table(ScrollView, Generic[T], can_focus=True):
             style += self.get_component_rich_style("table--cursor")
         if len(self._lines) >= MOST_LINES:
             self._lines.clear()
-        strip = self._strip(self._line(row, styles), style)
+        strip = self._strip(self._line(row, marked, styles), style)
         self._lines[known] = (row, strip)
         return strip
 
     def _header(self) -> Text:
-        line = Text(no_wrap=True, end="")
-        for column, width in fitting(self.columns, self.size.width):
+        cells = []
+        for column, width in self._fitting():
             arrow = {column.id: "▲", f"-{column.id}": "▼"}.get(self.sorted_by, "")
-            _append(line, Text(column.title + arrow), width, right=column.right)
-        return line
+            cells.append(_fill(Text(column.title + arrow), width, right=column.right))
+        return _side_by_side(Text(" " * self._gutter), cells)
 
-    def _line(self, row: T, styles: Styles) -> Text:
-        line = Text(no_wrap=True, end="")
-        for column, width in fitting(self.columns, self.size.width):
-            _append(line, styled(column.cell(row), styles), width, right=column.right)
-        return line
+    def _line(self, row: T, marked: bool, styles: Styles) -> Text:
+        mark = Text((MARK if marked else "").ljust(self._gutter)[: self._gutter], styles[Tone.ACCENT])
+        cells = [
+            _fill(styled(column.cell(row), styles), width, right=column.right) for column, width in self._fitting()
+        ]
+        return _side_by_side(mark, cells)
 
     def _strip(self, text: Text, style: Style) -> Strip:
         segments = text.render(self.app.console)
@@ -314,13 +328,14 @@ class Table(ScrollView, Generic[T], can_focus=True):
         return strip.apply_style(style)
 
 
-def _append(line: Text, cell: Text, width: int, *, right: bool) -> None:
+def _fill(cell: Text, width: int, *, right: bool) -> Text:
+    """The cell in exactly that width, cut with an ellipsis."""
     cell.truncate(width, overflow="ellipsis")
-    pad = " " * (width - cell.cell_len)
-    if line:
-        line.append(" " * GAP)
-    if right:
-        line.append(pad)
-    line.append_text(cell)
-    if not right:
-        line.append(pad)
+    (cell.pad_left if right else cell.pad_right)(width - cell.cell_len)
+    return cell
+
+
+def _side_by_side(before: Text, cells: Sequence[Text]) -> Text:
+    line = Text(no_wrap=True, end="")
+    line.append_text(before)
+    return line.append_text(Text(" " * GAP).join(cells))
