@@ -360,6 +360,24 @@ def test_times_in_parquet_that_python_cannot_hold_cost_no_other_row(tmp_path: Pa
         assert "timestamp" in rejects[0].reason
 
 
+def test_durations_in_parquet_are_text(tmp_path: Path) -> None:
+    """ISO 8601, as times are; one as long as Arrow allows, which Python cannot hold, as well."""
+    given = {
+        "us": pyarrow.array([90_000_000, 0, -1, None], pyarrow.duration("us")),
+        "ns": pyarrow.array([1_500, 93_784_000_000_000, 2_000, None], pyarrow.duration("ns")),
+        "s": pyarrow.array([2**62, 1, 60, None], pyarrow.duration("s")),
+    }
+    pyarrow.parquet.write_table(pyarrow.table(given), tmp_path / "p.parquet")
+    rows, rejects = read(tmp_path / "p.parquet", (tmp_path / "p.parquet").read_bytes())
+    assert rejects == []
+    assert [tuple(row.values()) for row in columns(rows)] == [
+        ("PT1M30S", "PT0.0000015S", "P53375995583650DT7H45M4S"),
+        ("PT0S", "P1DT2H3M4S", "PT1S"),
+        ("-PT0.000001S", "PT0.000002S", "PT1M"),
+        (None, None, None),
+    ]
+
+
 def test_parquet_text_that_is_not_utf8_costs_its_row_a_name_the_file(tmp_path: Path) -> None:
     path = tmp_path / "p.parquet"
     table = pyarrow.table({"the-column": ["good", "the-cell"]})

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 _BATCH = 2_000
+_NANOS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+"""Nanoseconds in Arrow's units of time."""
 
 
 def read(source: ByteSource, config: InputSource) -> Iterator[Read]:
-    """Rows by row number. NaN and missing values are null; decimals are text; times are ISO 8601."""
+    """Rows by row number. NaN and missing values are null; decimals are text; times and durations are ISO 8601."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -44,8 +47,7 @@ def read(source: ByteSource, config: InputSource) -> Iterator[Read]:
 
 
 def _rows(file: ParquetFile, source: ByteSource, config: InputSource) -> Iterator[Read]:
-    names = file.schema_arrow.names
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(file.schema_arrow.names).items() if times > 1)
     if twice:
         raise InputError(source.name, "the file has this column twice", field=twice[0], remedy="Rename one.")
     make = RowFactory(config, _plain).make
@@ -78,7 +80,7 @@ class _Beyond:
 
 
 def _cell(cell: Scalar[Any]) -> Any:
-    """A value; a time in nanoseconds as text."""
+    """A value; a time or duration that Python cannot hold as text."""
     try:
         return cell.as_py()
     except (ValueError, OverflowError):
@@ -86,9 +88,12 @@ def _cell(cell: Scalar[Any]) -> Any:
 
 
 def _as_text(cell: Scalar[Any]) -> str | None:
-    """ISO 8601 of a time, which Arrow writes as `2024-01-02 03:04:05.000000006Z`; None: it cannot write that one."""
+    """ISO 8601 of a time, which Arrow writes as `2024-01-02 03:04:05.000000006Z`, or of a duration, which it writes as
+    a number; None: it cannot write that one."""
     import pyarrow
 
+    if pyarrow.types.is_duration(cell.type):
+        return _iso_duration(cell.value * _NANOS[cell.type.unit])
     try:
         text = str(cell.cast(pyarrow.string()).as_py())
     except (pyarrow.ArrowException, UnicodeDecodeError):
@@ -114,6 +119,8 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, datetime):  # pandas, where it is there, gives a kind of its own for nanoseconds
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return _iso_duration(value // timedelta(microseconds=1) * 1_000 + getattr(value, "nanoseconds", 0))
     if isinstance(value, _Beyond):
         raise TypeError(f"a {value.kind} beyond what can be shown")
     if isinstance(value, bytes):
@@ -122,3 +129,17 @@ def _plain(value: Any) -> Any:
         except UnicodeDecodeError:
             raise TypeError("binary data") from None
     raise TypeError(f"a {type(value).__name__}")
+
+
+def _iso_duration(nanos: int) -> str:
+    """ISO 8601 with days as the largest part: `P1DT2H`, `PT0.5S`, `-PT1M`."""
+    seconds, fraction = divmod(abs(nanos), 10**9)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    exact = f"{seconds}.{fraction:09d}".rstrip("0").rstrip(".")
+    clock = "".join(
+        f"{part}{unit}" for part, unit in ((hours, "H"), (minutes, "M"), (exact, "S")) if part not in (0, "0")
+    )
+    date = f"{days}D" if days else ""
+    return f"{'-' if nanos < 0 else ''}P{date}{'T' + clock if clock else '' if date else 'T0S'}"
