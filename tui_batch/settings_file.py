@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from tui_batch.domain.endpoint import Api, Endpoint, KeySource
-from tui_batch.domain.job import NANO
+from tui_batch.domain.job import MOST_DOLLARS, NANO
 from tui_batch.errors import UserError
 from tui_batch.gpu.exporters import exporter_url
 from tui_batch.inputs.job_problems import explain, looks_secret, refuse_secrets
@@ -20,6 +20,13 @@ from tui_batch.money.prices import OwnPrice, OwnWindow, UnitPrices
 from tui_batch.paths import default_db, expanded
 from tui_batch.providers.catalog import from_url, guess_api, known
 from tui_batch.settings import Settings
+
+MOST_PRICE = 100_000
+"""The largest price, in dollars: for a million tokens, or an hour. Sums of such prices still fit the database."""
+MOST_TIER = 1_000
+"""The largest multiple of a service tier."""
+
+_Dollars = Annotated[float, Field(ge=0, le=MOST_PRICE)]
 
 
 def _key_source(text: str) -> str:
@@ -46,12 +53,12 @@ class _Endpoint(_Part):
 class _Price(_Part):
     model: Annotated[str, Field(min_length=1)]
     endpoint: str | None = None
-    input: NonNegativeFloat = 0.0
-    output: NonNegativeFloat = 0.0
-    cached: NonNegativeFloat | None = None
-    cache_write: NonNegativeFloat | None = None
-    gpu_hour: NonNegativeFloat | None = None
-    tiers: dict[str, NonNegativeFloat] = {}
+    input: _Dollars = 0.0
+    output: _Dollars = 0.0
+    cached: _Dollars | None = None
+    cache_write: _Dollars | None = None
+    gpu_hour: _Dollars | None = None
+    tiers: dict[str, Annotated[float, Field(ge=0, le=MOST_TIER)]] = {}
 
 
 class _Window(_Part):
@@ -66,7 +73,7 @@ class _File(_Part):
     default_model: str = ""
     prices: tuple[_Price, ...] = ()
     windows: tuple[_Window, ...] = ()
-    day_budget_usd: NonNegativeFloat | None = None
+    day_budget_usd: Annotated[float, Field(ge=0, le=MOST_DOLLARS)] | None = None
     ca_file: str | None = None
     gpu_exporters: tuple[Annotated[str, AfterValidator(exporter_url)], ...] = ()
     db: str | None = None

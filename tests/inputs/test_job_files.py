@@ -117,6 +117,8 @@ def test_the_least_job_file(tmp_path: Path) -> None:
         ("input: a\nmodels:\n  - model: b\n    weight: -1\n", 4, "models[0].weight: must be greater than 0"),
         ("input: a\nlimits:\n  rpm: many\n", 3, "limits.rpm: must be a whole number"),
         ("input: a\nlimits:\n  concurrency: lots\n", 3, "must be a whole number, or must be 'auto'"),
+        ("input: a\ntimeouts:\n  base: 1e300\n", 3, "timeouts.base: must be less than or equal to 604800"),
+        ("input: a\ntimeouts:\n  first_byte: 1e9\n", 3, "timeouts.first_byte: must be less than or equal to 604800"),
         ("input: a\nmode: spraed\n", 2, "did you mean spread?"),
         ("input: a\ncache: never\n", 2, "must be 'use', 'refresh' or 'off'"),
         ("input: a\nname: 5\n", 2, "name: must be text; numbers and true or false need quotes"),

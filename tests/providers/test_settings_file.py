@@ -90,6 +90,9 @@ MISTAKES = [
     ),
     ("endpoints:\n  - name: a\n    base_url: http://x:1\n    api: grpc\n", 4, "api"),
     ("default_modell: x\n", 1, "default_modell"),
+    ("day_budget_usd: 1e300\n", 1, "day_budget_usd"),
+    ("prices:\n  - model: a\n    input: 1e300\n    output: 1\n", 3, "input"),
+    ("prices:\n  - model: a\n    gpu_hour: 1e18\n", 3, "gpu_hour"),
     ("endpoints: [\n", None, ""),
     ("- a\n", None, ""),
 ]

@@ -17,6 +17,8 @@ MOST_DOLLARS = 1_000_000_000
 """The largest budget."""
 
 
+MOST_SECONDS = 604_800
+"""The longest that a job may wait for an answer, or for each thousand tokens of it: a week."""
 MOST_IN_FLIGHT = 100_000
 """The highest concurrency that a job may ask for."""
 MOST_ATTEMPTS = 1_000

@@ -14,6 +14,7 @@ from tui_batch.domain.job import (
     MOST_DOLLARS,
     MOST_IN_FLIGHT,
     MOST_PRIORITY,
+    MOST_SECONDS,
     NANO,
     CacheMode,
     Cap,
@@ -30,7 +31,7 @@ from tui_batch.inputs.draft import AUTO, Auto, JobDraft, ModelChoice
 from tui_batch.inputs.job_checks import CheckEntry, Drift, check_checks, checks_of, drift_of
 from tui_batch.inputs.job_parts import Count, Name, Part
 from tui_batch.inputs.job_problems import explain, refuse_secrets
-from tui_batch.inputs.job_routes import buckets_of, check_buckets, check_routes, rules_of
+from tui_batch.inputs.job_routes import Bucket, Route, buckets_of, check_buckets, check_routes, rules_of
 from tui_batch.inputs.readers.registry import InputFormat
 from tui_batch.inputs.templates import check_template
 from tui_batch.inputs.yaml_document import Document
@@ -117,54 +118,14 @@ class Retry(Part):
 class TimeoutsPart(Part):
     """How long to wait for an answer."""
 
-    base: float | None = Field(default=None, gt=0)
+    base: float | None = Field(default=None, gt=0, le=MOST_SECONDS)
     """Seconds for any request."""
-    per_1k_tokens: float | None = Field(default=None, ge=0)
+    per_1k_tokens: float | None = Field(default=None, ge=0, le=MOST_SECONDS)
     """Seconds more for every thousand tokens expected."""
-    first_byte: float | None = Field(default=None, gt=0)
+    first_byte: float | None = Field(default=None, gt=0, le=MOST_SECONDS)
     """Streamed answers: seconds of silence before one begins; per_1k_tokens is added for the prompt."""
-    stall: float | None = Field(default=None, gt=0)
+    stall: float | None = Field(default=None, gt=0, le=MOST_SECONDS)
     """Streamed answers: seconds of silence between two pieces."""
-
-
-Value = str | int | float | bool
-"""What a column may be compared with."""
-
-
-class When(Part):
-    """What a row must be like for a route. Everything that is given must hold; upper and lower case are alike."""
-
-    longer_than: Count | None = None
-    """The prompt has more tokens than this, by estimate."""
-    shorter_than: Count | None = None
-    """The prompt has fewer tokens than this, by estimate."""
-    column: Name | None = None
-    """The column that contains, matches, equals and in look at; without it contains and matches look at the prompt."""
-    contains: Name | Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
-    """A text, or several of which one must stand there."""
-    matches: Name | None = None
-    """A regular expression that is found there. It has no look-around and no back-references."""
-    equals: Value | None = None
-    """The column's whole value."""
-    in_: Annotated[tuple[Value, ...], Field(min_length=1)] | None = Field(default=None, alias="in")
-    """Values of which the column has one."""
-
-
-class Route(Part):
-    """Where rows of a kind go."""
-
-    when: When | None = None
-    """What the rows are like; left out of the last route, which takes all others."""
-    model: Name
-
-
-class Bucket(Part):
-    """Prompts of a range of lengths, and how many of them may be in flight."""
-
-    up_to: Count | None = None
-    """The longest prompt in it, in estimated tokens; left out of the last bucket, which takes all longer ones."""
-    concurrency: Annotated[int, Field(ge=1, le=MOST_IN_FLIGHT)]
-    """Requests of this bucket in flight at most."""
 
 
 class JobFile(Part):
@@ -238,8 +199,8 @@ def load_job_draft(path: Path) -> JobDraft:
     document = yaml_document.load(path)
     job = validated(document)
     _check_templates(document, job)
-    check_routes(document, job)
-    check_buckets(document, job)
+    check_routes(document, job.routes, job.mode, {*(entry.model for entry in job.models), *filter(None, (job.model,))})
+    check_buckets(document, job.buckets)
     check_checks(document, job)
     return _draft(document, job, path)
 
@@ -288,8 +249,8 @@ def _draft(document: Document, job: JobFile, path: Path) -> JobDraft:
         base_url=job.base_url.rstrip("/") if job.base_url else None,
         models=_models(job),
         mode=job.mode,
-        routes=rules_of(job),
-        buckets=buckets_of(job),
+        routes=rules_of(job.routes),
+        buckets=buckets_of(job.buckets),
         operation=job.operation,
         system=job.system,
         prompt=job.prompt,

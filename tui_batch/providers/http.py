@@ -105,13 +105,15 @@ class PyreqwestTransport:
     def _builder(self, request: HttpRequest) -> RequestBuilder:
         """Raises TransportFailure. pyreqwest's own text is dropped: it quotes the header's value."""
         try:
-            builder = self._client_for(request).request(request.method, self._url(request.url))
+            url = self._url(request.url)
         except Exception as error:
             raise TransportFailure(FailureKind.REQUEST, f"bad URL {request.url!r}: {error}") from None
+        builder = self._client_for(request).request(request.method, url)
         try:
-            builder = builder.headers(request.headers).timeout(timedelta(seconds=request.timeouts.total_s))
+            builder = builder.headers(request.headers)
         except Exception:
             raise TransportFailure(FailureKind.REQUEST, BAD_HEADER) from None
+        builder = builder.timeout(timedelta(seconds=request.timeouts.total_s))
         return builder if request.body is None else builder.body_bytes(request.body)
 
     def _client_for(self, request: HttpRequest) -> Client:
