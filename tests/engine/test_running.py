@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from engine_bench import ENDPOINT, Bench, failed, ok, open_bench
 
 from tui_batch.domain.endpoint import Api, Endpoint
@@ -15,6 +16,7 @@ from tui_batch.domain.job import CacheMode, JobState, Knobs, Mode, ModelRef, Pau
 from tui_batch.domain.outcome import Outcome, OutcomeClass
 
 FOUR = Knobs(concurrency=4)
+SERVER = OutcomeClass.SERVER_ERROR
 
 
 def rows(count: int) -> list[str]:
@@ -40,6 +42,22 @@ def test_no_more_than_n_in_flight_and_no_fewer(tmp_path: Path, virtually: Any) -
             await bench.run(await bench.add(rows(40), FOUR))
             assert bench.executor.most_in_flight == 4
             assert asyncio.get_running_loop().time() - start < 11.0
+
+    virtually(main())
+
+
+def test_a_job_that_only_waits_to_try_again_says_until_when(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", lambda _, n: (1.0, ok() if n else failed(SERVER))) as bench:
+            end = await bench.controller.start(await bench.add(["row"], FOUR))
+            await asyncio.sleep(1.001)
+            (job,) = bench.engine.snapshot().jobs
+            assert (job.in_flight, job.waiting) == (0, 1)
+            assert job.hold is not None
+            assert job.hold.what == "the next retry"
+            asked_again = asyncio.get_running_loop().time() + (job.hold.seconds or 0.0)
+            assert (await end).state is JobState.COMPLETED
+            assert asyncio.get_running_loop().time() == pytest.approx(asked_again + 1.0, abs=0.5)
 
     virtually(main())
 

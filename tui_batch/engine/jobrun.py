@@ -28,6 +28,8 @@ from tui_batch.quality.judging import judge_of
 HELD_ITEMS = 10_000
 """Items of one job in memory at most: ready, waiting or hanging on an equal request."""
 HELD_BYTES = 64 * 1024 * 1024
+NEXT_RETRY = "the next retry"
+"""What a job waits for that has nothing else to send."""
 PAGE_ITEMS = 500
 PAGE_BYTES = 8 * 1024 * 1024
 
@@ -136,9 +138,7 @@ class JobRun:
     def snapshot(self, now: float, state: JobState) -> JobSnapshot:
         """Figures for a screen."""
         halt = self.halt
-        wait = self.wait
         used = self.allowance.used(now)
-        seconds = None if wait is None or wait.until is None else max(0.0, wait.until - now)
         return JobSnapshot(
             id=self.id,
             name=self.spec.name,
@@ -156,11 +156,18 @@ class JobRun:
             rpm_used=used.requests,
             tpm_used=used.tokens,
             failures=dict(self.stats.failures),
-            hold=None if wait is None or halt is not None else Hold(wait.what, seconds),
+            hold=None if halt is not None else self._hold(now),
             score_mean=self.stats.scored.mean,
             drift=() if self.drift is None else self.drift.alerts,
             projected=self.stats.projected,
         )
+
+    def _hold(self, now: float) -> Hold | None:
+        """What limits the job; where nothing is left but items that failed for now, when the first is asked again."""
+        wait, due = self.wait, self.queue.next_due
+        if wait is not None:
+            return Hold(wait.what, None if wait.until is None else max(0.0, wait.until - now))
+        return None if due is None or self.in_flight else Hold(NEXT_RETRY, max(0.0, due - now))
 
 
 def watch_of(spec: JobSpec) -> DriftWatch | None:
