@@ -231,7 +231,26 @@ def test_the_rest_of_a_sample_is_asked_with_a_yes_or_by_resume(cli: Cli) -> None
 
 
 def test_a_sample_as_large_as_the_file_is_the_whole_job(cli: Cli) -> None:
-    assert cli("run", cli.rows(3), "--simulate", "--sample", "9").code == 0
+    assert cli("run", cli.rows(3), "--simulate", "--sample", "9k").code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run rows.csv --sample none",
+        "run --from-job mine",
+        "items 1 --limit 0",
+        "simulate --slots 0",
+        "simulate --rpm 5z",
+    ],
+)
+def test_a_number_that_is_none_is_told_with_its_option_and_an_example(cli: Cli, words: str) -> None:
+    """All numbers of things are read alike: 500, 20,000 or 20k."""
+    result = cli(*words.split())
+    option = words.split()[-2]
+    assert result.code == 2
+    assert f"error: {option} {words.split()[-1]}: must be a whole number of at least 1" in result.err
+    assert f"For example: {option} 5" in result.err
 
 
 def test_embeddings_are_lists_of_numbers(cli: Cli) -> None:

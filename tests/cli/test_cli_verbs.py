@@ -69,6 +69,7 @@ def test_items_are_filtered_by_state_class_and_text(finished: Cli) -> None:
     assert "c0" in table.out
     assert "c2" not in table.out
     assert "the first 2 only" in table.err
+    assert "c3" in finished("items", "1", "--limit", "2k").out
     assert finished("items", "1", "--state", "lost").code == 2
 
 

@@ -47,10 +47,11 @@ def over(draft: JobDraft, flags: JobFlags) -> JobDraft:
 
 def _base(flags: JobFlags) -> JobDraft:
     """The job file, a bare data file, or the answers of a job."""
-    if flags.from_job is not None:
+    chained = parse_whole("--from-job", flags.from_job)
+    if chained is not None:
         if flags.format is not None:
             raise UserError("--format is for files, and --from-job reads the database", remedy="Leave --format out.")
-        return _chained(flags.from_job, flags.input)
+        return _chained(chained, flags.input)
     if not flags.input:
         raise UserError("INPUT is missing", remedy="Name a file of prompts or a job file, or use --from-job N.")
     return _of_file(flags.input)

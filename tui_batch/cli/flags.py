@@ -19,8 +19,8 @@ from tui_batch.report.formats import endings
 F = TypeVar("F")
 
 
-def _option(*names: str, help_: str, metavar: str | None = None, least: float | None = None) -> Any:
-    return typer.Option(*names, help=help_, metavar=metavar, min=least)
+def _option(*names: str, help_: str, metavar: str | None = None) -> Any:
+    return typer.Option(*names, help=help_, metavar=metavar)
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,8 @@ class JobFlags:
         str, typer.Argument(metavar="INPUT", help="A data file, a job file (.yaml), or - .", show_default=False)
     ] = ""
     from_job: Annotated[
-        int | None,
-        _option(
-            "--from-job", metavar="N", help_="The answers of job N are the input; INPUT may be a job file.", least=1
-        ),
+        str | None,
+        _option("--from-job", metavar="N", help_="The answers of job N are the input; INPUT may be a job file."),
     ] = None
     model: Annotated[list[str] | None, _option("--model", "-m", metavar="MODEL", help_="May be given again.")] = None
     output: Annotated[
@@ -74,8 +72,8 @@ class JobFlags:
         str | None, _option("--cap", metavar="WORD", help_="loose: also send what may pass the budget. Else: binding.")
     ] = None
     sample: Annotated[
-        int | None,
-        _option("--sample", metavar="N", help_="First N rows, spread over the file; asks before the rest.", least=1),
+        str | None,
+        _option("--sample", metavar="N", help_="First N rows, spread over the file; asks before the rest."),
     ] = None
     max_attempts: Annotated[
         str | None, _option("--max-attempts", metavar="N", help_="Requests that count for one row.")

@@ -12,7 +12,7 @@ from tui_batch import figures
 from tui_batch.cli.arguments import JobArgument, JsonOption
 from tui_batch.cli.console import RIGHT, Long, put, put_json, put_table, say
 from tui_batch.cli.opening import desk, run
-from tui_batch.cli.parsing import parse_class
+from tui_batch.cli.parsing import parse_class, parse_whole
 from tui_batch.cli.where import DbOption, Where, where
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.item_filter import Choice, ItemFilter, OneOf, Term, Words
@@ -54,7 +54,7 @@ def items(
     cls: Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Class of the last outcome.")] = None,
     text: Annotated[str | None, typer.Option("--text", help="Found in the row, the answer or the message.")] = None,
     words: FilterOption = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many items.")] = None,
+    limit: Annotated[str | None, typer.Option("--limit", metavar="N", help="At most so many items.")] = None,
     as_json: JsonOption = False,
     db: DbOption = None,
 ) -> None:
@@ -64,17 +64,18 @@ def items(
     """
     place = where(ctx, db, None)
     found, one = parse_state(state), None if cls is None else parse_class(cls)
+    most = parse_whole("--limit", limit)
     wanted = ItemFilter(
         _terms((found.value,) if found else (), (one.value,) if one else (), (), text or "") + _typed(words)
     )
     if as_json:
-        run(_items_json(place, job, wanted, limit))
+        run(_items_json(place, job, wanted, most))
         return
-    rows = run(_items(place, job, wanted, (limit or SHOWN) + 1))
+    rows = run(_items(place, job, wanted, (most or SHOWN) + 1))
     if not rows:
         say("no item is like that" if wanted else "the job has no items")
         return
-    shown = rows[: limit or SHOWN]
+    shown = rows[: most or SHOWN]
     titles = (
         f"{RIGHT}ID",
         f"{RIGHT}LINE",

@@ -10,6 +10,7 @@ import typer
 from tui_batch import figures
 from tui_batch.cli.console import put, say
 from tui_batch.cli.opening import run
+from tui_batch.cli.parsing import parse_whole
 from tui_batch.cli.where import PROGRAM
 from tui_batch.errors import UserError
 
@@ -22,14 +23,14 @@ def simulate(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any free port.")] = 8080,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     profile: Annotated[str, typer.Option(help="instant, hosted, local (four slots) or slow (one slot).")] = "hosted",
-    rpm: Annotated[int | None, typer.Option(min=1, help="Requests a minute and model.")] = None,
-    tpm: Annotated[int | None, typer.Option(min=1, help="Tokens a minute and model.")] = None,
-    slots: Annotated[int | None, typer.Option(min=1, help="Requests worked on at the same time.")] = None,
-    queue: Annotated[int | None, typer.Option(min=0, help="Requests that may wait for a slot.")] = None,
+    rpm: Annotated[str | None, typer.Option(metavar="N", help="Requests a minute and model.")] = None,
+    tpm: Annotated[str | None, typer.Option(metavar="N", help="Tokens a minute and model.")] = None,
+    slots: Annotated[str | None, typer.Option(metavar="N", help="Requests worked on at the same time.")] = None,
+    queue: Annotated[str | None, typer.Option(metavar="N", help="Requests that may wait for a slot.")] = None,
     faults: Annotated[str, typer.Option(metavar="SPEC", help="For example 429=0.05,500=2%,hang=0.001")] = "",
     latency: Annotated[float | None, typer.Option(min=0, help="Seconds to the first token.")] = None,
     per_token: Annotated[float | None, typer.Option(min=0, help="Seconds for each token of the answer.")] = None,
-    context: Annotated[int | None, typer.Option(min=1, help="Context window in tokens, for every model.")] = None,
+    context: Annotated[str | None, typer.Option(metavar="N", help="Context window in tokens, for every model.")] = None,
     api_key: Annotated[str | None, typer.Option(help="Refuse requests without this made-up key.")] = None,
     seed: Annotated[int, typer.Option(help="Equal seeds answer and fail equally.")] = 0,
 ) -> None:
@@ -37,7 +38,13 @@ def simulate(
 
     In the formats of OpenAI, Anthropic and Ollama, with limits and faults as asked.
     """
-    changes = {"rpm": rpm, "tpm": tpm, "slots": slots, "queue_length": queue, "context_window": context}
+    changes = {
+        "rpm": parse_whole("--rpm", rpm),
+        "tpm": parse_whole("--tpm", tpm),
+        "slots": parse_whole("--slots", slots),
+        "queue_length": parse_whole("--queue", queue, 0),
+        "context_window": parse_whole("--context", context),
+    }
     given = {name: value for name, value in changes.items() if value is not None}
     config = _config(profile, faults, latency, per_token, seed=seed, api_key=api_key, **given)
     run(_serve(config, host, port))

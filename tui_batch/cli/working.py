@@ -15,6 +15,7 @@ from tui_batch.cli.exits import Exit, exit_of
 from tui_batch.cli.flags import JobFlags
 from tui_batch.cli.interrupts import Interrupts, cancelling, listening
 from tui_batch.cli.opening import desk, need_database, new_desk
+from tui_batch.cli.parsing import parse_whole
 from tui_batch.cli.running import RunPlan, run_job
 from tui_batch.cli.sampling import Trial
 from tui_batch.cli.where import Where
@@ -79,7 +80,8 @@ def ordered(flags: JobFlags, place: Where) -> Order:
         draft, settings = simulated(draft, settings)
     if flags.simulate_faults and not flags.simulate:
         raise UserError("--simulate-faults is for the simulator", remedy="Add --simulate.")
-    trial = None if flags.sample is None else Trial(flags.sample, flags.yes)
+    rows = parse_whole("--sample", flags.sample)
+    trial = None if rows is None else Trial(rows, flags.yes)
     return Order(draft, target, settings, place, flags.strict, trial, flags.simulate, flags.simulate_faults)
 
 
