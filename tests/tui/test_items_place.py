@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from tui_batch.domain.item import ItemState
 from tui_batch.domain.item_filter import ItemOrder, SortKey
 from tui_batch.domain.job import JobState
 from tui_batch.errors import UserError
+from tui_batch.store.item_view import ItemQuery, ItemSearch, Piece
 from tui_batch.tui import editor, item_verbs
 from tui_batch.tui.item_parts import Part
 from tui_batch.tui.places.items import ItemsPlace
 from tui_batch.tui.screens import item_detail
 from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.screens.item_detail import ItemDetailScreen
+from tui_batch.tui.widgets.frame import Hints
 from tui_batch.tui.widgets.item_table import ItemTable
 from tui_batch.tui.widgets.text_pane import TextPane
 
@@ -69,6 +72,42 @@ async def test_items_are_listed_filtered_and_ordered(tmp_path: Path) -> None:
         await yard.press("1", "j", "2")  # another job: a list of its own, in the order that was chosen
         await yard.until(lambda: place.items is not first_job and listed(place)[:6] == [6, 5, 4, 3, 2, 1])
         assert place.export_scopes() == ()
+
+
+async def test_an_empty_list_says_why_and_hints_at_no_key_that_is_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_yard(tmp_path) as yard:
+        place = await at_items(yard)
+        find, go_on = ItemSearch.find, asyncio.Event()
+
+        async def held(reader: ItemSearch, query: ItemQuery) -> AsyncIterator[Piece]:
+            await go_on.wait()
+            async for piece in find(reader, query):
+                yield piece
+
+        monkeypatch.setattr(ItemSearch, "find", held)
+        await yard.press("slash", *"state:cancelled", "enter")
+        await yard.until(lambda: "Looking …" in yard.text() and "0 % looked through" in yard.text(), "not known yet")
+        assert "No item is like that" not in yard.text()
+        go_on.set()
+        await yard.until(lambda: "No item is like that. Escape takes the filter away." in yard.text(), "known")
+        await yard.until(lambda: not {"open", "mark", "retry", "copy"} & hinted(yard), "no dead key is hinted at")
+        assert {"filter", "order"} <= hinted(yard)
+        await yard.press("r")
+        await yard.until(lambda: "No item is listed." in yard.text(), "not all dead items of the job")
+        assert len(yard.app.screen_stack) == 1
+        await yard.press("escape")
+        await shows(yard, place, list(range(1, 13)))
+        await yard.until(lambda: {"open", "mark", "retry", "copy"} <= hinted(yard))
+        await yard.press("6", "slash", *"nowhere", "enter")
+        await yard.until(lambda: "No line matches." in yard.text())
+        await yard.until(lambda: not {"whole line", "follow", "copy"} & hinted(yard), "nor in the log")
+
+
+def hinted(yard: Yard) -> set[str]:
+    """What the bottom line says that keys do."""
+    return {hint.label for hint in yard.app.query_one(Hints).hints()}
 
 
 async def test_a_mistake_in_the_filter_is_named_and_the_list_stays(tmp_path: Path) -> None:

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 MARKED_AT_ONCE = 20_000
 """Items that are marked before anything else has its turn: of a million it takes a while."""
 
+_ABOUT_A_ROW = frozenset(f"items_{name}" for name in ("open", "mark", "range", "mark_all", "edit", "copy", "editor"))
+_ABOUT_MARKS = frozenset(f"items_{name}" for name in ("retry", "discard"))
+
 
 class ItemsPlace(Place):
     """The filter, the list, and a line that says what is listed."""
@@ -50,6 +53,7 @@ class ItemsPlace(Place):
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("items"),
         Binding("escape", "back", "back", show=False),
+        Binding("E,r", "nothing_listed", show=False),  # else the keys would mean the whole job here
     ]
 
     class Arranged(Message):
@@ -70,6 +74,8 @@ class ItemsPlace(Place):
         """Why rows cannot be read; empty: they can."""
         self._refused_because = ""
         """What is wrong with the filter that stands in its line; empty: nothing."""
+        self._hinted = (False, False)
+        """Whether rows were listed, and marked, when keys were last hinted at."""
         self.table = ItemTable(id="item-table")
         """The list."""
         self.line = FilterLine(id="items-filter")
@@ -167,7 +173,6 @@ class ItemsPlace(Place):
 
     def _open(self, job: JobView | None) -> None:
         if job is None and self._list is None:
-            self.table.empty = "No job yet. n makes one from a file."
             return
         self.workers.cancel_group(self, "items-search")
         self.table.marks.clear()
@@ -177,7 +182,6 @@ class ItemsPlace(Place):
             spec = job.job.spec
             models, endpoints = [ref.model for ref in spec.models], [one.name for one in spec.endpoints]
             self.line.know({Choice.MODEL: models, Choice.ENDPOINT: endpoints})
-            self.table.empty = "The job has no items yet."
         self.table.put(self._list)
         self.table.lay()
         self._want()
@@ -193,7 +197,6 @@ class ItemsPlace(Place):
             return
         self.workers.cancel_group(self, "items-search")
         search = self._list.turn(chosen, order)
-        self.table.empty = "No item is like that. Escape takes the filter away." if chosen else "The job has no items."
         self.table.put(self._list)
         if search:
             self._search()
@@ -238,8 +241,20 @@ class ItemsPlace(Place):
 
     # The line under the list
 
+    def _nothing(self) -> str:
+        """What an empty list says."""
+        if self._list is None:
+            return "No job yet. n makes one from a file."
+        if self._list.share is not None:
+            return "Looking …"
+        return "No item is like that. Escape takes the filter away." if self._list.filter else "The job has no items."
+
     def _say(self) -> None:
         items, job = self._list, self.job
+        self.table.empty = self._nothing()
+        if (hinted := (bool(items), bool(self.table.marks))) != self._hinted:
+            self._hinted = hinted
+            self.refresh_bindings()
         if items is None or job is None:
             self._status.say("", plain("no job", Tone.MUTED))
         elif trouble := self._refused_because or self._trouble:
@@ -254,7 +269,7 @@ class ItemsPlace(Place):
         listed = f"{figures.count(len(items))} of {total} match" if items.filter else f"{total} items"
         parts: list[Span] = [(listed, Tone.STRONG)]
         if items.share is not None:
-            parts.append((f", {items.share:.0%} looked through", Tone.ACCENT))
+            parts.append((f", {100 * items.share:.0f} % looked through", Tone.ACCENT))
         if marked := len(self.table.marks):
             parts.append((f", {figures.count(marked)} marked", Tone.ACCENT))
         if self.table.range_start is not None:
@@ -302,6 +317,16 @@ class ItemsPlace(Place):
         self.table.focus()
 
     # Actions; see actions.py
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where nothing is listed there is nothing to open, mark or copy, so no hint says there is."""
+        if action == "nothing_listed":
+            return not self._list
+        return bool(self._list) or not (action in _ABOUT_A_ROW or (action in _ABOUT_MARKS and not self.table.marks))
+
+    def action_nothing_listed(self) -> None:
+        """A key that means items, where there are none."""
+        self._app.say("No item is listed.")
 
     def action_items_open(self) -> None:
         """Everything about the item under the cursor."""
@@ -396,17 +421,23 @@ class ItemsPlace(Place):
             self._arranged()
 
     def action_items_columns(self) -> None:
-        """Asks which column to show or hide; the fields of the answers that are on the screen are columns too."""
-        self.run_worker(self._guarded(self._ask_column()), group="items-asking")
+        """Asks which columns to show; the fields of the answers that are on the screen are columns too."""
+        self.run_worker(self._guarded(self._ask_columns()), group="items-asking")
 
-    async def _ask_column(self) -> None:
-        choices = column_choices(self.table.columns, await self._fields_in_sight())
-        chosen = await self.app.push_screen_wait(menu.Menu("Show or hide a column", choices))
-        if chosen is not None:
-            self.table.columns = frozenset(self.table.columns) ^ {chosen}
+    async def _ask_columns(self) -> None:
+        seen = await self._fields_in_sight()
+        fields = tuple(dict.fromkeys((*seen, *sorted(fields_of(self.table.columns)))))  # as many while it is open
+
+        def switch(column: str) -> Sequence[menu.Choice[str]]:
+            self.table.columns = frozenset(self.table.columns) ^ {column}
             self._want()
             self.table.lay()
             self._arranged()
+            return column_choices(self.table.columns, fields)
+
+        choices = column_choices(self.table.columns, fields)
+        detail = "Space switches, escape closes. Those that do not fit are left out."
+        await self.app.push_screen_wait(menu.Switches("Columns", choices, switch, detail=detail))
 
     def _want(self) -> None:
         """Rows are read with the fields that are columns."""

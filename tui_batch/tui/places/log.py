@@ -130,7 +130,10 @@ class LogPlace(Place):
         self._changed = False
         follows = self.follows
         self.table.empty = "No line matches." if self._filter != LogFilter() else "Nothing has happened yet."
-        self.table.set_rows(self._lines.matching(self._filter))
+        rows = self._lines.matching(self._filter)
+        if bool(rows) != bool(self.table.rows):
+            self.refresh_bindings()
+        self.table.set_rows(rows)
         if follows:
             self.table.action_end(1)
         self._tell()
@@ -166,6 +169,10 @@ class LogPlace(Place):
         self._tell()
 
     # What is done
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where no line is there is nothing to open, follow, mark or copy, so no hint says there is."""
+        return bool(self.table.rows) or not action.startswith("log_") or action == "log_filter"
 
     def action_log_filter(self) -> None:
         """Opens the filter line."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -60,18 +60,50 @@ class Menu(Dialog[T | None], Generic[T]):
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.dismiss(self._choices[event.option_index].value)
+        self.take(self._choices[event.option_index])
 
     def on_key(self, event: events.Key) -> None:
         """An entry's own key; j and k move unless they are such keys."""
         for choice in self._choices:
             if choice.key and event.character == choice.key:
                 event.stop()
-                self.dismiss(choice.value)
+                self.take(choice)
                 return
         if event.key in ("j", "k"):
             entries = self.query_one(OptionList)
             (entries.action_cursor_down if event.key == "j" else entries.action_cursor_up)()
+
+    def take(self, choice: Choice[T]) -> None:
+        """An entry was chosen."""
+        self.dismiss(choice.value)
+
+
+class Switches(Menu[T]):
+    """Entries that are switched on and off, as many as one likes; space does it too. Dismissed with None."""
+
+    def __init__(
+        self, title: str, choices: Sequence[Choice[T]], switch: Callable[[T], Sequence[Choice[T]]], *, detail: str = ""
+    ) -> None:
+        """`switch` is given the entry's value, and gives the entries as they read then: as many, in that order."""
+        super().__init__(title, choices, detail=detail)
+        self._switch = switch
+
+    def on_key(self, event: events.Key) -> None:
+        """Space too switches what is under the cursor."""
+        at = self.query_one(OptionList).highlighted
+        if event.key == "space" and at is not None:
+            event.stop()
+            self.take(self._choices[at])
+        else:
+            super().on_key(event)
+
+    def take(self, choice: Choice[T]) -> None:
+        """Switched, and the list stays."""
+        entries = self.query_one(OptionList)
+        entries.highlighted = self._choices.index(choice)
+        self._choices = tuple(self._switch(choice.value))
+        for number, one in enumerate(self._choices):
+            entries.replace_option_prompt_at_index(number, line(one, 0))
 
 
 def line(choice: Choice[T], width: int) -> Content:

@@ -79,8 +79,7 @@ class ItemTable(ScrollView, can_focus=True):
         self.marks: set[int] = set()
         """Ids of the marked items."""
         self.order: ItemOrder = INPUT_ORDER
-        self.empty = ""
-        """What an empty list says."""
+        self._empty = ""
         self.range_start: int | None = None
         """Where marking a range began; None: no range is being marked."""
         self._stretching = False
@@ -92,6 +91,17 @@ class ItemTable(ScrollView, can_focus=True):
         """By whether a row is marked and whether the cursor is on it: asking the style sheet takes long."""
 
     # What it shows
+
+    @property
+    def empty(self) -> str:
+        """What an empty list says."""
+        return self._empty
+
+    @empty.setter
+    def empty(self, words: str) -> None:
+        if words != self._empty:
+            self._empty = words
+            self.refresh()
 
     @property
     def cursor(self) -> int:
