@@ -110,7 +110,8 @@ def test_clone_takes_other_prompts_and_models(finished: Cli) -> None:
     )
     assert two.code == 0, two.err
     shown = finished("show", "2").out
-    assert "gpt-4o @ simulator, gpt-4o-mini @ simulator" in shown
+    assert "gpt-4o @ simulator; gpt-4o-mini @ simulator" in shown
+    assert "simulator: simulator://local/v1 (openai)" in shown, "the settings that reports tell, all of them"
     assert "Be brief." in shown
     assert "max_tokens=9" in shown
     assert finished("show", "2", "--json").json["total"] == 10, "both models answer every row"

@@ -17,12 +17,12 @@ from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.job import UNREADABLE, Job, JobState
 from tui_batch.errors import UserError
 from tui_batch.quality.alerts import ToldAlert
-from tui_batch.quality.kinds import in_words
-from tui_batch.work.knob_words import limits_line
 
 Order: TypeAlias = Callable[[Desk], Awaitable[object]]
 ALERTS_SHOWN = 5
 """Alerts that `show` lists, the newest."""
+SETTING_SHOWN = 500
+"""Characters of a prompt or another setting that `show` prints."""
 
 
 def ls(ctx: typer.Context, as_json: JsonOption = False, db: DbOption = None) -> None:
@@ -79,6 +79,8 @@ def show(ctx: typer.Context, job: JobArgument, as_json: JsonOption = False, db: 
 
     Says why the job stands still, if it does, and what to do next.
     """
+    from tui_batch.report.job_words import settings_of
+
     place = where(ctx, db, None)
     found, scores, alerts = run(_watched(place, job))
     if as_json:
@@ -87,7 +89,8 @@ def show(ctx: typer.Context, job: JobArgument, as_json: JsonOption = False, db: 
         put_json(watched_job_json(found, scores, alerts))
         return
     mean = [("score", f"{scores[1] / scores[0]:.3f} mean of {figures.count(scores[0])}")] if scores[0] else []
-    put_pairs([*_state_pairs(found), *_figure_pairs(found), *mean, *_alert_pairs(alerts), *_spec_pairs(found)])
+    settings = [(name, value[:SETTING_SHOWN]) for name, value in settings_of(found)]
+    put_pairs([*_state_pairs(found), *_figure_pairs(found), *mean, *_alert_pairs(alerts), *settings])
     for line in next_commands(found, place):
         say(line)
 
@@ -147,27 +150,6 @@ def _figure_pairs(job: Job) -> list[tuple[str, str]]:
         ("tokens", f"{figures.count(counters.tokens_in)} in, {figures.count(counters.tokens_out)} out"),
         ("cost", figures.cost(counters)),
     ]  # fmt: skip
-
-
-def _spec_pairs(job: Job) -> list[tuple[str, str]]:
-    spec, knobs = job.spec, job.knobs
-    return [
-        ("input", f"{spec.source.path} ({spec.source.format})"),
-        ("models", ", ".join(f"{ref.model} @ {', '.join(ref.endpoints)}" for ref in spec.models)),
-        ("mode", spec.mode.value if len(spec.models) > 1 else ""),
-        ("routes", "; ".join(map(str, spec.routes))),
-        ("prompt lengths", "; ".join(map(str, spec.buckets))),
-        ("operation", spec.operation.value),
-        ("system", spec.system[:500]),
-        ("checks", "; ".join(map(in_words, spec.checks))),
-        ("prompt", spec.prompt[:500]),
-        ("params", ", ".join(f"{name}={value!r}" for name, value in spec.params.items())),
-        ("limits", limits_line(knobs)),
-        ("attempts", f"at most {spec.max_attempts}"),
-        ("response cache", spec.cache.value),
-        ("priority", str(knobs.priority) if knobs.priority else ""),
-        ("tags", ", ".join(f"{name}={value}" for name, value in knobs.tags.items())),
-    ]
 
 
 def next_commands(job: Job, place: Where) -> list[str]:

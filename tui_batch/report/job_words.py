@@ -1,4 +1,4 @@
-"""A job's settings in words, as reports show them."""
+"""A job's settings in words, as reports and `show` tell them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import orjson
 from tui_batch import figures
 from tui_batch.domain.job import Job, JobSpec, Knobs
 from tui_batch.providers.redact import clean_message
+from tui_batch.quality.kinds import in_words
 
 SECONDS = "{:g} s"
 
@@ -32,10 +33,10 @@ def _asked(spec: JobSpec) -> tuple[tuple[str, str], ...]:
 def _where(spec: JobSpec) -> tuple[tuple[str, str], ...]:
     """Who is asked."""
     return (
-        ("models", "\n".join(f"{ref.model} @ {', '.join(ref.endpoints)}" for ref in spec.models)),
+        ("models", "; ".join(f"{ref.model} @ {', '.join(ref.endpoints)}" for ref in spec.models)),
         ("mode", spec.mode.value if len(spec.models) > 1 else ""),
-        ("routes", "\n".join(map(str, spec.routes))),
-        ("endpoints", "\n".join(f"{one.name}: {one.base_url} ({one.api})" for one in spec.endpoints)),
+        ("routes", "; ".join(map(str, spec.routes))),
+        ("endpoints", "; ".join(f"{one.name}: {one.base_url} ({one.api})" for one in spec.endpoints)),
     )
 
 
@@ -43,20 +44,15 @@ def _held(spec: JobSpec) -> tuple[tuple[str, str], ...]:
     """What answers are held to, and how often they are asked for."""
     stream = f"streamed; first byte {SECONDS.format(spec.first_byte_s)}, stall {SECONDS.format(spec.stall_s)}"
     return (
-        ("checks", "\n".join(_check(check.kind, check.field, check.argument) for check in spec.checks)),
+        ("checks", "; ".join(map(in_words, spec.checks))),
         ("failed checks", spec.on_invalid.value if spec.checks or spec.schema is not None else ""),
         ("drift", spec.on_drift.value if spec.on_drift is not None else ""),
         ("cut answers", spec.on_truncated.value),
         ("attempts", f"at most {spec.max_attempts}"),
         ("response cache", spec.cache.value),
         ("streaming", stream if spec.stream else ""),
-        ("prompt lengths", "\n".join(map(str, spec.buckets))),
+        ("prompt lengths", "; ".join(map(str, spec.buckets))),
     )
-
-
-def _check(kind: str, field: str, argument: object) -> str:
-    shown = "" if argument is None else f" {_json(argument)}"
-    return f"{kind}{f' of {field}' if field else ''}{shown}"
 
 
 def _limits(knobs: Knobs) -> tuple[tuple[str, str], ...]:
