@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from app_bench import add_job, open_app, open_test_desk, until
+from item_yard import mixed_job
 from textual.widgets import Input, Select
 
 from tui_batch.domain.job import Knobs
@@ -110,6 +111,28 @@ async def test_knobs_are_checked_at_their_field_and_turned_together(tmp_path: Pa
             assert any(f"set {ids[0]} concurrency=auto budget=2.50" in line.text for line in app.log_place.lines), (
                 "the command that does the same"
             )
+
+
+async def test_a_budget_that_is_spent_already_is_told_before_it_is_set(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        for name in ("one", "two"):
+            await mixed_job(desk.store, name)  # each has spent $0.021, and has two items pending
+        async with open_app(desk) as (app, pilot):
+            await pilot.press("s")
+            await until(pilot, lambda: isinstance(app.screen, KnobsDialog))
+            budget, hint = app.screen.query_one("#knob-budget_nano", Input), app.screen.query_one("#hint-budget_nano")
+            budget.value = "0.021"
+            await until(pilot, lambda: "! $0.0210 is spent already: it will not go on" in str(hint.render()), "told")
+            budget.value = "0.03"
+            await until(pilot, lambda: "dollars in all, or none" in str(hint.render()), "there is money left")
+            await pilot.press("escape", "space", "space", "s")
+            await until(pilot, lambda: isinstance(app.screen, KnobsDialog))
+            app.screen.query_one("#knob-budget_nano", Input).value = "0.01"
+            hint = app.screen.query_one("#hint-budget_nano")
+            await until(pilot, lambda: "spent already: 2 of the 2 jobs will not go on" in str(hint.render()))
+            await pilot.press("enter")
+            await until(pilot, lambda: not isinstance(app.screen, KnobsDialog))
+            assert (await desk.store.jobs.get(1)).knobs.budget_nano == 10_000_000, "it is no mistake"
 
 
 async def test_the_log_shows_events_and_actions_and_filters_them(tmp_path: Path) -> None:

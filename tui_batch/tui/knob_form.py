@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tui_batch import figures
 from tui_batch.domain.job import Knobs
 from tui_batch.domain.request import Json
+from tui_batch.tui.view import JobView
 from tui_batch.work.knob_words import KNOBS, Knob
 
 
@@ -85,6 +87,21 @@ def read(before: Mapping[str, str | None], typed: Mapping[str, str]) -> Reading:
         else:
             words.append(f"{field.word}={text}")
     return Reading(changes, problems, tuple(words))
+
+
+def consequences(changes: Mapping[str, Json], jobs: Sequence[JobView]) -> dict[str, str]:
+    """What a person may not expect of changes that are allowed, by field: a budget that is spent already."""
+    budget = changes.get("budget_nano")
+    if not isinstance(budget, int):
+        return {}
+    over = [job for job in jobs if job.counters.cost_nano >= budget and job.counters.pending]
+    if not over:
+        return {}
+    spent = f"{figures.dollars(max(job.counters.cost_nano for job in over))} is spent already"
+    it = "it" if len(jobs) == 1 else f"{len(over)} of the {len(jobs)} jobs" if len(over) > 1 else f"#{over[0].id}"
+    several = len(jobs) > 1 and len(over) > 1
+    pauses = f"pause{'' if several else 's'} at once" if any(job.is_active for job in over) else "will not go on"
+    return {"budget_nano": f"{spent}: {it} {pauses}"}
 
 
 def _touched(before: Mapping[str, str | None], typed: Mapping[str, str]) -> Iterable[KnobField]:

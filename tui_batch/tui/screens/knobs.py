@@ -14,7 +14,7 @@ from textual.widgets import Button, Input, Label, Static
 
 from tui_batch.errors import UserError
 from tui_batch.tui.desk import Desk
-from tui_batch.tui.knob_form import FIELDS, KnobField, Reading, read, texts_of
+from tui_batch.tui.knob_form import FIELDS, KnobField, Reading, consequences, read, texts_of
 from tui_batch.tui.screens.dialog import Dialog, safe_content, words
 from tui_batch.tui.view import JobView
 from tui_batch.tui.widgets.entry import Entry
@@ -30,6 +30,7 @@ class KnobsDialog(Dialog[bool]):
     KnobsDialog .field Input { width: 20; border: none; height: 1; padding: 0 1; background: $panel; }
     KnobsDialog .field Input:focus { background: $primary 25%; }
     KnobsDialog .hint { width: 1fr; height: auto; padding: 0 0 0 1; }
+    KnobsDialog .warning { color: $warning; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "app.focus_next", show=False),
@@ -77,12 +78,14 @@ class KnobsDialog(Dialog[bool]):
         self._explain(self._read())
 
     def _explain(self, reading: Reading) -> None:
-        """What is wrong stands beside the field."""
+        """What is wrong, or not what one may expect, stands beside the field."""
+        warnings = consequences(reading.changes, self._jobs)
         for field in FIELDS:
             hint = self.query_one(f"#hint-{field.name}", Static)
-            problem = reading.problems.get(field.name)
-            hint.update(safe_content(f"✗ {problem}" if problem else field.hint))
+            problem, warning = reading.problems.get(field.name), warnings.get(field.name)
+            hint.update(safe_content(f"✗ {problem}" if problem else f"! {warning}" if warning else field.hint))
             hint.set_class(problem is not None, "trouble")
+            hint.set_class(warning is not None, "warning")
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
