@@ -6,6 +6,7 @@ import io
 import json
 from dataclasses import replace
 
+from tui_batch.cli.running import answered_since
 from tui_batch.domain.job import Counters, JobState, Knobs
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.engine.snapshot import EngineSnapshot, Hold, JobSnapshot, Latency
@@ -82,3 +83,11 @@ def test_foreign_text_in_the_live_display_is_neither_markup_nor_escape() -> None
     display.close()
     assert "\x1b[31m[red]" not in stream.getvalue()
     assert "[/red]" in stream.getvalue()
+
+
+def test_the_rate_at_the_end_is_of_what_was_asked_not_of_what_was_cancelled() -> None:
+    before = Counters(total=400, done=10, dead=2, pending=388)
+    assert answered_since(before, Counters(total=400, done=30, dead=3, cancelled=367)) == 21
+    assert answered_since(before, Counters(total=400, done=12, pending=388)) == 0, (
+        "dead ones were made pending meanwhile"
+    )

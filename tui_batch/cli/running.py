@@ -16,7 +16,7 @@ from tui_batch.cli.job_verbs import state_words
 from tui_batch.cli.sampling import Trial, findings, goes_on
 from tui_batch.cli.where import Where
 from tui_batch.domain.item import ItemFlag
-from tui_batch.domain.job import Job, JobState, Mode
+from tui_batch.domain.job import Counters, Job, JobState, Mode
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.stored import ErrorGroup
 from tui_batch.engine.endings import TRIED
@@ -80,7 +80,7 @@ async def run_job(workplace: Workplace, plan: RunPlan, display: Display, interru
         job=job,
         exit=Exit.UNEXPECTED if trouble else code,
         elapsed_s=elapsed,
-        finished_here=before.counters.pending - job.counters.pending,
+        finished_here=answered_since(before.counters, job.counters),
         errors=tuple(groups),
         flagged=await workplace.store.items.flagged(job.id),
         scored=Scored(*await workplace.store.items.scores(job.id)) if job.spec.checks else UNSCORED,
@@ -89,6 +89,14 @@ async def run_job(workplace: Workplace, plan: RunPlan, display: Display, interru
     )
     display.end(_ending(plan, outcome, where))
     return outcome.exit
+
+
+def answered_since(before: Counters, after: Counters) -> int:
+    """Items that ended by being asked, for the rate: those that were cancelled were not.
+
+    At least 0, as another process may have made dead items pending meanwhile.
+    """
+    return max(0, after.done + after.dead - before.done - before.dead)
 
 
 async def _run_parts(workplace: Workplace, plan: RunPlan, before: Job, display: Display, interrupts: Interrupts) -> Job:
@@ -203,8 +211,7 @@ def _figures(outcome: _Outcome) -> list[str]:
     for number, word in ((counters.dead, "dead"), (counters.pending, "pending"), (counters.cancelled, "cancelled")):
         parts += [f"{figures.count(number)} {word}"] if number else []
     parts += [f"{figures.count(counters.cached)} from the cache"] if counters.cached else []
-    finished = max(0, outcome.finished_here)  # another process may have made dead items pending meanwhile
-    pace = finished / outcome.elapsed_s if outcome.elapsed_s > 0 else 0.0
+    pace = outcome.finished_here / outcome.elapsed_s if outcome.elapsed_s > 0 else 0.0
     saved = f", saved by the cache {figures.dollars(counters.saved_nano)}" if counters.saved_nano else ""
     return [
         f"  items   {', '.join(parts)}; in {figures.duration(outcome.elapsed_s)}, {figures.rate(pace)}",
