@@ -89,5 +89,5 @@ def test_the_rate_at_the_end_is_of_what_was_asked_not_of_what_was_cancelled() ->
     before = Counters(total=400, done=10, dead=2, pending=388)
     assert answered_since(before, Counters(total=400, done=30, dead=3, cancelled=367)) == 21
     assert answered_since(before, Counters(total=400, done=12, pending=388)) == 0, (
-        "dead ones were made pending meanwhile"
+        "some were retried meanwhile"
     )
