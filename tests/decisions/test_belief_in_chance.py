@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui_batch.engine.chance import BLOCK_REQUESTS, ChanceTest
+from tui_batch.engine.chance import BLOCK_REQUESTS, ChanceTest, Verdict
 
 QUICK_S = 0.004
 
@@ -37,3 +37,28 @@ def test_as_few_as_before_do_not_end_it() -> None:
         test.sent(at)
         test.refused(at + QUICK_S, at, QUICK_S) if n % 50 == 0 else test.accepted()
     assert test.believed
+
+
+def test_two_of_three_that_are_refused_are_no_share_to_be_believed_in() -> None:
+    """At half the pace two came and were refused at once: most of what follows must not be taken for chance."""
+    test = ChanceTest()
+    for n in range(20):
+        test.sent(0.1 * n)
+        test.refused(0.1 * n + QUICK_S, 0.1 * n, QUICK_S) if n in {5, 15} else test.accepted()
+    test.begin()
+    for n in range(3):
+        test.sent(3.0 + n)
+        test.refused(3.0 + n + QUICK_S, 3.0 + n, QUICK_S) if n else test.accepted()
+    assert test.verdict(6.0) is Verdict.CHANCE
+    refused = 0
+    for n in range(10 * BLOCK_REQUESTS):
+        at = 6.0 + 0.2 * n
+        test.sent(at)
+        if n % 5:
+            test.refused(at + QUICK_S, at, QUICK_S)
+            refused += 1
+        else:
+            test.accepted()
+        if not test.believed:
+            break
+    assert refused <= BLOCK_REQUESTS

@@ -130,7 +130,7 @@ class ChanceTest:
             return False
         self.on_trial = False
         self.believed = True
-        self._share = max(LEAST_SHARE, self._refused / (self._accepted + self._refused))
+        self._share = _plausible(self._refused / (self._accepted + self._refused))
         self._begin_block(now)
         return True
 
@@ -158,7 +158,7 @@ class ChanceTest:
                 return Verdict.RATE
             self.on_trial = False
             self.believed = True
-            self._share = max(self._share, self._refused / total)
+            self._share = _plausible(max(self._share, self._refused / total))
             self._begin_block(now)
             return Verdict.CHANCE
         if self._accepted >= (1 + self._refused) * min(LONGEST_TRIAL, ENOUGH_EXPECTED / self._share):
@@ -213,6 +213,11 @@ class ChanceTest:
     def _begin_block(self, now: float) -> None:
         self._block_since = now
         self._block_sent = self._block_refused = 0
+
+
+def _plausible(share: float) -> float:
+    """A share of refusals as it is believed in. Two of three requests are no share: what follows is held to less."""
+    return min(MOST_SHARE, max(LEAST_SHARE, share))
 
 
 def _has_near(times: Sequence[float], at: float) -> bool:

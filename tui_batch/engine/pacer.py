@@ -9,12 +9,14 @@ as often at half the pace have nothing to do with it (`chance`): nothing is pace
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from contextlib import suppress
 
 from tui_batch.engine.chance import SLOWER, ChanceTest, Verdict
 from tui_batch.engine.episode import FIRST_BACKOFF_S, MINUTE_S, Episode, most_probes, telling_probes
 from tui_batch.engine.evidence import Evidence
+from tui_batch.engine.pace import Pace
 
 PACED_BACKOFF = 1.5
 """Requests whose time is waited after a refusal while they go evenly: one was too many, so there is soon room."""
@@ -28,28 +30,11 @@ refusals come at once, where answers may take long."""
 PATIENCE = 4.0
 FIRST_PACE = 0.95
 """Share of the observed rate to begin with when no limit is known."""
-SMALL_CUT = 0.98
-MIDDLE_CUT = 0.92
-"""For a refusal within QUIET_S of the last cut."""
-LARGE_CUT = 0.8
-"""For a long episode."""
-QUIET_S = 10.0
-RAISE_EVERY_S = 5.0
-SMALL_RAISE = 1.002
-LARGE_RAISE = 1.05
-NEAR = 0.96
-"""Below this share of the pace that was last refused, raises are large."""
 LATELY = 64
 UNEXPLAINED = 2
 """So many refusals that no limit explains are taken for chance."""
 MOST_DOUBTS = 6
 """After so many episodes that tell nothing a pace is set."""
-LONG_QUIET_S = 120.0
-"""After this long without a refusal raises are large again."""
-FIRST_RELAX_S = 30.0
-LONGEST_RELAX_S = 3_600.0
-WHOLE_BURST_S = 60.0
-"""A burst allowance this long is the same as not pacing."""
 FIRST_GROW_S = 30.0
 GROW_EVERY = 300
 """Requests at least between two tries of more than the guess: each may be refused, and few may be."""
@@ -65,8 +50,7 @@ class Pacer:
     """What refusals taught about one deployment: an even pace, or a limit of a minute. Times in seconds."""
 
     def __init__(self) -> None:
-        self.known_per_s: float | None = None
-        """Sustained requests per second by the known limit; None: none known."""
+        self.pace = Pace()
         self.guess: int | None = None
         """Requests a minute that refusals taught; None: nothing taught."""
         self.evidence = Evidence()
@@ -89,16 +73,6 @@ class Pacer:
         self._refusal_s = 0.0
         """The longest time from sending to a refusal."""
         self._concluded_at = float("-inf")
-        self._rate: float | None = None
-        self._ceiling = float("inf")
-        """The pace that was refused last."""
-        self._due = 0.0
-        self._burst_s = 0.0
-        self._relax_s = FIRST_RELAX_S
-        self._relax_at = 0.0
-        self._raise_at = 0.0
-        self._cut_at = float("-inf")
-        self._binding = False
         self._grow_at = 0.0
         self._grow_s = FIRST_GROW_S
         self._step = 1
@@ -106,7 +80,7 @@ class Pacer:
     @property
     def paces(self) -> bool:
         """Whether requests are spread evenly."""
-        return self._rate is not None
+        return self.pace.per_s is not None
 
     @property
     def refuses_by_chance(self) -> bool:
@@ -118,11 +92,6 @@ class Pacer:
         """Whether the latest refusal is one among requests that were taken, as far as is known by now."""
         return self._episode is not None and self._episode.may_be_alone
 
-    @property
-    def rate(self) -> float | None:
-        """The pace in requests a second; None: not paced."""
-        return self._rate
-
     def earliest(self, now: float) -> float:
         """When the pace, or an episode's next probe, lets a request go; `now` when at once."""
         if self._episode is not None:
@@ -130,13 +99,7 @@ class Pacer:
             return max(
                 now, at if self._episode.asked_at is None else min(at, self._episode.asked_at + self._patience_s)
             )
-        if self._rate is None:
-            return now
-        at = self._due - self._burst_s
-        if at <= now:
-            return now
-        self._binding = True
-        return at
+        return self.pace.earliest(now)
 
     def took(self, now: float, tokens: int) -> None:
         """A request of so many tokens goes out."""
@@ -145,8 +108,7 @@ class Pacer:
         self._lately.append(now)
         if self._episode is not None:
             self._episode.took(now)
-        if self._rate is not None:
-            self._due = max(self._due, now) + 1.0 / self._rate
+        self.pace.took(now)
 
     def withdrew(self, sent_at: float, tokens: int) -> None:
         """What `took` was told of did not go out after all."""
@@ -154,6 +116,7 @@ class Pacer:
         self.evidence.withdrew(sent_at, tokens)
         with suppress(ValueError):
             self._lately.remove(sent_at)
+        self.pace.withdrew(sent_at)
         if self._episode is not None:
             self._episode.withdrew(sent_at)
 
@@ -195,16 +158,28 @@ class Pacer:
         self, now: float, sent_at: float, retry_after_s: float | None, measured: int, oldest: float, explained: bool
     ) -> None:
         self._episodes += 1
-        backoff_s = FIRST_BACKOFF_S
-        if self._rate is not None and now - self._cut_at >= QUIET_S:
-            backoff_s = min(FIRST_BACKOFF_S, PACED_BACKOFF / self._rate)
-        told_s = retry_after_s or 0.0
+        told_s, backoff_s, per_s = retry_after_s or 0.0, FIRST_BACKOFF_S, self.pace.per_s
+        is_stumble = per_s is not None and self.pace.is_quiet(now)
+        if per_s is not None and is_stumble:
+            backoff_s = min(FIRST_BACKOFF_S, PACED_BACKOFF / per_s)
         episode = Episode(now, sent_at, oldest, measured, explained, told_s, now + (told_s or backoff_s), backoff_s)
+        if is_stumble:
+            self._stumble(now, episode)
+            return
         self._episode = episode
-        if self._rate is None and self.guess is None and not explained and self._chance.are_few:
+        if per_s is None and self.guess is None and not explained and self._chance.are_few:
             episode.begin_young([*self._lately])
         if self.guess is not None and measured >= NEAR_GUESS * self.guess:
             self._learn_guess(now, self.guess, episode)
+
+    def _stumble(self, now: float, episode: Episode) -> None:
+        """One request was too many at a pace that was right so far: goes on a little slower, and asks nothing.
+
+        If more than that is wrong, the requests that follow are refused as well, and asked after.
+        """
+        self._concluded_at = now
+        self._conclude(now, episode, now, is_stumble=True)
+        self.pace.begin(episode.probe_at)
 
     def accepted(self, now: float, sent_at: float) -> None:
         """The server took a request that was sent at `sent_at`."""
@@ -216,7 +191,7 @@ class Pacer:
             self._concluded_at = now
             self._conclude(now, episode, sent_at)
         elif episode is None:
-            self._end_trial(now) if self._chance.on_trial else self._raise(now)
+            self._end_trial(now) if self._chance.on_trial else self.pace.accepted(now)
         else:
             # Sent before the refusals began: the server had counted it when it refused.
             episode.measured += 1
@@ -264,22 +239,24 @@ class Pacer:
         self._grow_s = min(LONGEST_GROW_S, self._grow_s * 2)
         self._grow_at = now + self._grow_s
 
-    def _conclude(self, now: float, episode: Episode, taken_at: float) -> None:
-        """The episode is over: a request sent at `taken_at` was taken again."""
+    def _conclude(self, now: float, episode: Episode, taken_at: float, *, is_stumble: bool = False) -> None:
+        """The episode is over: a request sent at `taken_at` was taken again, or one refusal at a pace is no matter."""
         short = episode.is_short(taken_at, SHORT_EPISODE_S)
         self._alone += episode.is_alone
         if not self._misled and self._is_by_chance(now) and self._chance.believe(now):
-            self._rate = self.guess = None
+            self.guess = None
+            self.pace.set(now, None)
             return
-        if episode.is_alone or (short and not episode.explained and self._leaves_open(now)):
+        is_open = short and not is_stumble and not episode.explained and self._leaves_open(now)
+        if episode.is_alone or is_open:
             return
         self.lessons += 1
         if self._chance.on_trial:
             self._judge(now, short)
-        elif self._rate is not None and short and self._chance.is_worth_a_trial(now):
-            self._try_slower(now, self._rate)
-        elif self._rate is not None:
-            self._cut(now, self._rate, short)
+        elif self.pace.per_s is not None and short and self._chance.is_worth_a_trial(now):
+            self._try_slower(now, self.pace.per_s)
+        elif self.pace.per_s is not None:
+            self.pace.cut(now, self.pace.per_s, lasting=not short)
         elif self.guess is not None:
             # Far from full and taken again at once: that had nothing to do with the minute's limit.
             if not short and not episode.learned:
@@ -288,11 +265,11 @@ class Pacer:
             period = min(MINUTE_S, (episode.since if short else taken_at) - episode.oldest)
             if short or period < SHORT_PERIOD_S:
                 observed = FIRST_PACE * max(1, episode.measured) / max(1.0, period)
-                rate = observed if self.known_per_s is None else min(observed, self.known_per_s)
+                rate = observed if self.pace.most is None else min(observed, self.pace.most)
                 if short and self._chance.is_worth_a_trial(now):
                     self._try_slower(now, rate)
                 else:
-                    self._set_rate(now, rate)
+                    self.pace.set(now, rate)
             else:
                 self.guess = max(1, episode.measured)
                 self._step = 1
@@ -303,11 +280,11 @@ class Pacer:
         """Whether nothing is concluded yet: a few refusals more are worth knowing whether they are about the rate."""
         if self.guess is not None or self._chance.on_trial or not self._doubts_left or not self._chance.are_few:
             return False
-        is_first = self._rate is None and self._doubts_left == MOST_DOUBTS
-        is_open = is_first or (self._rate is None and self._chance.are_rare)
+        is_first = not self.paces and self._doubts_left == MOST_DOUBTS
+        is_open = is_first or (not self.paces and self._chance.are_rare)
         if not is_open and self.evidence.agrees(now - self._patience_s):
             return False
-        self._rate = None
+        self.pace.set(now, None)
         self._doubts_left -= 1
         self.doubts += 1
         return True
@@ -319,67 +296,28 @@ class Pacer:
         """Finds out whether refusals depend on the pace at all."""
         self._chance.begin()
         self._tried = rate
-        self._set_rate(now, SLOWER * rate)
+        self.pace.set(now, SLOWER * rate, even_s=math.inf)
 
     def _judge(self, now: float, short: bool) -> None:
         """Refused during a trial, and taken again."""
         if not short:
             # Refusals that last speak of a limit, whatever the pace.
             self._chance.give_up(now)
-            self._cut(now, self._tried, short)
+            self.pace.cut(now, self._tried, lasting=True)
             return
-        self._due = now + 1.0 / (SLOWER * self._tried)
+        self.pace.begin(now + 1.0 / (SLOWER * self._tried))
         self._end_trial(now)
 
     def _end_trial(self, now: float) -> None:
         match self._chance.verdict(now):
             case Verdict.CHANCE:
-                self._rate = None
+                self.pace.set(now, None)
             case Verdict.RATE:
                 # It is about the rate: a refusal at the full pace is no reason to drop the pace and see.
                 self._doubts_left = 0
-                self._set_rate(now, self._tried)
+                self.pace.set(now, self._tried)
             case Verdict.OPEN:
                 pass
-
-    def _cut(self, now: float, rate: float, short: bool) -> None:
-        often = now - self._cut_at < QUIET_S
-        self._relax_s = min(LONGEST_RELAX_S, self._relax_s * 2)
-        self._ceiling = rate
-        self._set_rate(now, rate * ((MIDDLE_CUT if often else SMALL_CUT) if short else LARGE_CUT))
-
-    def _set_rate(self, now: float, rate: float) -> None:
-        self._rate = rate
-        self._due = now + 1.0 / rate
-        self._burst_s = 0.0
-        self._raise_at = now + RAISE_EVERY_S
-        self._relax_at = now + self._relax_s
-        self._cut_at = now
-        self._binding = False
-
-    def _raise(self, now: float) -> None:
-        if self._rate is None:
-            return
-        if self.known_per_s is not None and self._rate >= self.known_per_s:
-            self._rate = self.known_per_s
-            self._relax(now)
-        elif now >= self._raise_at and self._binding:
-            near = self._rate >= NEAR * self._ceiling and now - self._cut_at < LONG_QUIET_S
-            raised = self._rate * (SMALL_RAISE if near else LARGE_RAISE)
-            self._rate = raised if self.known_per_s is None else min(raised, self.known_per_s)
-            self._raise_at = now + RAISE_EVERY_S
-            self._binding = False
-
-    def _relax(self, now: float) -> None:
-        """Allows longer and longer bursts as long as nothing is refused, until nothing is left of the pace."""
-        assert self._rate is not None
-        if now < self._relax_at:
-            return
-        self._burst_s = max(2.0 / self._rate, self._burst_s * 2)
-        self._relax_at = now + self._relax_s
-        if self._burst_s >= WHOLE_BURST_S:
-            self._rate = None
-            self._burst_s = 0.0
 
 
 def first_grow_s(guess: int) -> float:

@@ -166,7 +166,7 @@ class RateLimiter:
         """
         if self._own == (None, None, None) and self._stated == (None, None, None):
             return None
-        return self._pacer.known_per_s or 0.0
+        return self._pacer.pace.most or 0.0
 
     def requests_left(self, now: float, tokens: int) -> int | None:
         """How many requests of so many tokens the minute still has room for; None: no limit of a minute is known."""
@@ -227,6 +227,7 @@ class RateLimiter:
     def stop_until(self, until: float) -> None:
         """Admits nothing before `until`: the server asked for silence. An earlier time does not shorten it."""
         self._stopped_until = until if self._stopped_until is None else max(self._stopped_until, until)
+        self._pacer.pace.begin(until)
 
     def learn(self, headers: RateHeaders, now: float, ticket: Ticket | None = None) -> None:
         """Takes in a response's rate-limit headers. Limits a person set still hold where they are lower.
@@ -282,7 +283,7 @@ class RateLimiter:
             rpd=rpd,
             rpd_used=self._day.used(now),
             learned=(rpm, tpm, rpd) != self._own,
-            pace_per_s=self._pacer.rate,
+            pace_per_s=self._pacer.pace.per_s,
             blocked_until=None if wait is None else wait.until,
             why="" if wait is None else str(wait.what),
         )
@@ -333,7 +334,7 @@ class RateLimiter:
         """Puts the lowest of what a person set, the server stated and refusals taught into the windows."""
         own, stated = self._own, self._stated
         known = _least(own[0], stated[0])
-        self._pacer.known_per_s = None if known is None else known / MINUTE_S
+        self._pacer.pace.most = None if known is None else known / MINUTE_S
         self._minute.limit = _least(known, self._pacer.guess)
         self._tokens.limit = _least(own[1], stated[1])
         self._day.limit = _least(own[2], stated[2])
