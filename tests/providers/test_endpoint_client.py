@@ -146,6 +146,16 @@ def test_a_key_in_any_mixture_of_escapes_is_found(around: str, how: list[int]) -
     assert plain(forms.masked_end(f"{around} {mixed[: len(mixed) * 2 // 3]}")).count(ODD[:10]) == 0
 
 
+@pytest.mark.parametrize("before", [b"", b"u", b"u:", b"Bearer ", b"u:p"])
+def test_base64_leaves_no_character_of_the_key(before: bytes) -> None:
+    """A group of four stands for three bytes, so its neighbour's may be masked with the key's first ones."""
+    encoded = base64.b64encode(before + ODD.encode() + b"\n").decode()
+    whole_groups = len(before) // 3 * 4
+    left = forms_of(ODD).masked(f'sent: "{encoded}", again: {encoded}')
+    assert re.fullmatch(r'sent: "[A-Za-z0-9]{0,8}\[key removed\]", again: [A-Za-z0-9]{0,8}\[key removed\]', left)
+    assert max(map(len, re.findall(r"(\S*?)\[key removed", left.replace('"', "")))) <= whole_groups
+
+
 def plain(text: str) -> str:
     """What a person who knows the usual encodings gets out of a text."""
     for encoded in re.findall(r"[A-Za-z0-9+/_-]{16,}", text):

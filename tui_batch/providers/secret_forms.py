@@ -27,6 +27,9 @@ _BREAK = r"(?:[ \t]{0,20}(?:\\{1,4}[rn]|[\r\n]){1,4}[ \t]{0,20})?"
 """The end of a line within a key, as it is or as JSON writes it."""
 _BASE64_END = "[A-Za-z0-9+/=_-]{0,6}"
 """The key's last one or two characters, and what follows them in their group of three."""
+_BASE64_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+_GROUP = 4
+"""Characters of base64 in which three bytes are written."""
 _BASE64_FORMS = {"+": r"(?:[+-]|%2[bB]|\\\\{0,3}u002[bB])", "/": r"(?:[/_]|%2[fF]|\\\\{0,3}(?:/|u002[fF]))"}
 _IN_URLS = str.maketrans("+/", "-_")
 """RFC 4648, section 5."""
@@ -46,12 +49,14 @@ class SecretForms:
         self._numbers_in_bytes = [re.compile(number.encode()) for number in _NUMBERS]
         encoded = [_broken(middle) + _BASE64_END for middle in middles]
         # One by one: each of these begins with few characters, by which Python's engine finds candidates quickly.
-        self._patterns = [re.compile(pattern) for pattern in (_BREAK.join(map(_char, secret)), *encoded)]
+        self._pattern = re.compile(_BREAK.join(map(_char, secret)))
+        self._encoded = [re.compile(pattern) for pattern in encoded]
 
     def masked(self, text: str) -> str:
         """The text without the key, in whatever form."""
-        for pattern in self._patterns:
-            text = pattern.sub(MASK, text)
+        text = self._pattern.sub(MASK, text)
+        for pattern in self._encoded:
+            text = _without_groups(pattern, text)
         return text
 
     def hinted(self, text: str) -> bool:
@@ -103,6 +108,19 @@ def _char(char: str) -> str:
 
 def _broken(base64_text: str) -> str:
     return _BREAK.join(_BASE64_FORMS.get(char, char) for char in base64_text)
+
+
+def _without_groups(pattern: re.Pattern[str], text: str) -> str:
+    """The text without what the pattern finds, and without the group before it: the key's first one or two characters
+    stand there, beside a neighbour's."""
+    kept, end = [], 0
+    for found in pattern.finditer(text):
+        start = found.start()
+        while start > max(end, found.start() - _GROUP) and text[start - 1] in _BASE64_CHARS:
+            start -= 1
+        kept += [text[end:start], MASK]
+        end = found.end()
+    return "".join(kept) + text[end:] if kept else text
 
 
 def _base64_middle(secret: str, at: int) -> str:
