@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from app_bench import add_job, open_app, open_test_desk, until
 from item_yard import mixed_job
-from textual.widgets import Input, Select
+from textual.widgets import Input, OptionList, Select
 
 from tui_batch.domain.job import Knobs
 from tui_batch.report.formats import ResultFormat
@@ -36,8 +36,17 @@ async def test_an_export_asks_what_and_where_and_says_where_the_file_is(
             await until(pilot, lambda: isinstance(app.screen, ExportDialog))
             path = app.screen.query_one("#path", Input)
             assert path.value == str(tmp_path / f"my-job-{job_id}.jsonl")
-            app.screen.query_one("#format", Select).value = ResultFormat.CSV
+            for key, reached in (("up", "shape"), ("up", "format")):
+                await pilot.press(key)
+                await until(
+                    pilot, lambda field=reached: getattr(app.focused, "id", "") == field, f"up to the {reached}"
+                )
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.focused, OptionList), "the formats")
+            await pilot.press("down", "enter")
             await until(pilot, lambda: path.value.endswith(".csv"), "the ending follows the format")
+            await until(pilot, lambda: path.has_focus, "so that enter writes")
+            assert app.screen.query_one("#format", Select).value is ResultFormat.CSV
             path.value = str(tmp_path / "nowhere" / "out.jsonl")
             await pilot.press("enter")
             await until(pilot, lambda: "no directory" in str(app.screen.query_one("#trouble").render()))

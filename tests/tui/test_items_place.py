@@ -60,7 +60,7 @@ async def test_items_are_listed_filtered_and_ordered(tmp_path: Path) -> None:
         await yard.press("slash", *[*["backspace"] * 7], *"after", "enter")
         await shows(yard, place, [7, 8, 9])
         await yard.until(lambda: "3 of 12 match" in yard.text())
-        assert [str(one) for one in place.export_scopes()] == ["what is listed: state:dead after (3)"]
+        assert [str(one) for one in place.export_scopes()] == ["what is listed (3): state:dead after"]
         await yard.press("escape")
         await shows(yard, place, list(range(1, 13)))
         await yard.press("o", "c")
@@ -142,6 +142,9 @@ async def test_marks_are_about_items_and_outlive_filter_and_order(tmp_path: Path
         await yard.until(lambda: place.marked == {first, first + 2, first + 3, first + 4})
         await yard.press("shift+down", "shift+down")
         await yard.until(lambda: len(place.marked) == 5)
+        (scope,) = place.export_scopes()
+        assert str(scope) == "the marked items (5)"
+        assert scope.options == ("--filter", f"item:{','.join(str(first + n) for n in (0, 2, 3, 4, 5))}")
         await yard.press("slash", *"state:dead", "enter")
         await shows(yard, place, [7, 8, 9, 10])
         await yard.press("a")

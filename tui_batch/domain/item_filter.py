@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -164,6 +165,11 @@ class ItemOrder:
 
     def __str__(self) -> str:
         return f"{self.key.value}.{self.field}" if self.field else self.key.value
+
+
+def just(ids: Iterable[int]) -> ItemFilter:
+    """The filter that means these items, by their ids, and no others."""
+    return ItemFilter((OneOf(Choice.ITEM, tuple(map(str, ids))),))
 
 
 ALL_ITEMS = ItemFilter()

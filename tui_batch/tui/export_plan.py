@@ -35,11 +35,14 @@ class NamedScope:
     scope: ItemScope
     count: int | None
     """None: not counted."""
-    options: tuple[str, ...] | None = ()
-    """Of the command `export`; None: the command line cannot say it."""
+    options: tuple[str, ...] = ()
+    """Of the command `export`."""
+    detail: str = ""
+    """Stands last, as it may be long."""
 
     def __str__(self) -> str:
-        return self.label if self.count is None else f"{self.label} ({figures.count(self.count)})"
+        count = "" if self.count is None else f" ({figures.count(self.count)})"
+        return f"{self.label}{count}{f': {self.detail}' if self.detail else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +132,8 @@ async def write_results(app: BatchApp, plan: ExportPlan) -> str:
         scope, shape = plan.scope.scope, plan.shape
         made = await export_results(store, job, plan.target, scope=scope, shape=shape, progress=reached)
     pending = f", {figures.count(made.pending)} of them pending" if made.pending else ""
-    if plan.scope.options is not None:
-        flat = ("--flatten",) if plan.shape is Shape.FLAT else ()
-        app.record("export", str(plan.job.id), "-o", shown, *plan.scope.options, *flat)
+    flat = ("--flatten",) if plan.shape is Shape.FLAT else ()
+    app.record("export", str(plan.job.id), "-o", shown, *flat, *plan.scope.options)
     return f"{figures.things(made.rows, 'row')}{pending} in {shown}"
 
 

@@ -24,7 +24,7 @@ from tui_batch.work.item_request import as_sent, message_text
 if TYPE_CHECKING:
     from tui_batch.tui.app import BatchApp
 
-_NAMED = 20
+NAMED = 20
 """Items that a recorded command names one by one; for more it ends in `...`, so that it is not pasted as whole."""
 
 
@@ -50,8 +50,8 @@ class Dead:
         if self.cls is not None:
             return "--class", self.cls.value
         if self.ids:
-            named = tuple(word for item_id in self.ids[:_NAMED] for word in ("--item", str(item_id)))
-            return named if len(self.ids) <= _NAMED else (*named, "...")
+            named = tuple(word for item_id in self.ids[:NAMED] for word in ("--item", str(item_id)))
+            return named if len(self.ids) <= NAMED else (*named, "...")
         return ("--dead",)
 
     def __str__(self) -> str:

@@ -206,7 +206,7 @@ class JobVerbs:
 
     async def worst(self, jobs: Sequence[JobView]) -> None:
         """Lists the rows that the alerts about a job mean: those that hold, else the last one."""
-        from tui_batch.domain.item_filter import Choice, ItemFilter, OneOf
+        from tui_batch.domain.item_filter import just
         from tui_batch.tui.places.items import ItemsPlace
         from tui_batch.work.filter_words import text_of
 
@@ -217,7 +217,7 @@ class JobVerbs:
         self._app.select(jobs[0].id)
         place = self._app.go_to(ItemsPlace.NAME)
         assert isinstance(place, ItemsPlace)
-        place.show_filter(text_of(ItemFilter((OneOf(Choice.ITEM, tuple(map(str, ids))),))))
+        place.show_filter(text_of(just(ids)))
 
     async def _alerts(self, job: JobView) -> Sequence[Alert]:
         if job.live is not None and job.live.drift:

@@ -14,7 +14,7 @@ from textual.message import Message
 
 from tui_batch import figures
 from tui_batch.domain.item import ItemState
-from tui_batch.domain.item_filter import ALL_ITEMS, INPUT_ORDER, Choice, ItemFilter, ItemOrder, SortKey
+from tui_batch.domain.item_filter import ALL_ITEMS, INPUT_ORDER, Choice, ItemFilter, ItemOrder, SortKey, just
 from tui_batch.domain.item_scope import ItemScope
 from tui_batch.domain.stored import ItemRow
 from tui_batch.engine.router import variants
@@ -25,7 +25,7 @@ from tui_batch.tui.desk import Desk
 from tui_batch.tui.export_plan import NamedScope
 from tui_batch.tui.item_choices import column_choices, order_choices
 from tui_batch.tui.item_list import ItemList, Whole
-from tui_batch.tui.item_verbs import Dead, ItemVerbs
+from tui_batch.tui.item_verbs import NAMED, Dead, ItemVerbs
 from tui_batch.tui.place import Place
 from tui_batch.tui.screens import menu
 from tui_batch.tui.tones import Span, Spans, Tone, plain
@@ -116,11 +116,12 @@ class ItemsPlace(Place):
         """What an export may mean from here: the marked items, and those that are listed."""
         found: list[NamedScope] = []
         if marked := self.marked:
-            found.append(NamedScope("the marked items", ItemScope(ids=marked), len(marked), None))
+            named = ("--filter", text_of(just(sorted(marked)[:NAMED])), *(("...",) if len(marked) > NAMED else ()))
+            found.append(NamedScope("the marked items", ItemScope(ids=marked), len(marked), named))
         if self._list is not None and self._list.filter:
-            chosen = self._list.filter
-            label = f"what is listed: {text_of(chosen)}"
-            found.append(NamedScope(label, ItemScope(chosen), len(self._list), ("--filter", text_of(chosen))))
+            chosen, words = self._list.filter, text_of(self._list.filter)
+            scope = ItemScope(chosen)
+            found.append(NamedScope("what is listed", scope, len(self._list), ("--filter", words), words))
         return tuple(found)
 
     def recall(self, sort: str, columns: Sequence[str]) -> None:

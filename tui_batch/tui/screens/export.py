@@ -40,6 +40,12 @@ _SHAPES: list[tuple[str, Any]] = [
 ]
 
 
+class _Options(Select[Any], inherit_bindings=False):
+    """A closed list that enter or space opens: arrows go on to the next field, as in other dialogs."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "show_overlay", show=False)]
+
+
 class _FileDialog(Dialog[T | None]):
     """A path with completion, what is wrong with it, and two buttons. Enter in the path writes."""
 
@@ -47,11 +53,16 @@ class _FileDialog(Dialog[T | None]):
     _FileDialog .field { height: 1; }
     _FileDialog .fields { height: auto; margin: 1 0 0 0; }
     _FileDialog .field Label { width: 9; }
-    _FileDialog .field Input { width: 1fr; border: none; height: 1; padding: 0 1; background: $panel; }
+    _FileDialog .field Input { width: 1fr; border: none; height: 1; padding: 0; background: $panel; }
     _FileDialog .field Input:focus { background: $primary 25%; }
-    _FileDialog .field Select { width: 40; height: 1; }
+    _FileDialog .field Select { width: 1fr; height: 1; }
+    _FileDialog SelectCurrent Static#label { text-wrap: nowrap; text-overflow: ellipsis; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "write", "Write", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "write", "Write", show=False),
+        Binding("down", "app.focus_next", show=False),
+        Binding("up", "app.focus_previous", show=False),
+    ]
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -143,7 +154,12 @@ class ExportDialog(_FileDialog[ExportPlan]):
         safe = [(safe_content(text), value) for text, value in options]
         with Horizontal(classes="field"):
             yield Label(label, markup=False)
-            yield Select(safe, allow_blank=False, value=options[0][1], id=name, compact=True)
+            yield _Options(safe, allow_blank=False, value=options[0][1], id=name, compact=True)
+
+    @on(Select.Changed)
+    def _chosen(self) -> None:
+        """Back to the path, where enter writes, as the button says."""
+        self.path.focus()
 
     @on(Select.Changed, "#format")
     def _format_chosen(self, event: Select.Changed) -> None:
