@@ -10,19 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_bench import add_job, open_app, open_test_desk, until
+from app_bench import add_job, open_app, open_test_desk, toasts, until
+from item_yard import mixed_job
 from textual.pilot import Pilot
 
 from tui_batch.domain.job import JobState, Knobs
 from tui_batch.engine.breaker import BreakerPolicy
+from tui_batch.engine.control import Controller
 from tui_batch.providers.base import FailureKind, HttpRequest, HttpResponse, TransportFailure
 from tui_batch.simulator.config import SimulatorConfig
 from tui_batch.simulator.core import Simulator
 from tui_batch.simulator.latency import Latency
 from tui_batch.simulator.transport import SimulatorTransport
+from tui_batch.store import StoreTrouble
 from tui_batch.tui.app import BatchApp
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.places.endpoints import EndpointsPlace
+from tui_batch.tui.places.items import ItemsPlace
 from tui_batch.tui.widgets.frame import TitleLine
 from tui_batch.work.transports import RoutingTransport
 
@@ -115,3 +119,25 @@ async def test_an_endpoint_that_is_gone_for_a_while(tmp_path: Path, monkeypatch:
         gone.clear()
         await until(pilot, lambda: any("working" in row.health[0] for row in table.rows), "it answers again")
         await whole(app, pilot, desk, simulator)
+
+
+async def test_what_the_database_refused_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refusal may come seconds after the key, when a person is elsewhere already."""
+
+    async def refuse(*_: object) -> None:
+        raise StoreTrouble("another program holds the database")
+
+    for verb in ("turn", "retry"):
+        monkeypatch.setattr(Controller, verb, refuse)
+    async with open_test_desk(tmp_path) as desk:
+        await mixed_job(desk.store)
+        async with open_app(desk) as (app, pilot):
+            heard = toasts(app, monkeypatch)
+            await pilot.press("plus")
+            await until(pilot, lambda: heard == ["more at once #1: another program holds the database"], "of the job")
+            await pilot.press("2", "G", "k", "k")
+            items = app.query_one(ItemsPlace)
+            await until(pilot, lambda: (row := items.table.cursor_row) is not None and row.seq == 9, "a dead item")
+            await pilot.press("r")
+            await until(pilot, lambda: heard[1:] == ["retry: another program holds the database"], "of the item")
+            assert heard[1] in [line.text for line in app.log_place.lines]

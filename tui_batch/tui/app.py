@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -16,7 +16,6 @@ from textual.widgets import ContentSwitcher
 from textual.worker import WorkerFailed
 
 from tui_batch.errors import UserError
-from tui_batch.safe_text import safe_lines, safe_text
 from tui_batch.tui.actions import bindings
 from tui_batch.tui.bridge import Bridge
 from tui_batch.tui.desk import Desk, Wish
@@ -28,7 +27,7 @@ from tui_batch.tui.output import patient
 from tui_batch.tui.place import NAMES, TITLES, Place
 from tui_batch.tui.places.jobs import JobsPlace
 from tui_batch.tui.pulse import Pulse
-from tui_batch.tui.suspending import Suspending
+from tui_batch.tui.telling import Telling
 from tui_batch.tui.tones import Spans, Tone, plain
 from tui_batch.tui.view import JobView, View
 from tui_batch.tui.widgets.frame import Hints, PlaceBar, TitleLine
@@ -39,10 +38,9 @@ if TYPE_CHECKING:
     from tui_batch.domain.endpoint import Endpoint
     from tui_batch.inputs.draft import JobDraft
     from tui_batch.tui.places.items import ItemsPlace
-    from tui_batch.tui.places.log import LogPlace
 
 
-class BatchApp(Suspending[Wish]):
+class BatchApp(Telling[Wish]):
     """The terminal app over an open desk."""
 
     CSS_PATH = Path(__file__).with_name("styles") / "app.tcss"
@@ -193,22 +191,6 @@ class BatchApp(Suspending[Wish]):
             return place.chosen()
         return [self.view.job] if self.view.job is not None else []
 
-    async def guarded(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs it; what goes wrong is said in words, and the app goes on."""
-        try:
-            await work
-        except UserError as error:
-            self.say_trouble(error)
-
-    def say_trouble(self, error: UserError) -> None:
-        """An error with its remedy, as a toast and in the log."""
-        self.notify(safe_lines(str(error)[:400]), severity="error", markup=False)
-        self.log_place.note("error", str(error))
-
-    def say(self, words: str) -> None:
-        """A short message; foreign text in it is safe."""
-        self.notify(safe_text(words, 300), markup=False)
-
     def _handle_exception(self, error: Exception) -> None:
         """Textual's hook for what nobody caught. Trouble in the background is told and the app goes on."""
         cause = error.error if isinstance(error, WorkerFailed) else error
@@ -222,17 +204,6 @@ class BatchApp(Suspending[Wish]):
     def _fatal_error(self) -> None:
         """Textual would print every frame with its locals, among them prompts and answers: the log gets the rest."""
         self._close_messages_no_wait()
-
-    @property
-    def log_place(self) -> LogPlace:
-        """Where actions and errors are noted."""
-        from tui_batch.tui.places.log import LogPlace
-
-        return self.query_one(LogPlace)
-
-    def record(self, *words: str) -> None:
-        """Notes what was done, as the command that does the same."""
-        self.log_place.record(self.desk.where.command(*words))
 
     @contextmanager
     def long_work(self, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
@@ -277,11 +248,11 @@ class BatchApp(Suspending[Wish]):
 
     def action_app_new_job(self) -> None:
         """From a file to a running job."""
-        self.run_worker(self.guarded(self.new_job(None)), group="verbs")
+        self.run_worker(self.guarded(self.new_job(None), "app.new_job"), group="verbs")
 
     def action_app_pause_all(self) -> None:
         """Pauses all that runs; with nothing running lets go on what a person paused."""
-        self.run_worker(self.guarded(self.verbs.pause_all(self.view.jobs)), group="verbs")
+        self.run_worker(self.guarded(self.verbs.pause_all(self.view.jobs), "app.pause_all"), group="verbs")
 
     def action_app_quit(self) -> None:
         """Leaves, and asks first when something runs here."""

@@ -70,7 +70,8 @@ class JobVerbs:
         if not jobs:
             self._app.notify("There is no job yet. n makes one.")
             return
-        self._app.run_worker(self._app.guarded(verb(jobs)), group="verbs")
+        named = _numbers(job.id for job in jobs)
+        self._app.run_worker(self._app.guarded(verb(jobs), f"job.{name}", named), group="verbs")
 
     async def pause(self, jobs: Sequence[JobView]) -> None:
         """Pauses what runs, and lets go on what stands still."""

@@ -313,7 +313,7 @@ class ErrorsPlace(Place):
 
     def action_errors_retry(self) -> None:
         """Tries the items of the marked groups again."""
-        self._verb(self._retry())
+        self._verb("errors.retry", self._retry())
 
     async def _retry(self) -> None:
         await ItemVerbs(self._app).retry(await self._chosen())
@@ -321,11 +321,11 @@ class ErrorsPlace(Place):
     def action_errors_retry_all(self) -> None:
         """Tries all dead items again."""
         if (job := self.job) is not None:
-            self._verb(ItemVerbs(self._app).retry(Dead(job, job.counters.dead)))
+            self._verb("errors.retry_all", ItemVerbs(self._app).retry(Dead(job, job.counters.dead)))
 
     def action_errors_discard(self) -> None:
         """Gives up the items of the marked groups."""
-        self._verb(self._discard())
+        self._verb("errors.discard", self._discard())
 
     async def _discard(self) -> None:
         await ItemVerbs(self._app).discard(await self._chosen())
@@ -334,13 +334,13 @@ class ErrorsPlace(Place):
         """Edits the row of the group's first item."""
         row, job = self.table.cursor_row, self.job
         if row is not None and job is not None:
-            self._verb(ItemVerbs(self._app).edit(job, row.group.example_id))
+            self._verb("errors.edit", ItemVerbs(self._app).edit(job, row.group.example_id))
 
     def action_errors_copy(self) -> None:
         """Copies the message, the class or the command."""
         row, job = self.table.cursor_row, self.job
         if row is not None and job is not None:
-            self._verb(self._copy(row.group, job))
+            self._verb("errors.copy", self._copy(row.group, job))
 
     async def _copy(self, group: ErrorGroup, job: JobView) -> None:
         command = self.desk.where.command("retry", str(job.id), "--class", group.cls.value)
@@ -378,8 +378,8 @@ class ErrorsPlace(Place):
                 ids.update(piece.ids)
         return tuple(sorted(ids))
 
-    def _verb(self, work: Coroutine[Any, Any, None]) -> None:
-        self.app.run_worker(self._app.guarded(work), group="verbs")
+    def _verb(self, action_id: str, work: Coroutine[Any, Any, None]) -> None:
+        self.app.run_worker(self._app.guarded(work, action_id), group="verbs")
 
 
 def _filtered_together(groups: Sequence[ErrorGroup]) -> list[list[ErrorGroup]]:

@@ -446,8 +446,8 @@ class ItemsPlace(Place):
             self._list.want(fields_of(self.table.columns))
             self._wake.set()
 
-    def _verb(self, work: Coroutine[Any, Any, None]) -> None:
-        self.app.run_worker(self._app.guarded(work), group="verbs")
+    def _verb(self, action_id: str, work: Coroutine[Any, Any, None]) -> None:
+        self.app.run_worker(self._app.guarded(work, action_id), group="verbs")
 
     def _chosen_ids(self) -> tuple[int, ...]:
         row = self.table.cursor_row
@@ -455,11 +455,11 @@ class ItemsPlace(Place):
 
     def action_items_retry(self) -> None:
         """Tries the marked dead items again, or the one under the cursor."""
-        self._verb(self._with_dead("retry"))
+        self._verb("items.retry", self._with_dead("retry"))
 
     def action_items_discard(self) -> None:
         """Discards the marked dead items, or the one under the cursor."""
-        self._verb(self._with_dead("discard"))
+        self._verb("items.discard", self._with_dead("discard"))
 
     async def _with_dead(self, verb: str) -> None:
         job, ids = self.job, self._chosen_ids()
@@ -476,17 +476,17 @@ class ItemsPlace(Place):
     def action_items_copy(self) -> None:
         """Copies something of the item under the cursor."""
         if (here := self._here()) is not None:
-            self._verb(ItemVerbs(self._app).copy(here[0], here[1].id))
+            self._verb("items.copy", ItemVerbs(self._app).copy(here[0], here[1].id))
 
     def action_items_editor(self) -> None:
         """Opens its answer, or else its prompt, in the editor."""
         if (here := self._here()) is not None:
-            self._verb(ItemVerbs(self._app).open_text(here[0], here[1].id))
+            self._verb("items.editor", ItemVerbs(self._app).open_text(here[0], here[1].id))
 
     def action_items_edit(self) -> None:
         """Edits its row and tries it again."""
         if (here := self._here()) is not None:
-            self._verb(ItemVerbs(self._app).edit(here[0], here[1].id))
+            self._verb("items.edit", ItemVerbs(self._app).edit(here[0], here[1].id))
 
 
 def _whole(job: JobView) -> Whole:

@@ -238,8 +238,8 @@ class ItemDetailScreen(Screen[None]):
         else:
             self.dismiss(None)
 
-    def _verb(self, work: Coroutine[Any, Any, None]) -> None:
-        self.app.run_worker(self._app.guarded(work), group="verbs")
+    def _verb(self, action_id: str, work: Coroutine[Any, Any, None]) -> None:
+        self.app.run_worker(self._app.guarded(work, action_id), group="verbs")
 
     def _dead(self) -> Dead:
         is_dead = self.detail is not None and self.detail.row.state is ItemState.DEAD
@@ -247,25 +247,25 @@ class ItemDetailScreen(Screen[None]):
 
     def action_item_retry(self) -> None:
         """Tries it again."""
-        self._verb(ItemVerbs(self._app).retry(self._dead()))
+        self._verb("item.retry", ItemVerbs(self._app).retry(self._dead()))
 
     def action_item_discard(self) -> None:
         """Gives it up."""
-        self._verb(ItemVerbs(self._app).discard(self._dead()))
+        self._verb("item.discard", ItemVerbs(self._app).discard(self._dead()))
 
     def action_item_edit(self) -> None:
         """Edits its row and tries it again."""
-        self._verb(ItemVerbs(self._app).edit(self._job, self._item_id))
+        self._verb("item.edit", ItemVerbs(self._app).edit(self._job, self._item_id))
 
     def action_item_copy(self) -> None:
         """Copies something of it."""
-        self._verb(ItemVerbs(self._app).copy(self._job, self._item_id))
+        self._verb("item.copy", ItemVerbs(self._app).copy(self._job, self._item_id))
 
     def action_item_editor(self) -> None:
         """Opens what is shown in the editor."""
         if self._parts is not None and self._part is not None:
             text = "\n\n".join(f"{block.heading}\n{block.text}".strip() for block in self._parts.blocks[self._part])
-            self._verb(self._read_only(text))
+            self._verb("item.editor", self._read_only(text))
 
     async def _read_only(self, text: str) -> None:
         if await edit_text(self._app, text, ".md") is not None:
