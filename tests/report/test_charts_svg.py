@@ -5,10 +5,23 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_batch.report.charts import HEIGHT, WIDTH, Axes, Bar, Series, bar_list, histogram, line_chart, nice_step
+from tui_batch.report.charts import (
+    HEIGHT,
+    WIDTH,
+    Axes,
+    Bar,
+    Series,
+    bar_list,
+    histogram,
+    line_chart,
+    nice_step,
+    time_step,
+)
+from tui_batch.report.shown import milliseconds
 from tui_batch.report.spread import EDGES_MS, merged, percentile, spread_of
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -49,6 +62,28 @@ def test_steps_are_round_and_few(high: float) -> None:
     step = nice_step(high)
     assert 1.5 <= high / step <= 4.01
     assert f"{step:.0e}"[0] in "125"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "step"),
+    [(0.5, 0.1), (5, 1), (50, 10), (80, 15), (544, 120), (3_500, 600), (86_400, 14_400), (700_000, 172_800)],
+)
+def test_times_are_marked_as_on_a_clock(seconds: float, step: float) -> None:
+    assert time_step(seconds) == pytest.approx(step)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(None, "?"), (999.4, "999 ms"), (999.6, "1.00 s"), (1_084, "1.08 s"), (9_996, "10.0 s"), (123_456, "123 s")],
+)
+def test_latencies_have_three_digits(value: float | None, words: str) -> None:
+    assert milliseconds(value) == words
+
+
+@given(st.floats(1e-3, 1e9))
+@settings(deadline=None, max_examples=50)
+def test_marks_of_time_are_few(seconds: float) -> None:
+    assert 1 <= seconds / time_step(seconds) <= 6.01
 
 
 @given(st.dictionaries(st.integers(0, 3_000_000), st.integers(1, 100), min_size=1, max_size=40))

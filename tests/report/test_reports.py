@@ -87,6 +87,15 @@ async def test_models_are_added_up_apart(store: Store) -> None:
     assert told["comparison"]["agreement"][0]["rows"] == 1
 
 
+async def test_a_models_own_refusal_is_shown_once(store: Store) -> None:
+    """Its words are the message and the answer; the table of dead items has them too."""
+    words = "I cannot help with that"
+    job = await ended(store, Plan(rows("a"), [[Ended(words, OutcomeClass.REFUSED, words)]]))
+    page = rendered(await report_of(store, job), ReportFormat.HTML).decode()
+    (example,) = re.findall(r"<pre dir=.auto.>(.*?)</pre>", page, re.DOTALL)
+    assert example.count(words) == 1
+
+
 async def test_a_running_job_is_reported_up_to_now(store: Store) -> None:
     job = await mixed(store)
     told = await as_json(store, job)

@@ -20,6 +20,10 @@ _NAMES_W = 240
 _NAME_CHARS = 34
 _VALUES_W = 130
 
+_MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1440)
+_CLOCK = (*map(float, (1, 2, 5, 10, 15, 30)), *(60.0 * minutes for minutes in _MINUTES))
+"""Steps between seconds and a day."""
+
 Label = Callable[[float], str]
 
 
@@ -42,7 +46,7 @@ class Axes:
 
     title: str
     x_high: float
-    """The value at the right end; the left end is 0."""
+    """The seconds at the right end; the left end is 0."""
     x_label: Label
     y_label: Label
     y_high: float | None = None
@@ -68,6 +72,16 @@ def nice_step(high: float, parts: int = 4) -> float:
     rough = high / parts
     power = 10.0 ** floor(log10(rough))
     return next(power * step for step in (1, 2, 5, 10) if power * step >= rough * 0.999)
+
+
+def time_step(seconds: float, parts: int = 6) -> float:
+    """A step that clocks have (15 s, 5 min, 6 h, 10 days, ...) of which at most `parts` reach a time."""
+    rough = seconds / parts
+    if rough <= 1:
+        return nice_step(seconds, parts)
+    if rough > _CLOCK[-1]:
+        return _CLOCK[-1] * nice_step(seconds / _CLOCK[-1], parts)
+    return next(step for step in _CLOCK if step >= rough)
 
 
 def line_chart(axes: Axes, series: Sequence[Series], marks: Sequence[tuple[float, str]] = ()) -> str:
@@ -148,7 +162,7 @@ def _svg(title: str, height: int, parts: Sequence[str]) -> str:
 
 
 def _grid(axes: Axes, top: float) -> str:
-    step = nice_step(axes.x_high, 6)
+    step = time_step(axes.x_high)
     marks = [number * step for number in range(int(axes.x_high / step + 1e-9) + 1)] if axes.x_high > 0 else [0.0]
     parts = [_y_grid(axes, top)]
     for value in marks:

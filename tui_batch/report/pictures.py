@@ -18,7 +18,9 @@ MODELS_SHOWN = 20
 
 
 def _short(value: float) -> str:
-    return figures.short_count(round(value)) if value >= 10 or value == int(value) else f"{value:.2g}"
+    """A step of a grid: 5, 0.5, 50k."""
+    whole = value >= 10 or value == int(value)
+    return figures.short_count(round(value)).replace(".0", "") if whole else f"{value:.2g}"
 
 
 def _clock(seconds: float) -> str:

@@ -90,11 +90,11 @@ def _failing_text(one: FailingItem) -> Text:
 
 
 _ALERT_COLUMNS = (
-    Column("Time (UTC)"),
+    Column("Time (UTC)", whole=True),
     Column("What was seen"),
     Column("t", right=True),
     Column("Rows"),
-    Column("Until"),
+    Column("Until", whole=True),
 )
 
 

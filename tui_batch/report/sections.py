@@ -229,8 +229,9 @@ def _dead_title(one: DeadItem) -> str:
 
 
 def _dead_words(one: DeadItem) -> str:
+    refusal = one.answer == one.message  # a model's own words, which are both
     parts = (
-        block(one.message),
+        "" if refusal else block(one.message),
         f"row: {block(one.row, 500)}",
         f"answer: {block(one.answer, 500)}" if one.answer else "",
     )
@@ -265,4 +266,6 @@ def _log(report: Report) -> Optional:
     if not events:
         return None
     rows = [(moment(one.at), one.level, one_line(one.text, 1_000)) for one in events]
-    return Section("Log", (Table((Column("Time (UTC)"), Column("Level"), Column("What happened")), tuple(rows)),))
+    return Section(
+        "Log", (Table((Column("Time (UTC)", whole=True), Column("Level"), Column("What happened")), tuple(rows)),)
+    )

@@ -27,6 +27,8 @@ class Column:
     name: str
     right: bool = False
     """Figures, flush right."""
+    whole: bool = False
+    """Cells are never broken over lines: dates with a time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,10 +36,13 @@ def share(part: float | None) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """A latency: `850 ms`, `2.4 s`; unknown is `?`."""
+    """A latency to three digits: `850 ms`, `2.41 s`, `31.0 s`; unknown is `?`."""
     if value is None:
         return "?"
-    return f"{value:.0f} ms" if value < 1_000 else f"{value / 1_000:.1f} s"
+    seconds = value / 1_000
+    if value < 999.5:
+        return f"{value:.0f} ms"
+    return f"{seconds:.{2 if seconds < 9.995 else 1 if seconds < 99.95 else 0}f} s"
 
 
 def place(line: int | None, custom_id: str | None) -> str:
