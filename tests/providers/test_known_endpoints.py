@@ -36,6 +36,14 @@ def test_a_provider_takes_the_first_key_that_is_set() -> None:
     assert str(gemini.key) == "env:GOOGLE_API_KEY"
 
 
+@pytest.mark.parametrize("name", ["vllm", "llama.cpp", "lmstudio", "ollama"])
+def test_a_server_of_ones_own_that_wants_a_key_is_given_one(name: str) -> None:
+    """`vllm serve --api-key` and proxies before Ollama: by name as by address."""
+    own = known(name, {"LLMBATCH_API_KEY": "x", "OPENAI_API_KEY": "y"})
+    assert own is not None
+    assert str(own.key) == "env:LLMBATCH_API_KEY"
+
+
 URLS = [
     ("http://localhost:8000", Api.OPENAI, "http://localhost:8000/v1"),
     ("http://localhost:8000/", Api.OPENAI, "http://localhost:8000/v1"),
@@ -91,6 +99,8 @@ KEYS = [
     ("http://localhost.evil.example:9000", {"OPENAI_API_KEY": "x"}, "none"),
     ("http://127.evil.example:9000", {"OPENAI_API_KEY": "x"}, "none"),
     ("http://127.0.0.1:11434", {"OPENAI_API_KEY": "x"}, "none"),
+    ("http://localhost:8000", {"OPENAI_API_KEY": "x"}, "none"),
+    ("http://localhost:8000", {"LLMBATCH_API_KEY": "x"}, "env:LLMBATCH_API_KEY"),
 ]
 
 

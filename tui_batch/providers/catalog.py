@@ -12,7 +12,7 @@ from tui_batch.domain.endpoint import Api, Endpoint, KeyKind, KeySource
 from tui_batch.errors import UserError
 
 OWN_KEY = "LLMBATCH_API_KEY"
-"""Environment variable with the key of a server that is given by its URL alone."""
+"""Environment variable with the key of a server that is no hosted provider's."""
 OLLAMA_PORT = 11434
 OLLAMA_IN_FLIGHT = 2
 """OLLAMA_NUM_PARALLEL is 1 by default: one request is being answered, one more waits so that the GPU never does."""
@@ -124,7 +124,7 @@ def from_url(
 ) -> Endpoint:
     """The endpoint at a URL. Wire format, path and key are found where they are not given. Raises UserError.
 
-    A known provider's host brings its key variable, and TLS whatever was written. Any other host gets LLMBATCH_API_KEY
+    A hosted provider's host brings its key variable, and TLS whatever was written. Any other host gets LLMBATCH_API_KEY
     where that is set. Only a server on this machine, or the one that OPENAI_BASE_URL or ANTHROPIC_BASE_URL names, is
     sent that provider's key.
     """
@@ -188,8 +188,8 @@ def in_environment(environment: Mapping[str, str] | None = None) -> tuple[KnownP
 
 
 def _key(entry: KnownProvider, environment: Mapping[str, str]) -> KeySource:
-    if not entry.keys:
-        return KeySource()
+    if not entry.keys:  # a server of one's own: most want no key
+        return KeySource(KeyKind.ENV, OWN_KEY) if environment.get(OWN_KEY) else KeySource()
     return KeySource(KeyKind.ENV, next((name for name in entry.keys if environment.get(name)), entry.keys[0]))
 
 
