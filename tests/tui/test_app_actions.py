@@ -17,7 +17,7 @@ from textual.widget import Widget
 from tui_batch import tui
 from tui_batch.tui.actions import REGISTRY
 from tui_batch.tui.job_verbs import JobVerbs
-from tui_batch.tui.places.every import PLACES
+from tui_batch.tui.place import NAMES
 from tui_batch.tui.places.items import ItemsPlace
 from tui_batch.tui.places.jobs import JobsPlace
 from tui_batch.tui.screens.help import Help
@@ -48,7 +48,7 @@ def test_every_action_is_done_by_what_binds_it() -> None:
         if action.context == "job":
             assert callable(getattr(JobVerbs, given.strip("')"), None)), action.id
         if name == "place":
-            assert given.strip("')") in [place.NAME for place in PLACES]
+            assert given.strip("')") in NAMES
 
 
 def test_the_page_of_keys_says_what_the_app_does() -> None:
@@ -109,10 +109,10 @@ async def test_the_mouse_sorts_chooses_opens_and_goes_everywhere(tmp_path: Path)
             await until(pilot, lambda: app.screen.query_one(PartBar).current == 0, "its first part")
             await pilot.press("escape")
 
-            for number, place in enumerate(PLACES):
+            for number, name in enumerate(NAMES):
                 bar = app.query_one(PlaceBar).render().plain
                 await pilot.click(PlaceBar, (bar.index(f"{number + 1} "), 0))
-                await until(pilot, lambda name=place.NAME: name == app.place.NAME, place.NAME)
+                await until(pilot, lambda wanted=name: wanted == app.place.NAME, name)
             hints = app.query_one(Hints).render().plain
             await pilot.click(Hints, (hints.index("help"), 0))
             await until(pilot, lambda: isinstance(app.screen, Help), "a hint is a button")

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui_batch import figures
-from tui_batch.domain.item import ItemState
-from tui_batch.domain.item_scope import EVERYTHING, ItemScope, in_states
-from tui_batch.domain.job import Counters, Job
+from tui_batch.domain.job import Job
 from tui_batch.errors import UserError
 from tui_batch.paths import expanded
 from tui_batch.report.compare import compare_jobs
@@ -21,28 +19,11 @@ from tui_batch.report.export import ExportProgress, Shape, export_results
 from tui_batch.report.formats import FORMATS, ResultFormat, format_of
 from tui_batch.report.targets import Target, check_place, check_target, parse_target
 from tui_batch.report.write import report_format, write_report
+from tui_batch.tui.export_scopes import NamedScope
 from tui_batch.tui.long_work import PARTS
 
 if TYPE_CHECKING:
     from tui_batch.tui.app import BatchApp
-
-
-@dataclass(frozen=True, slots=True)
-class NamedScope:
-    """Items to export, in words."""
-
-    label: str
-    scope: ItemScope
-    count: int | None
-    """None: not counted."""
-    options: tuple[str, ...] = ()
-    """Of the command `export`."""
-    detail: str = ""
-    """Stands last, as it may be long."""
-
-    def __str__(self) -> str:
-        count = "" if self.count is None else f" ({figures.count(self.count)})"
-        return f"{self.label}{count}{f': {self.detail}' if self.detail else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +34,6 @@ class ExportPlan:
     target: Target
     scope: NamedScope
     shape: Shape
-
-
-def usual_scopes(counters: Counters) -> tuple[NamedScope, ...]:
-    """All items, and those of each state that there are."""
-    found = [NamedScope("all items", EVERYTHING, counters.total)]
-    states = (
-        (ItemState.DONE, counters.done),
-        (ItemState.DEAD, counters.dead),
-        (ItemState.PENDING, counters.pending),
-        (ItemState.CANCELLED, counters.cancelled),
-    )
-    for state, count in states:
-        if 0 < count < counters.total:
-            found.append(NamedScope(f"only {state.value}", in_states(state), count, ("--state", state.value)))
-    return tuple(found)
 
 
 def file_name(job: Job, ending: str) -> str:
@@ -152,8 +118,3 @@ async def write_comparison(app: BatchApp, jobs: Sequence[Job], target: Target) -
         made = await compare_jobs(app.desk.store, jobs, target, progress=tell)
     app.record("compare", *named, "-o", str(target))
     return f"{figures.things(made.rows, 'row')} side by side in {target}"
-
-
-def scopes_with(counters: Counters, more: Sequence[NamedScope]) -> tuple[NamedScope, ...]:
-    """Scopes a caller adds come first: what is marked or filtered is what is meant."""
-    return (*more, *usual_scopes(counters))

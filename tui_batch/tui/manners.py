@@ -19,6 +19,7 @@ from tui_batch.safe_text import safe_text
 from tui_batch.tui.actions import REGISTRY, Action, by_id
 from tui_batch.tui.keymap import FILE as KEYMAP_FILE
 from tui_batch.tui.keymap import USUAL, Keymap, load_keymap
+from tui_batch.tui.place import Place
 from tui_batch.tui.places.jobs import JobsPlace
 from tui_batch.tui.prefs import FILE as PREFS_FILE
 from tui_batch.tui.prefs import Prefs
@@ -29,7 +30,8 @@ from tui_batch.tui.tidings import tidings
 if TYPE_CHECKING:
     from tui_batch.domain.job import Job
     from tui_batch.tui.app import BatchApp
-    from tui_batch.tui.export_plan import ExportPlan, NamedScope
+    from tui_batch.tui.export_plan import ExportPlan
+    from tui_batch.tui.export_scopes import NamedScope
     from tui_batch.tui.screens.palette import Command
     from tui_batch.tui.screens.quit import HandedOver, Leave
     from tui_batch.tui.view import View
@@ -88,10 +90,11 @@ class Manners:
             self.keymap = await asyncio.to_thread(load_keymap, paths.settings_file().with_name(KEYMAP_FILE))
         except UserError as error:
             trouble = error
-        for place in every.PLACES[1:]:
+        for load in every.LATER:  # one by one: a job that runs meanwhile, and what is drawn of it, have their turns
             if switcher.is_attached:
-                await switcher.add_content(place(self._app.desk))
-        if not all(self._app.query(place) for place in every.PLACES):
+                await switcher.add_content(load()(self._app.desk))
+                await asyncio.sleep(0)
+        if len(self._app.query(Place)) <= len(every.LATER):
             return  # the app closes already
         self._settled = True
         await self._read_themes()

@@ -11,7 +11,7 @@ from tui_batch.tui.desk import Desk
 from tui_batch.tui.view import View
 
 if TYPE_CHECKING:
-    from tui_batch.tui.export_plan import NamedScope
+    from tui_batch.tui.export_scopes import NamedScope
 
 NAMES = tuple(action.id.partition(".")[2] for action in PLACES)
 """Of the six places, in the order of their keys."""

@@ -23,7 +23,7 @@ from tui_batch.store.items import OTHERS
 from tui_batch.tui.actions import bindings
 from tui_batch.tui.clipboard import copy
 from tui_batch.tui.desk import Desk
-from tui_batch.tui.export_plan import NamedScope
+from tui_batch.tui.export_scopes import NamedScope
 from tui_batch.tui.item_verbs import Dead, ItemVerbs, about
 from tui_batch.tui.place import Place
 from tui_batch.tui.screens import menu

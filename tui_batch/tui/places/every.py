@@ -1,13 +1,41 @@
-"""The six places, in the order of their keys. Imported once the first of them stands: the others take long to load."""
+"""The places beside the first, in the order of their keys. Each is loaded in its turn, as that takes a while."""
 
 from __future__ import annotations
 
-from tui_batch.tui.place import Place
-from tui_batch.tui.places.endpoints import EndpointsPlace
-from tui_batch.tui.places.errors import ErrorsPlace
-from tui_batch.tui.places.gpu import GpuPlace
-from tui_batch.tui.places.items import ItemsPlace
-from tui_batch.tui.places.jobs import JobsPlace
-from tui_batch.tui.places.log import LogPlace
+from collections.abc import Callable
 
-PLACES: tuple[type[Place], ...] = (JobsPlace, ItemsPlace, ErrorsPlace, EndpointsPlace, GpuPlace, LogPlace)
+from tui_batch.tui.place import Place
+
+
+def _items() -> type[Place]:
+    from tui_batch.tui.places.items import ItemsPlace
+
+    return ItemsPlace
+
+
+def _errors() -> type[Place]:
+    from tui_batch.tui.places.errors import ErrorsPlace
+
+    return ErrorsPlace
+
+
+def _endpoints() -> type[Place]:
+    from tui_batch.tui.places.endpoints import EndpointsPlace
+
+    return EndpointsPlace
+
+
+def _gpu() -> type[Place]:
+    from tui_batch.tui.places.gpu import GpuPlace
+
+    return GpuPlace
+
+
+def _log() -> type[Place]:
+    from tui_batch.tui.places.log import LogPlace
+
+    return LogPlace
+
+
+LATER: tuple[Callable[[], type[Place]], ...] = (_items, _errors, _endpoints, _gpu, _log)
+"""What loads them."""

@@ -22,7 +22,7 @@ from tui_batch.errors import UserError
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.actions import bindings
 from tui_batch.tui.desk import Desk
-from tui_batch.tui.export_plan import NamedScope
+from tui_batch.tui.export_scopes import NamedScope
 from tui_batch.tui.item_choices import column_choices, order_choices
 from tui_batch.tui.item_list import ItemList, Whole
 from tui_batch.tui.item_verbs import NAMED, Dead, ItemVerbs

@@ -20,15 +20,8 @@ from tui_batch.report.export import Shape
 from tui_batch.report.formats import FORMATS, ResultFormat
 from tui_batch.report.targets import Target, parse_target
 from tui_batch.safe_text import safe_text
-from tui_batch.tui.export_plan import (
-    ExportPlan,
-    NamedScope,
-    checked_report,
-    checked_target,
-    file_name,
-    scopes_with,
-    with_ending,
-)
+from tui_batch.tui.export_plan import ExportPlan, checked_report, checked_target, file_name, with_ending
+from tui_batch.tui.export_scopes import NamedScope, scopes_with
 from tui_batch.tui.path_completion import PathSuggester
 from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.screens.dialog import Dialog, T, safe_content, words
