@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -18,7 +19,12 @@ from typer.main import get_command
 from tui_batch import paths
 from tui_batch.cli.exits import Exit
 from tui_batch.cli.main import build
+from tui_batch.cli.parsing import parse_params
+from tui_batch.domain.endpoint import Operation
 from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.domain.request import Message, PromptRequest
+from tui_batch.providers.catalog import known, owner_of
+from tui_batch.providers.registry import provider_for
 from tui_batch.report.results import RESULT_FIELDS
 from tui_batch.settings_file import _File
 from tui_batch.store.migrations import MIGRATIONS, migrate
@@ -70,6 +76,30 @@ def test_a_command_in_the_docs_can_be_typed(page: str, words: list[str]) -> None
         verb.make_context(words[0], list(rest))
     known = {name for one in verb.params for name in (*one.opts, *one.secondary_opts)} | {"--help"}
     assert {word.partition("=")[0] for word in rest if re.match(r"--?[a-z]", word)} <= known
+
+
+SENT = re.compile(r"`POST (\S+)` gets\n\n```json\n([^\n]+)\n```")
+
+
+def test_the_requests_of_the_wire_format_page_are_those_that_are_sent() -> None:
+    """Each is what the first command of its section makes of its first row."""
+    checked = 0
+    for section in read("docs/wire-formats.md").split("\n## "):
+        for path, body in SENT.findall(section):
+            words = shlex.split(COMMAND.findall(section)[0])
+            verb = CLI.commands[words[0]]
+            said = verb.make_context(words[0], words[1:]).params
+            (model,) = said["model"]
+            owner = owner_of(model)
+            endpoint = known(said["endpoint"] or (owner.name if owner else ""), {})
+            assert endpoint is not None
+            prompt = (Message("user", "Tell me about cats"),)
+            request = PromptRequest(Operation.CHAT, prompt, parse_params(said["param"] or ()))
+            encoded = provider_for(endpoint.api).encode(request, model)
+            assert urlsplit(endpoint.base_url + encoded.path).path == path
+            assert json.loads(encoded.body) == json.loads(body)
+            checked += 1
+    assert checked == 4, "one for each format, and Gemini"
 
 
 def schema_fields(part: dict[str, Any], schema: dict[str, Any], lead: str = "") -> Iterator[str]:
