@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tui_batch.domain.endpoint import Deployment, DeploymentKey, KeyKind, KeySource
+from tui_batch.domain.endpoint import DeploymentKey, KeyKind, KeySource
 from tui_batch.domain.job import JobSpec
 from tui_batch.domain.request import Json, Message
 from tui_batch.domain.stored import ItemDetail
@@ -58,9 +58,8 @@ def _deployment(spec: JobSpec, detail: ItemDetail, row: RenderedRow) -> Deployme
 
 def _curl(spec: JobSpec, key: DeploymentKey, row: RenderedRow) -> str:
     endpoint = next(one for one in spec.endpoints if one.name == key.endpoint)
-    deployment = Deployment(endpoint, key.model)
     provider = provider_for(endpoint.api)
-    made = provider.encode(row.request, deployment.model)
+    made = provider.encode(row.request, key.model)
     variable = _variable(endpoint.key)
     headers = (("content-type", "application/json"), *provider.auth_headers(variable or None), *endpoint.headers)
     parts = [f"curl {shlex.quote(endpoint.base_url + made.path)}"]
