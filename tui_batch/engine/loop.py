@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -22,13 +22,28 @@ waits for a whole page to be prepared, and a commit, which lets go of the interp
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Runs a coroutine to its end, as asyncio.run does, on the quickest loop there is."""
-    with _rare_collections(), _quick_switches():
-        try:
-            from uvloop import new_event_loop
-        except ImportError:  # Windows
-            return asyncio.run(main)
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            return runner.run(main)
+    with _rare_collections(), _quick_switches(), asyncio.Runner(loop_factory=_quickest()) as runner:
+        return runner.run(main)
+
+
+def _quickest() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the quickest loop there is; None: Python's own is that, or the only one that works."""
+    if not suits_uvloop(sys.version_info[:3]):
+        return None
+    try:
+        from uvloop import new_event_loop
+    except ImportError:  # Windows
+        return None
+    return new_event_loop
+
+
+def suits_uvloop(version: tuple[int, int, int]) -> bool:
+    """Whether uvloop and an app on it work with this Python.
+
+    Textual sets Python's eager task factory, and from 3.13 on uvloop 0.23 hands it an argument that it takes only since
+    3.13.3 (uvloop's pull request 748, CPython's 128306): before that the first task ends the program.
+    """
+    return not (3, 13, 0) <= version < (3, 13, 3)
 
 
 @contextmanager
