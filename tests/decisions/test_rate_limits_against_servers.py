@@ -212,6 +212,21 @@ def test_a_server_next_door_that_counts_by_the_second_is_paced_without_many_refu
     assert score.accepted_between(120, 240) >= 0.97 * 120 * 10
 
 
+@pytest.mark.parametrize(("slots", "latency_s"), [(2, 0.18), (3, 0.05), (4, 0.05)])
+def test_few_in_flight_at_a_server_that_counts_by_the_second_are_not_refused_again_and_again(
+    slots: int, latency_s: float
+) -> None:
+    """What is refused after a wait of our own was taken for chance, and half of what is allowed was lost to waiting."""
+    server = StrictServer(10, period_s=1.0, retry_after=False)
+
+    score = play(
+        server, RateLimiter(), seconds=200, slots=slots, latency_s=latency_s, way_s=(0.001, 0.003), refusal_s=0.002
+    )
+
+    assert len(score.refused) <= 0.02 * len(score.accepted)
+    assert score.accepted_between(100, 200) >= 0.94 * 100 * min(10.0, slots / (latency_s + 0.002))
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_the_pace_of_a_server_that_counts_by_the_second_is_kept_once_a_slower_one_was_tried(seed: int) -> None:
     server = StrictServer(10, period_s=1.0)

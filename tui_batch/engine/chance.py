@@ -48,6 +48,9 @@ WORSE = 2.5
 """Believed no longer when this many times as many are refused as when it was settled,"""
 MUCH_WORSE = 0.1
 """and this much more of all."""
+SOON = 25
+MOSTLY = 0.6
+"""Of so few requests this share tells as much: even of MOST_SHARE refused by chance, one in 100,000 such would be."""
 BLOCK_S = 5.0
 BLOCK_REQUESTS = 100
 """The share is watched afterwards over stretches of this long, and of at least so many requests."""
@@ -179,9 +182,11 @@ class ChanceTest:
     def _is_too_much(self, now: float) -> bool:
         if self._share**self._row < UNLIKELY:
             return True
-        if self._block_sent < BLOCK_REQUESTS:
+        if self._block_sent < SOON:
             return False
         share = self._block_refused / self._block_sent
+        if self._block_sent < BLOCK_REQUESTS:
+            return share > MOSTLY
         is_too_much = share > max(WORSE * self._share, self._share + MUCH_WORSE)
         # Too much is seen at once: where refusals come within milliseconds, seconds hold tens of thousands of them.
         if is_too_much or now - self._block_since >= BLOCK_S:

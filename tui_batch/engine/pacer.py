@@ -242,13 +242,14 @@ class Pacer:
     def _conclude(self, now: float, episode: Episode, taken_at: float, *, is_stumble: bool = False) -> None:
         """The episode is over: a request sent at `taken_at` was taken again, or one refusal at a pace is no matter."""
         short = episode.is_short(taken_at, SHORT_EPISODE_S)
-        self._alone += episode.is_alone
+        is_alone = episode.is_alone and not self._misled
+        self._alone += is_alone
         if not self._misled and self._is_by_chance(now) and self._chance.believe(now):
             self.guess = None
             self.pace.set(now, None)
             return
-        is_open = short and not is_stumble and not episode.explained and self._leaves_open(now)
-        if episode.is_alone or is_open:
+        may_be_open = short and not is_stumble and not episode.explained
+        if is_alone or (may_be_open and self._leaves_open(now)):
             return
         self.lessons += 1
         if self._chance.on_trial:
