@@ -44,6 +44,10 @@ class PseudoTerminal:
         """Columns and rows."""
         fcntl.ioctl(self._other, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
 
+    def modes(self) -> list[object]:
+        """How the terminal is set: whether it echoes, waits for whole lines, turns keys into signals."""
+        return list(termios.tcgetattr(self._other))
+
     def press(self, keys: str) -> None:
         """What the keys send."""
         os.write(self.main, keys.encode())

@@ -68,6 +68,19 @@ def test_an_empty_database_says_how_to_begin(tmp_path: Path) -> None:
         assert RESTORED in terminal.seen
 
 
+def test_a_process_that_was_stopped_from_outside_goes_on_and_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
+    with PseudoTerminal(["--db", str(tmp_path / "new.db")], tmp_path) as terminal:
+        before = terminal.modes()
+        terminal.until("No jobs yet")
+        for _ in range(2):
+            terminal.process.send_signal(signal.SIGCONT)
+            terminal.until("No jobs yet")  # drawn anew: others may have drawn there meanwhile
+        terminal.press("q")
+        assert terminal.end() == 0
+        assert "\x1b[?1049h" not in terminal.seen[terminal.seen.rindex(RESTORED) :]
+        assert terminal.modes() == before
+
+
 def test_a_request_to_end_restores_the_terminal_and_keeps_the_answers(tmp_path: Path) -> None:
     db = make_job(tmp_path)
     with PseudoTerminal(["--db", str(db)], tmp_path) as terminal:

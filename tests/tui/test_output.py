@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from stress_yard import DEADLINE_S, wait_until
+from textual.app import App
+from textual.driver import Driver
 
+from tui_batch.tui.going_on import going_on
 from tui_batch.tui.output import CODE, WAITING, Output
 
 FRAME = "x" * (CODE + 1)
@@ -89,3 +94,37 @@ def test_leaving_does_not_wait_for_a_terminal_that_takes_nothing_or_is_gone() ->
     for _ in range(2 * WAITING // len(FRAME)):
         output.write(FRAME)
     output.stop()
+
+
+async def test_a_signal_to_go_on_takes_no_terminal_that_was_left_for_good() -> None:
+    taken: list[str] = []
+
+    class Posix(Driver):
+        _must_signal_resume = False
+
+        def write(self, data: str) -> None: ...
+
+        def start_application_mode(self) -> None:
+            taken.append("taken")
+
+        def stop_application_mode(self) -> None:
+            taken.append("left")
+
+        def disable_input(self) -> None: ...
+
+        def _sigcont_application(self, *_: object) -> None:
+            self.resume_application_mode()
+
+    driver: Any = going_on(Posix)(App())
+    driver.start_application_mode()
+    driver._sigcont_application()
+    await asyncio.sleep(0)
+    assert taken == ["taken", "left", "taken"], "once, whoever had it meanwhile"
+    driver._must_signal_resume = False  # Textual's drivers say so once they told the app
+    driver.stop_application_mode()
+    driver._sigcont_application()
+    await asyncio.sleep(0)
+    assert taken == ["taken", "left", "taken", "left"]
+    driver._must_signal_resume = True  # ctrl+z: it was left for a while
+    driver._sigcont_application()
+    assert taken[-1] == "taken"

@@ -19,6 +19,7 @@ from tui_batch.errors import UserError
 from tui_batch.tui.actions import bindings
 from tui_batch.tui.bridge import Bridge
 from tui_batch.tui.desk import Desk, Wish
+from tui_batch.tui.going_on import going_on
 from tui_batch.tui.in_turn import InTurn
 from tui_batch.tui.job_verbs import JobVerbs
 from tui_batch.tui.long_work import LongWork
@@ -64,8 +65,8 @@ class BatchApp(Telling[Wish]):
         """A fault of the program's own that ended the app; whoever ran it raises it."""
 
     def get_driver_class(self) -> type[Driver]:
-        """Textual's for this platform, with a way to the terminal that never holds up the jobs."""
-        return patient(super().get_driver_class())
+        """Textual's for this platform, with a way to the terminal that never holds up the jobs, and may be stopped."""
+        return going_on(patient(super().get_driver_class()))
 
     def compose(self) -> ComposeResult:
         """Title, places, hints."""
