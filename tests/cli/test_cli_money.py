@@ -71,6 +71,11 @@ def test_own_prices_are_used_and_shown(cli: Any) -> None:
     path.write_text(PAID, encoding="utf-8")
     held = told(cli("prices", "gpt-4o-mini", "--settings", path, "--json"))["prices"]
     assert (held["input"], held["output"], held["source"]) == (1.0, 2.0, "settings")
+    path.write_text("prices:\n  - {model: '*', endpoint: ollama, gpu_hour: 1.2}\n", encoding="utf-8")
+    own = cli("prices", "qwen3:8b", "--endpoint", "ollama", "--settings", path).out
+    assert "$1.2 an hour" in own
+    assert "batch" not in own, "one's own server takes no batches at half the price"
+    assert "50% of that" in cli("prices", "gpt-4o-mini").out
 
 
 def test_a_price_that_is_none_is_refused_with_its_line(cli: Any) -> None:

@@ -17,6 +17,7 @@ from tui_batch.cli.where import DbOption, SettingsOption, Where, where
 from tui_batch.domain.job import NANO
 
 if TYPE_CHECKING:
+    from tui_batch.domain.endpoint import Endpoint
     from tui_batch.domain.spending import Spent
     from tui_batch.money.prices import UnitPrices
     from tui_batch.work.estimating import Estimate
@@ -86,7 +87,7 @@ def prices(
     put_pairs(
         [
             ("model", f"{model} @ {found.endpoint.name}"),
-            *(_price_pairs(held) if held is not None else [("price", "?")]),
+            *(_price_pairs(held, found.endpoint) if held is not None else [("price", "?")]),
             ("context", "?" if found.window is None else f"{figures.count(found.window)} tokens"),
         ]
     )
@@ -94,7 +95,9 @@ def prices(
         say("Its price is unknown. Give your own in the settings, under prices (docs/settings.md).")
 
 
-def _price_pairs(held: UnitPrices) -> list[tuple[str, str]]:
+def _price_pairs(held: UnitPrices, endpoint: Endpoint) -> list[tuple[str, str]]:
+    from tui_batch.work.strategies import offers_batches
+
     steps = [("", held), *((f"above {figures.count(tier.tokens)}", tier.prices) for tier in held.above)]
     pairs = [(" ".join(filter(None, (name, step))), words) for step, at in steps for name, words in _level(at)]
     if held.per_second:
@@ -104,7 +107,8 @@ def _price_pairs(held: UnitPrices) -> list[tuple[str, str]]:
     if held.web_search is not None:
         pairs.append(("web search", f"{_usd(held.web_search)} each"))
     pairs += [(f"tier {name}", f"{float(factor):.3g} times that") for name, factor in held.tiers]
-    return [*pairs, ("batch", f"{float(held.batch):.0%} of that"), ("source", held.source)]
+    batch = [("batch", f"{float(held.batch):.0%} of that")] if offers_batches(endpoint) else []
+    return [*pairs, *batch, ("source", held.source)]
 
 
 def _level(held: UnitPrices) -> list[tuple[str, str]]:

@@ -135,9 +135,13 @@ def _concurrent(pace: Pace, cost: CostRange | None, knobs: Knobs, limits: Limits
     return Strategy(CONCURRENT, cost, work, None, f"{reason}; no limit is known yet, answers will tell")
 
 
+def offers_batches(endpoint: Endpoint) -> bool:
+    """Whether the provider behind an endpoint takes batches at a lower price."""
+    return urlsplit(endpoint.base_url).hostname in BATCH_HOSTS
+
+
 def _batch(cost: CostRange | None, endpoints: Sequence[Endpoint], prices: Sequence[UnitPrices | None]) -> Strategy:
-    hosts = [urlsplit(endpoint.base_url).hostname or "" for endpoint in endpoints]
-    without = [endpoint.name for endpoint, host in zip(endpoints, hosts, strict=True) if host not in BATCH_HOSTS]
+    without = [endpoint.name for endpoint in endpoints if not offers_batches(endpoint)]
     if without:
         offers = "offers" if len(without) == 1 else "offer"
         reason = f"{', '.join(without)} {offers} no batches at a lower price"
