@@ -41,6 +41,19 @@ def test_one_answer_among_the_first_lets_the_job_go_on() -> None:
     assert guard.verdict() is None
 
 
+def test_refused_rows_of_a_job_that_was_answered_before_are_tried_again_without_a_pause() -> None:
+    guard = Guard(answered=900)
+    feed(guard, C.REFUSED, 60)
+    assert guard.verdict() is None
+
+    guard.reset()
+    feed(guard, C.REFUSED, 199)
+    assert guard.verdict() is None
+
+    feed(guard, C.REFUSED, 1, "I cannot help with that")
+    assert guard.verdict() is not None
+
+
 def test_half_of_the_last_two_hundred_pause_the_job() -> None:
     guard = Guard()
     feed(guard, C.OK, 5_000)

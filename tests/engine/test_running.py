@@ -161,6 +161,22 @@ def test_quota_pauses_with_the_providers_words_and_costs_no_attempt(tmp_path: Pa
     virtually(main())
 
 
+def test_refused_rows_that_are_tried_again_pause_no_job_that_works(tmp_path: Path, virtually: Any) -> None:
+    def script(prompt: str, before: int) -> tuple[float, Outcome]:
+        number = int(prompt.split()[-1])
+        return 0.1, (failed(OutcomeClass.REFUSED, "I cannot", 200) if number % 2 else ok())
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", script) as bench:
+            job = await bench.run(await bench.add(rows(60), FOUR))
+            assert (job.state, job.counters.done, job.counters.dead) == (JobState.COMPLETED, 30, 30)
+            assert await bench.controller.retry(job.id, Selection()) == 30
+            job = await bench.run(job.id)
+            assert (job.state, job.reason, job.counters.dead) == (JobState.COMPLETED, None, 30)
+
+    virtually(main())
+
+
 def test_a_wrong_request_does_not_bury_thousands_of_rows(tmp_path: Path, virtually: Any) -> None:
     def script(prompt: str, before: int) -> tuple[float, Outcome]:
         return 0.1, failed(OutcomeClass.BAD_REQUEST, "unknown parameter", 400)

@@ -9,7 +9,7 @@ from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.engine.retry import PauseJob
 
 FIRST = 20
-"""A job whose first outcomes are all permanent errors never worked."""
+"""A job whose first outcomes are all permanent errors never worked, unless it was answered in an earlier run."""
 RECENT = 200
 """Half of this many permanent errors among the last ones: it stopped working."""
 _WORDS = 200
@@ -18,11 +18,16 @@ _WORDS = 200
 class Guard:
     """Watches the decided outcomes of one job. Retries that are still open do not count."""
 
-    def __init__(self, first: int = FIRST, recent: int = RECENT) -> None:
+    def __init__(self, first: int = FIRST, recent: int = RECENT, *, answered: int = 0) -> None:
+        """`answered`: items that the job's servers answered before, which says that it works.
+
+        Whoever tries its refused rows again gets none but errors first, and has not to be told after twenty.
+        """
         self._first = first
         self._recent: deque[OutcomeClass | None] = deque(maxlen=recent)
         self._seen = 0
-        self._worked = False
+        self._had_worked = answered > 0
+        self._worked = self._had_worked
         self._by_class: Counter[OutcomeClass] = Counter()
         self._example: dict[OutcomeClass, str] = {}
 
@@ -58,7 +63,7 @@ class Guard:
         self._by_class.clear()
         self._example.clear()
         self._seen = 0
-        self._worked = False
+        self._worked = self._had_worked
 
     def _pause(self, what: str, dead: int) -> PauseJob:
         cls, count = self._by_class.most_common(1)[0]

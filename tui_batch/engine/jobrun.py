@@ -62,7 +62,7 @@ class JobRun:
         """Items whose answer is on the disk and whose judge is to be asked."""
         self.allowance = Allowance(job.knobs.rpm, job.knobs.tpm)
         self.budget = Budget(job.knobs.budget_nano, job.counters.cost_nano)
-        self.guard = Guard()
+        self.guard = Guard(answered=job.counters.done - job.counters.cached)
         self.stats = JobStats(job.counters, scored)
         self._weights = {ref.model: ref.weight for ref in job.spec.models}
         self.in_flight = 0
