@@ -11,11 +11,13 @@ JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="JSON on sta
 YesOption: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 ClassOption: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--class", metavar="CLASS", help="Dead items of this error class.")
+    list[str] | None,
+    typer.Option("--class", metavar="CLASS", help="Dead items of this error class. May be given again."),
 ]
 ItemOption: TypeAlias = Annotated[
-    list[int] | None, typer.Option("--item", metavar="ID", help="A dead item, by its id.")
+    list[int] | None, typer.Option("--item", metavar="ID", help="A dead item, by its id. May be given again.")
 ]
 CustomIdOption: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--custom-id", metavar="ID", help="A dead item, by its custom_id.")
+    list[str] | None,
+    typer.Option("--custom-id", metavar="ID", help="A dead item, by its custom_id. May be given again."),
 ]

@@ -34,7 +34,9 @@ class JobFlags:
         str | None,
         _option("--from-job", metavar="N", help_="The answers of job N are the input; INPUT may be a job file."),
     ] = None
-    model: Annotated[list[str] | None, _option("--model", "-m", metavar="MODEL", help_="May be given again.")] = None
+    model: Annotated[
+        list[str] | None, _option("--model", "-m", metavar="MODEL", help_="The model. May be given again.")
+    ] = None
     output: Annotated[
         str | None,
         _option("--output", "-o", metavar="OUT", help_=f"{endings()}, or - for JSON lines."),
@@ -56,7 +58,9 @@ class JobFlags:
     ] = None
     param: Annotated[
         list[str] | None,
-        _option("--param", metavar="K=V", help_="A parameter of the request: temperature=0, max_tokens=200."),
+        _option(
+            "--param", metavar="K=V", help_="A parameter of the request, such as temperature=0. May be given again."
+        ),
     ] = None
     schema: Annotated[Path | None, _option("--schema", metavar="FILE", help_="JSON Schema that answers must meet.")] = (
         None
@@ -69,11 +73,11 @@ class JobFlags:
     ] = None
     budget: Annotated[str | None, _option("--budget", metavar="USD", help_="Dollars that may be spent in all.")] = None
     cap: Annotated[
-        str | None, _option("--cap", metavar="WORD", help_="loose: also send what may pass the budget. Else: binding.")
+        str | None, _option("--cap", metavar="WORD", help_="binding, or loose: also send what may pass the budget.")
     ] = None
     sample: Annotated[
         str | None,
-        _option("--sample", metavar="N", help_="First N rows, spread over the file; asks before the rest."),
+        _option("--sample", metavar="N", help_="Try N rows first, spread over the file; asks before the rest."),
     ] = None
     max_attempts: Annotated[
         str | None, _option("--max-attempts", metavar="N", help_="Requests that count for one row.")

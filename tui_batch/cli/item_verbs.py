@@ -52,7 +52,9 @@ def items(
     job: JobArgument,
     state: StateOption = None,
     cls: Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Class of the last outcome.")] = None,
-    text: Annotated[str | None, typer.Option("--text", help="Found in the row, the answer or the message.")] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", metavar="TEXT", help="Found in the row, the answer or the message.")
+    ] = None,
     words: FilterOption = None,
     limit: Annotated[str | None, typer.Option("--limit", metavar="N", help="At most so many items.")] = None,
     as_json: JsonOption = False,
@@ -175,18 +177,25 @@ def export(
         typer.Option("--output", "-o", metavar="FILE", help=f"{endings()}, or -"),
     ],
     state: Annotated[
-        list[str] | None, typer.Option("--state", metavar="STATE", help="Only pending, done, dead or cancelled items.")
+        list[str] | None,
+        typer.Option(
+            "--state", metavar="STATE", help="Only pending, done, dead or cancelled items. May be given again."
+        ),
     ] = None,
     cls: Annotated[
-        list[str] | None, typer.Option("--class", metavar="CLASS", help="Only this class of the last outcome.")
+        list[str] | None,
+        typer.Option("--class", metavar="CLASS", help="Only this class of the last outcome. May be given again."),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", "-m", metavar="MODEL", help="Only models with this in their name.")
+        list[str] | None,
+        typer.Option("--model", "-m", metavar="MODEL", help="Only models with this in their name. May be given again."),
     ] = None,
     text: Annotated[
-        str | None, typer.Option("--text", help="Only with this in the row, the answer or the message.")
+        str | None, typer.Option("--text", metavar="TEXT", help="Only with this in the row, the answer or the message.")
     ] = None,
-    item: Annotated[list[int] | None, typer.Option("--item", metavar="ID", help="Only this item, by its id.")] = None,
+    item: Annotated[
+        list[int] | None, typer.Option("--item", metavar="ID", help="Only this item, by its id. May be given again.")
+    ] = None,
     words: FilterOption = None,
     flatten: Annotated[
         bool, typer.Option("--flatten", help="The fields of JSON answers as columns: response.NAME.")

@@ -29,7 +29,10 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Run prompts through LLMs by the thousand: rate limits, retries, cache, resume, cost."""
+    """Run prompts through LLMs by the thousand: rate limits, retries, cache, resume, cost.
+
+    Without a command it opens the app.
+    """
     ctx.obj = Globals(db, settings)
     if ctx.invoked_subcommand is None:
         from tui_batch.cli.app import open_app

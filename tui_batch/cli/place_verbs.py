@@ -146,7 +146,7 @@ async def _cache_stats(place: Where) -> CacheStats:
 def cache_clear(
     ctx: typer.Context,
     older_than_days: Annotated[
-        float | None, typer.Option("--older-than-days", min=0, help="Only older answers.")
+        float | None, typer.Option("--older-than-days", metavar="N", min=0, help="Only older answers.")
     ] = None,
     yes: YesOption = False,
     db: DbOption = None,

@@ -20,19 +20,25 @@ if TYPE_CHECKING:
 
 
 def simulate(
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any free port.")] = 8080,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    profile: Annotated[str, typer.Option(help="instant, hosted, local (four slots) or slow (one slot).")] = "hosted",
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65_535, help="0: any free port.")] = 8080,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
+    profile: Annotated[
+        str, typer.Option(metavar="NAME", help="instant, hosted, local (four slots) or slow (one slot).")
+    ] = "hosted",
     rpm: Annotated[str | None, typer.Option(metavar="N", help="Requests a minute and model.")] = None,
     tpm: Annotated[str | None, typer.Option(metavar="N", help="Tokens a minute and model.")] = None,
     slots: Annotated[str | None, typer.Option(metavar="N", help="Requests worked on at the same time.")] = None,
     queue: Annotated[str | None, typer.Option(metavar="N", help="Requests that may wait for a slot.")] = None,
     faults: Annotated[str, typer.Option(metavar="SPEC", help="For example 429=0.05,500=2%,hang=0.001")] = "",
-    latency: Annotated[float | None, typer.Option(min=0, help="Seconds to the first token.")] = None,
-    per_token: Annotated[float | None, typer.Option(min=0, help="Seconds for each token of the answer.")] = None,
+    latency: Annotated[float | None, typer.Option(metavar="S", min=0, help="Seconds to the first token.")] = None,
+    per_token: Annotated[
+        float | None, typer.Option(metavar="S", min=0, help="Seconds for each token of the answer.")
+    ] = None,
     context: Annotated[str | None, typer.Option(metavar="N", help="Context window in tokens, for every model.")] = None,
-    api_key: Annotated[str | None, typer.Option(help="Refuse requests without this made-up key.")] = None,
-    seed: Annotated[int, typer.Option(help="Equal seeds answer and fail equally.")] = 0,
+    api_key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Refuse requests without this made-up key.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Equal seeds answer and fail equally.")] = 0,
 ) -> None:
     """Serve made-up answers until Ctrl-C.
 

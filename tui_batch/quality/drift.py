@@ -23,7 +23,7 @@ from tui_batch.quality.alerts import alert_of
 from tui_batch.quality.welch import Sums, Welch, is_beyond, welch
 
 ALPHA = 0.0003
-"""Level of one look at one comparison. `python -m bench drift` says how often that is wrong."""
+"""Level of one look at one comparison. `python -m bench.drift` says how often that is wrong."""
 BLOCKS = 10
 """Looks a window."""
 START_WINDOWS = 5
