@@ -73,11 +73,13 @@ DEADLINE_S = 150.0
 async def until(pilot: Pilot[Wish], condition: Callable[[], bool], what: str = "") -> None:
     """Lets the app go on until something holds, the screen on top has its parts and each part has done what waited.
 
+    In an app that an error has ended nothing comes to be any more; the error is raised when the app is closed.
+
     The pilot's pause asks every part of the screen and draws: dear, so it comes last and not at each look.
     """
     end = time.monotonic() + DEADLINE_S
     while not (_is_furnished(pilot.app) and condition()):
-        if time.monotonic() > end:
+        if time.monotonic() > end or pilot.app._exception is not None:
             raise AssertionError(f"it never came to be: {what or condition}")
         await asyncio.sleep(0.02)
         if _is_furnished(pilot.app) and condition():
@@ -98,8 +100,9 @@ def _is_furnished(app: App[Any]) -> bool:
 
 @asynccontextmanager
 async def open_app(desk: Desk, size: tuple[int, int] = (80, 24)) -> AsyncIterator[tuple[BatchApp, Pilot[Wish]]]:
-    """The app as a person has it open."""
+    """The app as a person has it open: dressed before it runs, as the program does it."""
     app = BatchApp(desk)
+    await app.prepare()
     async with app.run_test(size=size, notifications=True) as pilot:
         await pilot.pause()
         yield app, pilot

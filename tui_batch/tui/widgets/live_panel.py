@@ -302,8 +302,9 @@ class LivePanel(Lines):
         self._draw()
 
     def _draw(self) -> None:
-        self._drawn_size = self.content_size
-        width, height = self._drawn_size
+        width, height = self._drawn_size = self.content_size
+        if width <= 0:
+            return  # no room is given out yet; on_resize comes with it
         lines = draw_words(self._view, Frame(width, height, self._glyphs))
         lines += self._drawn(Frame(width, height - len(lines), self._glyphs, SPANS_S[self._span]))
         self.put(lines)
