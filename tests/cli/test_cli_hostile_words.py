@@ -83,3 +83,5 @@ def test_a_mistake_is_told_with_what_to_do_about_it(cli: Cli, monkeypatch: pytes
         assert result.code == 2, mistake
         assert told[0].startswith("error: "), mistake
         assert len(told) > 1, mistake
+    many = cli("items", "1", "--filter", " ".join(["word"] * 1_500))
+    assert (many.code, "a filter has at most 100 words" in many.err, "commas" in many.err) == (2, True, True)

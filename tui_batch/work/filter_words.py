@@ -35,6 +35,8 @@ VALUES: Mapping[Choice, tuple[str, ...]] = {
 }
 """Choices that have a fixed list of values."""
 
+MOST_TERMS = 100
+"""Words of a filter; SQLite takes some hundreds."""
 _MINUTE_S = 60.0
 _UNITS: Mapping[Figure, Mapping[str, float]] = {
     Figure.COST: {"": NANO, "$": NANO},
@@ -76,7 +78,14 @@ def tokens(text: str) -> Iterator[Token]:
 
 def parse_filter(text: str) -> ItemFilter:
     """The filter that a text means; an empty text means all items. Raises FilterError."""
-    return ItemFilter(tuple(term for token in tokens(text) if (term := _term(token)) is not None))
+    terms: list[Term] = []
+    for token in tokens(text):
+        if len(terms) == MOST_TERMS:
+            remedy = "Give values of one kind with commas between them: item:12,13"
+            raise FilterError(f"a filter has at most {MOST_TERMS} words", token.start, remedy=remedy)
+        if (term := _term(token)) is not None:
+            terms.append(term)
+    return ItemFilter(tuple(terms))
 
 
 def _term(token: Token) -> Term | None:
