@@ -94,6 +94,12 @@ def test_the_design_size_tells_everything(words: str) -> None:
     assert any(words in line for line in text(view()))
 
 
+def test_a_priority_is_told_where_there_is_one() -> None:
+    assert "priority" not in text(view())[0]
+    first = replace(JOB, knobs=replace(JOB.knobs, priority=7))
+    assert text(view(first, None))[0].startswith("● running  tickets  priority 7 ")
+
+
 def test_a_database_that_takes_nothing_is_what_the_job_waits_for() -> None:
     shown = view()
     held = text(replace(shown, engine=replace(shown.engine, trouble="the disk is full")))

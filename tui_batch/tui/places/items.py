@@ -323,6 +323,8 @@ class ItemsPlace(Place):
         """Where nothing is listed there is nothing to open, mark or copy, so no hint says there is."""
         if action == "nothing_listed":
             return not self._list
+        if self._list is None and action.startswith("items_"):
+            return False
         return bool(self._list) or not (action in _ABOUT_A_ROW or (action in _ABOUT_MARKS and not self.table.marks))
 
     def action_nothing_listed(self) -> None:

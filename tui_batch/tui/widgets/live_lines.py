@@ -59,6 +59,8 @@ def heading(subject: Subject, width: int) -> Content:
     glyph, style = state_mark(job)
     models = safe_text(", ".join(dict.fromkeys(ref.model for ref in job.job.spec.models)), 60)
     left = Content.assemble((f"{glyph} {_state_word(job)}", f"bold {style}"), "  ", (safe_text(job.name, 80), "bold"))
+    if priority := job.knobs.priority:
+        left += Content.styled(f"  priority {priority:,}", MUTED)
     room = width - left.cell_length - 2
     if len(models) > room:
         return left
