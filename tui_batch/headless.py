@@ -31,7 +31,7 @@ from tui_batch.domain.request import Json
 from tui_batch.engine.snapshot import EngineSnapshot, JobSnapshot
 from tui_batch.report.job_json import counters_json, job_json
 from tui_batch.report.money_json import cost_range_json
-from tui_batch.safe_text import safe_text
+from tui_batch.safe_text import safe_lines, safe_text
 
 PLAIN_EVERY_S = 5.0
 """Seconds between two plain lines while the state stays the same."""
@@ -66,7 +66,7 @@ class Display(Protocol):
         ...
 
     def note(self, text: str) -> None:
-        """Something that a person should know."""
+        """Something that a person should know. What would act on a terminal in it is made visible."""
         ...
 
     def end(self, ending: Ending) -> None:
@@ -172,7 +172,7 @@ class LiveDisplay:
 
     def note(self, text: str) -> None:
         """Prints above the bar."""
-        self._console.print(Text(text))
+        self._console.print(Text(safe_lines(text)))
 
     def end(self, ending: Ending) -> None:
         """Draws the bar as it is at the end and prints the summary below."""
@@ -183,7 +183,7 @@ class LiveDisplay:
             )
         self.close()
         for line in ending.lines:
-            self._console.print(Text(line))
+            self.note(line)
 
     def close(self) -> None:
         """Gives the terminal back."""
@@ -224,7 +224,7 @@ class PlainDisplay:
 
     def note(self, text: str) -> None:
         """Prints a line."""
-        print(text, file=self._stream, flush=True)
+        print(safe_lines(text), file=self._stream, flush=True)
 
     def end(self, ending: Ending) -> None:
         """Prints the summary."""

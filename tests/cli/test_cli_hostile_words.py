@@ -59,6 +59,15 @@ def test_a_parameter_that_no_request_can_hold_is_refused_by_name(cli: Cli, param
     assert not cli.db.exists()
 
 
+def test_names_of_files_cannot_act_on_the_terminal(cli: Cli) -> None:
+    """A job file of a stranger names the file of results."""
+    (cli.folder / "job.yaml").write_text(f'input: {cli.rows(1).name}\noutput: "out\\x9b2J.jsonl"\n')
+    result = cli("run", cli.folder / "job.yaml", "--simulate")
+    assert result.code == 0, result.err
+    assert "out<U+009B>2J.jsonl (1 row)" in result.err
+    assert "\x9b" not in result.err
+
+
 MISTAKES = (
     "run . --simulate",
     "run missing.csv --simulate",
