@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -216,6 +217,17 @@ def test_templates_that_do_much_but_not_too_much_are_rendered() -> None:
     made = render({"rows": rows}, prompt=text).request.messages[0].content.splitlines()
     assert made[1] == '2/500 N1:1 A, B word... {"k":["n1",1]}n1z!'
     assert made[-1] == 'n499 6 a-1 ["a","b"]'
+
+
+def test_lists_and_objects_alone_in_a_prompt_are_written_in_every_thread_and_for_ever() -> None:
+    """Rows are rendered in worker threads, a million of them in each: what one costs is not charged to the next."""
+    renderer = compile_prompt(replace(SPEC, prompt="About {{ tags }}: {{ about }}"))
+    rows = [json.dumps({"tags": ["a", n], "about": {"n": n}}).encode() for n in range(3)]
+    with ThreadPoolExecutor(1) as pool:
+        prompts = [row.request.messages[-1].content for row in pool.map(renderer.render, rows)]
+        pool.submit(setattr, metering._METER, "left", 0).result()  # as after much work
+        prompts.append(pool.submit(renderer.render, rows[0]).result().request.messages[-1].content)
+    assert prompts == [f'About ["a",{n}]: {{"n":{n}}}' for n in (0, 1, 2, 0)]
 
 
 def test_a_huge_text_from_columns_alone_is_bounded_too() -> None:

@@ -228,10 +228,17 @@ def _plain(tree: nodes.Template, names: frozenset[str]) -> Callable[[Mapping[str
     frozen = tuple(parts)
 
     def render(columns: Mapping[str, Any]) -> str:
-        text = "".join([str(_finalize(columns[part])) if is_column else part for part, is_column in frozen])
+        text = "".join([str(_alone(columns[part])) if is_column else part for part, is_column in frozen])
         return text if len(text) <= MAX_OUTPUT else metering.too_long()
 
     return render
+
+
+def _alone(value: Any) -> Any:
+    """As _finalize, where no rendering is going on whose work is counted: this is one of its own."""
+    if type(value) in (dict, list):
+        metering.start()
+    return _finalize(value)
 
 
 @cache
