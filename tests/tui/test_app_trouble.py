@@ -45,6 +45,15 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Simulator:
     return simulator
 
 
+async def test_the_engines_tasks_begin_alike_on_every_python(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(
+        lambda loop, coro, **how: asyncio.Task(coro, loop=loop, **how)
+    )  # as Textual does where it can
+    async with open_test_desk(tmp_path) as desk, open_app(desk):
+        assert loop.get_task_factory() is None
+
+
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[tuple[BatchApp, Pilot[Any], Desk]]:
     """The app, with a job that has begun to be answered, and takes 40 s in this way."""

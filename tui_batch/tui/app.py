@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -95,6 +96,8 @@ class BatchApp(Telling[Wish]):
 
     async def _get_to_work(self) -> None:
         """The engine. A job that began with it is drawn before the rest is loaded."""
+        # From Python 3.12 on Textual has tasks begin before their creator goes on. The engine's do not, in no process.
+        asyncio.get_running_loop().set_task_factory(None)
         await self.desk.get_to_work()
         await self._tick()
 
