@@ -158,9 +158,14 @@ class Episode:
         return taken_at - self.since - asked_wait(self.told_s, self.oldest - self.since) - self.unseen_s < most_s
 
 
-def most_probes(measured: int) -> int:
-    """How often a server that took so many requests in a minute is asked before the minute is waited for."""
-    return PROBES if measured < TOO_FEW else min(PROBES, 1 + measured // REQUESTS_A_PROBE)
+def most_probes(measured: int, refused: int) -> int:
+    """How often a server that took so many requests in a minute is asked before the minute is waited for.
+
+    Where so many were refused already, once more for a count over ten seconds costs little beside what it may gain.
+    """
+    if measured < TOO_FEW:
+        return PROBES
+    return min(PROBES, max(1 + measured // REQUESTS_A_PROBE, 2 if refused >= SURE else 1))
 
 
 def telling_probes(share: float) -> int:

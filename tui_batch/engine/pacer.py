@@ -14,7 +14,7 @@ from collections import deque
 from contextlib import suppress
 
 from tui_batch.engine.chance import SLOWER, ChanceTest, Verdict
-from tui_batch.engine.episode import FIRST_BACKOFF_S, MINUTE_S, Episode, most_probes, telling_probes
+from tui_batch.engine.episode import FIRST_BACKOFF_S, MARGIN_S, MINUTE_S, SPANS_S, Episode, most_probes, telling_probes
 from tui_batch.engine.evidence import Evidence
 from tui_batch.engine.pace import Pace
 
@@ -42,8 +42,14 @@ LONGEST_GROW_S = 300.0
 QUICK_GROW_S = 1.0
 NEAR_GUESS = 0.9
 """From this share of the guess on, a refusal is about it."""
+LONGEST_SPAN_S = max(SPANS_S) + MARGIN_S
+"""Longer than any count but that of a minute."""
 LARGEST_STEP = 0.02
-"""A guess grows by at most this share of itself at once."""
+"""A guess grows by at most this share of itself at once,"""
+LARGEST_STEP_GROWN = 0.5
+"""or, where it has grown by more, by this share of what it has grown by."""
+REFUTED = 1.5
+"""A guess that grew to so many times what was learned was wrong: the server counts otherwise, or its limit rose."""
 
 
 class Pacer:
@@ -76,6 +82,12 @@ class Pacer:
         self._grow_at = 0.0
         self._grow_s = FIRST_GROW_S
         self._step = 1
+        self._learned = 0
+        """The guess as refusals taught it, before it grew."""
+        self._has_gaps = False
+        """Whether the window of the guess was seen to be used up at once and then full for long."""
+        self._has_told = False
+        """Whether it has grown since in such a gap."""
 
     @property
     def paces(self) -> bool:
@@ -152,7 +164,7 @@ class Pacer:
         if oldest is not None:
             episode.oldest = min(episode.oldest, oldest)
         episode.explained = explained
-        episode.refused_again(now, sent_at, retry_after_s, self._most_probes(episode.measured))
+        episode.refused_again(now, sent_at, retry_after_s, self._most_probes(episode))
 
     def _begin(
         self, now: float, sent_at: float, retry_after_s: float | None, measured: int, oldest: float, explained: bool
@@ -212,20 +224,43 @@ class Pacer:
     def _patience_s(self) -> float:
         return max(LEAST_PATIENCE_S, PATIENCE * self._refusal_s)
 
-    def _most_probes(self, measured: int) -> int:
+    def _most_probes(self, episode: Episode) -> int:
         by_chance = telling_probes(self._episodes / max(1, self._episodes + self._taken))
-        return max(most_probes(measured), by_chance)
+        return max(most_probes(episode.measured, episode.refused), by_chance)
 
-    def may_grow_at(self) -> float | None:
-        """When a full window of `guess` may try one more; None: nothing guessed."""
-        return None if self.guess is None or self._episode is not None else self._grow_at
+    def may_grow_at(self, until: float) -> float | None:
+        """When a window of `guess`, full until `until`, may try one more; None: not until then, or nothing guessed.
+
+        Where it is used up at once and then full for long, the first try comes in the midst of that: no shorter count
+        has anything left then, so it tells whether there is one.
+        """
+        if self.guess is None or self._episode is not None:
+            return None
+        telling_at = self._telling_at
+        self._has_gaps = self._has_gaps or telling_at + LONGEST_SPAN_S < until
+        if self._has_told or not self._has_gaps:
+            return self._grow_at
+        at = max(self._grow_at, telling_at)
+        return at if at + LONGEST_SPAN_S < until else None
+
+    @property
+    def _telling_at(self) -> float:
+        """When no count shorter than a minute's has anything left of what was sent so far."""
+        return (self._lately[-1] if self._lately else self._grow_at) + LONGEST_SPAN_S
 
     def grow(self, now: float) -> None:
         """Tries more than the guess: one, and twice as many each time that nothing was refused since."""
         assert self.guess is not None
-        self.guess += min(self._step, max(1, int(LARGEST_STEP * self.guess)))
+        self._has_told = self._has_gaps
+        grown = self.guess - self._learned
+        self.guess += min(self._step, max(1, int(LARGEST_STEP * self.guess), int(LARGEST_STEP_GROWN * grown)))
         self._step *= 2
-        self._grow_at = now + (self._grow_s if self._step <= 2 else QUICK_GROW_S)
+        if self.guess >= REFUTED * self._learned:
+            # As with any server of which nothing is known a few go first; but that there is a limit is known.
+            self.guess = None
+            self.doubts += 1
+            self._misled, self._doubts_left = True, 0
+        self._grow_at = now + (self._grow_s if self._step <= 2 and not self._has_told else QUICK_GROW_S)
 
     def forget_guess(self) -> None:
         """The server has stated its limits: what was guessed is void."""
@@ -235,9 +270,16 @@ class Pacer:
         """Takes what the server took in a minute for its limit. Once an episode."""
         episode.learned = True
         self.guess = max(1, min(guess, episode.measured))
+        self._expect(now, min(LONGEST_GROW_S, self._grow_s * 2))
+
+    def _expect(self, now: float, grow_s: float) -> None:
+        """A guess was learned: more is tried after so many seconds."""
+        assert self.guess is not None
+        self._learned = self.guess
+        self._has_told = False
         self._step = 1
-        self._grow_s = min(LONGEST_GROW_S, self._grow_s * 2)
-        self._grow_at = now + self._grow_s
+        self._grow_s = grow_s
+        self._grow_at = now + grow_s
 
     def _conclude(self, now: float, episode: Episode, taken_at: float, *, is_stumble: bool = False) -> None:
         """The episode is over: a request sent at `taken_at` was taken again, or one refusal at a pace is no matter."""
@@ -273,9 +315,7 @@ class Pacer:
                     self.pace.set(now, rate)
             else:
                 self.guess = max(1, episode.measured)
-                self._step = 1
-                self._grow_s = first_grow_s(self.guess)
-                self._grow_at = now + self._grow_s
+                self._expect(now, first_grow_s(self.guess))
 
     def _leaves_open(self, now: float) -> bool:
         """Whether nothing is concluded yet: a few refusals more are worth knowing whether they are about the rate."""

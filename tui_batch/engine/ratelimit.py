@@ -316,14 +316,15 @@ class RateLimiter:
     def _minute_earliest(self, now: float) -> float:
         """When the request window has room; a full window of a guessed limit may try one more now and then."""
         until = self._minute.earliest(now, 1)
-        grow_at = self._pacer.may_grow_at() if self._is_guess_binding() else None
+        grow_at = self._pacer.may_grow_at(until) if self._is_guess_binding() else None
         return until if grow_at is None else min(until, max(now, grow_at))
 
     def _try_more_than_guessed(self, now: float) -> None:
-        grow_at = self._pacer.may_grow_at()
-        if grow_at is None or now < grow_at or not self._is_guess_binding():
+        if self._pacer.guess is None or not self._is_guess_binding():
             return
-        if self._minute.earliest(now, 1) > now:
+        until = self._minute.earliest(now, 1)
+        grow_at = self._pacer.may_grow_at(until)
+        if grow_at is not None and grow_at <= now < until:
             self._pacer.grow(now)
             self._apply()
 
