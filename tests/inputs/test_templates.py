@@ -17,7 +17,7 @@ from tui_batch.domain.request import Message
 from tui_batch.errors import UserError
 from tui_batch.inputs import metering
 from tui_batch.inputs.sandbox import compile_template
-from tui_batch.inputs.templates import RenderedRow, RowError, compile_prompt
+from tui_batch.inputs.templates import MissingColumn, RenderedRow, RowError, compile_prompt
 
 SPEC = JobSpec(
     "job",
@@ -80,6 +80,29 @@ def test_a_missing_column_is_named_with_those_that_are_there() -> None:
         "the prompt template uses `questoin`, which this row does not have (did you mean `question`?); "
         "it has: question, answer"
     )
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "{{ row['Frist name'] }}",
+        "{{ row['First name'] }} {{ row['Frist name']|upper }} {{ row.get('last') }}{{ row.zip }}",
+    ],
+)
+def test_a_missing_column_whose_name_is_no_word_is_named_too(prompt: str) -> None:
+    """`row["..."]` is how the docs say such a column is written."""
+    with pytest.raises(MissingColumn) as raised:
+        prompt_of({"First name": "Ada", "last": "L"}, prompt)
+    assert raised.value.column == "Frist name"
+    assert raised.value.reason == (
+        "the prompt template uses `Frist name`, which this row does not have (did you mean `First name`?); "
+        "it has: First name, last"
+    )
+
+
+def test_what_fails_on_a_row_is_told_as_it_is_where_no_column_is_missing() -> None:
+    with pytest.raises(RowError, match="has no attribute 'street'"):
+        prompt_of({"home": {"town": "Oslo"}}, "{{ row['home'].street }}")
 
 
 @pytest.mark.parametrize("template", ["{{ a.b }}", "{{ x|tojson }}", "{{ a + 1 }}", "{{ 1 / 0 }}", "{{ a['b'] }}"])
@@ -346,10 +369,3 @@ def test_a_prompt_template_for_ready_requests_is_refused() -> None:
 def test_stored_rows_that_hold_no_request_are_row_errors(row: dict[str, Any]) -> None:
     with pytest.raises(RowError):
         render(row, format="batch")
-
-
-def test_names_are_the_columns_the_templates_need() -> None:
-    renderer = compile_prompt(
-        replace(SPEC, prompt="{{ a }}{% for x in b %}{{ x }}{{ row.z }}{% endfor %}", system="{{ c }}")
-    )
-    assert renderer.names == {"a", "b", "c"}

@@ -130,6 +130,8 @@ class CompiledTemplate:
 
     names: frozenset[str]
     """Variables it takes from outside."""
+    keys: frozenset[tuple[str, str]]
+    """Keys that it looks up by name in such a variable, each with the variable's name: `row["First name"]`."""
     plain: Callable[[Mapping[str, Any]], str] | None
     """For a template of nothing but text and columns: the same text for a fifth of the time. Needs all of `names`."""
     _template: Template
@@ -156,12 +158,12 @@ def compile_template(text: str) -> CompiledTemplate:
         for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
             raise TemplateRefused("a prompt template cannot load other templates", node.lineno)
         names = frozenset(meta.find_undeclared_variables(tree)) - env.globals.keys()
-        plain = _plain(tree, names)
+        plain, keys = _plain(tree, names), frozenset(_keys(tree, names))
         metering.start()  # Jinja works out what is constant
         _count(tree)
         with warnings.catch_warnings():  # Python's, about what Jinja made: nobody wrote that line
             warnings.simplefilter("ignore", SyntaxWarning)
-            return CompiledTemplate(names, plain, env.from_string(tree))
+            return CompiledTemplate(names, keys, plain, env.from_string(tree))
     except TemplateSyntaxError as error:
         raise TemplateRefused(error.message or "is not a template", error.lineno) from None
     except (RecursionError, SyntaxError, ValueError, MemoryError) as error:
@@ -210,6 +212,20 @@ def _counted(node: nodes.Node) -> nodes.Node:
 
 def _call(name: str, args: list[Any], line: int) -> nodes.Call:
     return nodes.Call(nodes.EnvironmentAttribute(name), args, [], None, None, lineno=line)
+
+
+def _keys(tree: nodes.Template, names: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """What is looked up in variables; a method that is called is no key."""
+    called = {id(call.node) for call in tree.find_all(nodes.Call)}
+    kinds: Any = (nodes.Getitem, nodes.Getattr)
+    for node in tree.find_all(kinds):
+        looked_in = node.node
+        if not isinstance(looked_in, nodes.Name) or looked_in.name not in names or id(node) in called:
+            continue
+        if isinstance(node, nodes.Getattr):
+            yield looked_in.name, node.attr
+        elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
+            yield looked_in.name, node.arg.value
 
 
 def _plain(tree: nodes.Template, names: frozenset[str]) -> Callable[[Mapping[str, Any]], str] | None:

@@ -64,10 +64,6 @@ class RenderedRow:
 class Renderer(Protocol):
     """Makes requests of a job's rows. Holds nothing of a row: one renderer serves the whole job."""
 
-    @property
-    def names(self) -> frozenset[str]:
-        """Columns that the templates mention."""
-
     def render(self, data: bytes) -> RenderedRow:
         """The request of one row (its columns as JSON). Raises RowError."""
 
@@ -107,11 +103,6 @@ class _ColumnRenderer:
         self._system = _Template("system", spec.system) if spec.system else None
         self._takes_messages = spec.operation is Operation.CHAT and spec.prompt.strip() == DEFAULT_PROMPT
 
-    @property
-    def names(self) -> frozenset[str]:
-        """Columns that the templates mention."""
-        return self._prompt.names | (self._system.names if self._system else frozenset())
-
     def render(self, data: bytes) -> RenderedRow:
         """The request of one row. Raises RowError."""
         columns: dict[str, Any] = orjson.loads(data)
@@ -147,11 +138,6 @@ class _RequestRenderer:
         self._spec = spec
         self._is_batch = spec.source.format == InputFormat.BATCH
         self._system = _Template("system", spec.system) if spec.system else None
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Columns that the system template mentions."""
-        return self._system.names if self._system else frozenset()
 
     def render(self, data: bytes) -> RenderedRow:
         """The request of one row. Raises RowError."""
@@ -219,13 +205,13 @@ class _Template:
         self._which = which
         self._compiled = _compile(which, text)
         self._wants_row = ROW in self._compiled.names
-        self.names = self._compiled.names - {ROW}
+        self._names = self._compiled.names - {ROW} | {key for name, key in self._compiled.keys if name == ROW}
 
     def render(self, columns: dict[str, Any]) -> str:
         """The text for one row. Raises RowError."""
         plain = self._compiled.plain
         try:
-            if plain is not None and not self._wants_row and self.names <= columns.keys():
+            if plain is not None and not self._wants_row and self._names <= columns.keys():
                 return plain(columns)
             return self._compiled.render({ROW: columns, **columns} if self._wants_row else columns)
         except Exception as error:  # a template is a small program of the user's: it can fail in any way
@@ -234,9 +220,11 @@ class _Template:
     def _fail(self, error: Exception, columns: Mapping[str, Any]) -> NoReturn:
         from jinja2.exceptions import UndefinedError
 
-        missing = sorted(self.names - columns.keys())
-        if isinstance(error, UndefinedError) and missing:
-            raise MissingColumn(self._which, missing[0], columns) from None
+        if isinstance(error, UndefinedError) and (missing := sorted(self._names - columns.keys())):
+            named = (
+                name for name in missing if f"'{name}'" in str(error)
+            )  # others may be asked for only if they are there
+            raise MissingColumn(self._which, next(named, missing[0]), columns) from None
         raise RowError(f"the {self._which} template fails: {str(error) or type(error).__name__}") from None
 
 
