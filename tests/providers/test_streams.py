@@ -404,7 +404,7 @@ async def test_a_streamed_answer_is_the_unstreamed_one(api: Api, operation: Oper
         simulator = Simulator(SimulatorConfig(seed=1))
         prefix = "/v1" if api is Api.OPENAI else ""
         request = SimRequest("POST", prefix + whole.path, {"anthropic-version": "2023-06-01"}, body)
-        return list((await asyncio.wait_for(simulator.handle(request), 5)).chunks)
+        return list((await asyncio.wait_for(simulator.handle(request), 150)).chunks)
 
     one = provider.decode(operation, HttpResponse(200, {}, b"".join(await ask(whole.body))))
     pieces = await ask(streamed.body)

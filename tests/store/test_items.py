@@ -178,7 +178,7 @@ async def test_a_search_that_nobody_waits_for_ends(store: Store, make, db: Path)
     search = asyncio.create_task(store.items._view.read(endless))
     await asyncio.sleep(0.05)
     search.cancel()
-    assert len(await asyncio.wait_for(store.items.page(job_id, limit=9), 10)) == 2
+    assert len(await asyncio.wait_for(store.items.page(job_id, limit=9), 150)) == 2
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from collections import Counter
 
 import psutil
 import pytest
-from stress_yard import Child, Yard, wait_until
+from stress_yard import DEADLINE_S, Child, Yard, wait_until
 
 from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.job import JobState, Knobs, Owner
@@ -28,7 +28,7 @@ def ended(child: Child) -> str:
     last = ""
     while line := child.line():
         last = line
-    assert child.process.wait(30) == 0
+    assert child.process.wait(DEADLINE_S) == 0
     return last
 
 

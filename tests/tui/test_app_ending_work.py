@@ -50,7 +50,7 @@ def results_in(folder: Path) -> list[str]:
 
 
 async def ends(app: BatchApp) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(150):
         while app.is_running:
             await asyncio.sleep(0.01)
 

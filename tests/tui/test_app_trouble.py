@@ -34,8 +34,8 @@ ITEMS = 400
 
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> Simulator:
-    """A simulator that answers after 0.1 s, whatever it says."""
-    simulator = Simulator(SimulatorConfig(latency=Latency(0.1)))
+    """A simulator that answers after 0.3 s, whatever it says."""
+    simulator = Simulator(SimulatorConfig(latency=Latency(0.3)))
     transport = SimulatorTransport(simulator)
 
     async def send(_: RoutingTransport, request: HttpRequest) -> HttpResponse:
@@ -56,7 +56,7 @@ async def test_the_engines_tasks_begin_alike_on_every_python(tmp_path: Path) -> 
 
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[tuple[BatchApp, Pilot[Any], Desk]]:
-    """The app, with a job that has begun to be answered, and takes 40 s in this way."""
+    """The app, with a job that has begun to be answered, and takes two minutes in this way."""
     async with open_test_desk(folder) as desk:
         job_id = await add_job(desk, [f"number {n}" for n in range(ITEMS)], knobs=Knobs(concurrency=1))
         await desk.controller.start(job_id)

@@ -363,7 +363,7 @@ async def test_reading_a_large_file_can_be_stopped(tmp_path: Path, monkeypatch: 
 
     def slow(rows: Iterable[Read], size: int) -> Iterator[Batch]:
         for number, batch in enumerate(read_on(rows, size)):
-            assert number == 0 or goes_on.wait(30)
+            assert number == 0 or goes_on.wait(150)
             yield batch
 
     monkeypatch.setattr(importing, "batches", slow)
