@@ -24,7 +24,7 @@ class Listing(App[None]):
         self.asked: Counter[int] = Counter()
 
     def compose(self) -> ComposeResult:
-        yield Table[Row]([Column("words", "Words", self.cell, 8, stretches=True)], lambda row: row.id, gutter=1)
+        yield Table[Row]([Column("words", "Words", self.cell, 8, stretches=True)], lambda row: row.id, can_mark=True)
 
     def cell(self, row: Row) -> Spans:
         self.asked[row.id] += 1

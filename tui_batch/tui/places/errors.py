@@ -121,7 +121,7 @@ class ErrorsPlace(Place):
     def compose(self) -> ComposeResult:
         """Filter, groups, words, line."""
         yield Entry(placeholder="words in class or message", id="errors-filter", compact=True)
-        yield Table[Group](COLUMNS, lambda one: one.key, gutter=1, id="error-table")
+        yield Table[Group](COLUMNS, lambda one: one.key, can_mark=True, id="error-table")
         yield Static(id="error-words", markup=False)
         yield StatusLine(id="errors-line")
 

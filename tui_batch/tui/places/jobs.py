@@ -143,7 +143,7 @@ class JobsPlace(Place):
     def compose(self) -> ComposeResult:
         """Filter, list, panel."""
         yield Entry(placeholder="words: name, state, model, tag", id="jobs-filter", compact=True)
-        yield Table[JobView](COLUMNS, lambda job: job.id, gutter=1, id="job-table")
+        yield Table[JobView](COLUMNS, lambda job: job.id, can_mark=True, id="job-table")
         yield LivePanel()
         yield Welcome(self.desk)
 

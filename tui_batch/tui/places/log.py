@@ -77,7 +77,7 @@ class LogPlace(Place):
     def compose(self) -> ComposeResult:
         """Filter, list, status."""
         yield Entry(placeholder="words, level:warning, level:you, job:3", id="log-filter", compact=True)
-        yield Table[LogLine](COLUMNS, lambda line: line.id, gutter=1, id="log-table")
+        yield Table[LogLine](COLUMNS, lambda line: line.id, can_mark=True, id="log-table")
         yield Static("", id="log-status", markup=False)
 
     @property

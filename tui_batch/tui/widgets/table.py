@@ -24,6 +24,8 @@ MOST_LINES = 500
 """Lines that are kept as they were drawn; more than a screen has, with what was scrolled past lately."""
 NARROWEST = 4
 """Cells of the stretching column at least."""
+MARGIN = 1
+"""Cells of air beside the columns, left and right. On the left marks stand."""
 MARK = "▌"
 """Stands before a marked row: without colours it is marked too."""
 
@@ -118,14 +120,14 @@ class Table(ScrollView, Generic[T], can_focus=True):
         key: Callable[[T], object],
         *,
         empty: str = "",
-        gutter: int = 0,
+        can_mark: bool = False,
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
         self.columns = tuple(columns)
         self._key = key
-        self._gutter = gutter
-        """Cells before the columns, where marks stand and a click marks; 0: no row can be marked."""
+        self._can_mark = can_mark
+        """Whether a click before a row marks it."""
         self._empty = empty
         self._rows: tuple[T, ...] = ()
         self._index: dict[object, int] = {}
@@ -251,7 +253,7 @@ class Table(ScrollView, Generic[T], can_focus=True):
         position = event.y - 1 + round(self.scroll_offset.y)
         if position < len(self._rows):
             self._set_cursor(position)
-            if event.x < self._gutter:
+            if self._can_mark and event.x < MARGIN:
                 self._turn_mark()
             elif event.chain > 1:
                 self.post_message(self.Opened(self, self._key(self._rows[position])))
@@ -261,7 +263,7 @@ class Table(ScrollView, Generic[T], can_focus=True):
         self.virtual_size = Size(self.size.width, len(self._rows) + 1)
 
     def _column_at(self, x: int) -> Column[T] | None:
-        at = self._gutter
+        at = MARGIN
         for column, width in self._fitting():
             if at <= x < at + width + GAP:
                 return column
@@ -269,7 +271,7 @@ class Table(ScrollView, Generic[T], can_focus=True):
         return None
 
     def _fitting(self) -> list[tuple[Column[T], int]]:
-        return fitting(self.columns, self.size.width - self._gutter)
+        return fitting(self.columns, self.size.width - 2 * MARGIN)
 
     def notify_style_update(self) -> None:
         """A theme was chosen, or the focus came or went."""
@@ -313,10 +315,10 @@ class Table(ScrollView, Generic[T], can_focus=True):
         for column, width in self._fitting():
             arrow = {column.id: "▲", f"-{column.id}": "▼"}.get(self.sorted_by, "")
             cells.append(_fill(Text(column.title + arrow), width, right=column.right))
-        return _side_by_side(Text(" " * self._gutter), cells)
+        return _side_by_side(Text(" " * MARGIN), cells)
 
     def _line(self, row: T, marked: bool, styles: Styles) -> Text:
-        mark = Text((MARK if marked else "").ljust(self._gutter)[: self._gutter], styles[Tone.ACCENT])
+        mark = Text((MARK if marked else "").ljust(MARGIN), styles[Tone.ACCENT])
         cells = [
             _fill(styled(column.cell(row), styles), width, right=column.right) for column, width in self._fitting()
         ]
