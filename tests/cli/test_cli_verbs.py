@@ -117,6 +117,10 @@ def test_clone_takes_other_prompts_and_models(finished: Cli) -> None:
     assert finished("show", "2", "--json").json["total"] == 10, "both models answer every row"
     wrong = finished("clone", "1", "--prompt", "{{ text")
     assert wrong.code == 2
+    slip = finished("clone", "1", "--prompt", "{{ promt }}")
+    assert slip.code == 2
+    assert "no row has the column `promt`" in slip.err
+    assert "did you mean `prompt`?" in slip.err
     assert len(finished("ls", "--json").json) == 2, "nothing is left of a clone that cannot be"
 
 
