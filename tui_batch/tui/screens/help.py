@@ -73,9 +73,10 @@ class Help(Dialog[None]):
     """A list and a search over it."""
 
     DEFAULT_CSS = """
-    Help > .box { max-width: 120; height: 94%; }
-    Help Input { border: none; height: 1; padding: 0; background: $panel; }
-    Help .muted { height: 1; }
+    Help > .box { max-width: 120; height: 94%; padding: 0; }
+    Help .box Input { border: none; height: 1; padding: 0 1; background: $panel; }
+    Help .under { padding: 0 1; }
+    Help .muted { height: 1; padding: 0 1; }
     """
 
     def __init__(self, rows: list[HelpRow], about: str = "") -> None:

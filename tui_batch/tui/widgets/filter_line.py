@@ -41,7 +41,8 @@ class FilterLine(Entry):
     """Hidden until it is opened. Tab takes the completion, up recalls, enter and escape go back to the list."""
 
     DEFAULT_CSS = """
-    FilterLine { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
+    FilterLine { display: none; height: 1; border: none; background: $panel; }
+    FilterLine.-textual-compact { padding: 0 1; }
     FilterLine.open { display: block; }
     FilterLine:focus { border: none; background: $primary 20%; }
     """
