@@ -23,3 +23,21 @@ class Learned:
     """Mean seconds from sending to the last byte; None: nothing answered yet."""
     in_flight: float | None = None
     """Mean requests in flight there in jobs that leave the number to the program, while more was to be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedLimits:
+    """Limits of one deployment that its server taught, by headers or by refusals. None: it taught none such."""
+
+    pace_per_s: float | None
+    """Requests a second, spread evenly: it counts in short intervals."""
+    per_minute: int | None
+    """Requests that it takes in a minute, as its refusals showed."""
+    rpm: int | None
+    """Requests a minute that its headers stated."""
+    tpm: int | None
+    """Tokens a minute, likewise."""
+    rpd: int | None
+    """Requests a day, likewise."""
+    at: float
+    """When the last refusal or header told of it: seconds on the caller's clock in memory, Unix time in the store."""

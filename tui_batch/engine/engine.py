@@ -24,6 +24,7 @@ from tui_batch.engine.journal import Journal
 from tui_batch.engine.landing import Landing
 from tui_batch.engine.lane import Halt, Lane
 from tui_batch.engine.lanes import LaneOpener
+from tui_batch.engine.memory import LimitsMemory
 from tui_batch.engine.overrides import Overrides
 from tui_batch.engine.patience import persistently
 from tui_batch.engine.prepare import Preparer
@@ -103,7 +104,10 @@ class Engine:
             clock=self._around.clock,
             rng=self._around.rng,
         )
-        self._opener = LaneOpener(self._lanes, self._runs, self.store, self._around, take_in=self._overrides.take_in)
+        self._memory = LimitsMemory(self.store.limits, self._lanes, self._around.clock)
+        self._opener = LaneOpener(
+            self._lanes, self._runs, self.store, self._around, memory=self._memory, take_in=self._overrides.take_in
+        )
         self._departures = Departures(
             self._lanes,
             self._landing,
@@ -140,6 +144,7 @@ class Engine:
         self._scheduler.close()
         with suppress(StoreTrouble):  # what is left over is committed, or counted as lost, when the store closes
             await self.journal.flush()
+        await self._memory.write()
 
     @property
     def job_ids(self) -> tuple[int, ...]:
@@ -412,6 +417,8 @@ class Engine:
         return self._around.clock() - self._beat_at <= self._around.lease_s
 
     def _committed(self, records: list[ItemRecord]) -> None:
+        if self._memory.is_due():
+            self._in_background(self._memory.write())
         by_job: dict[int, list[ItemRecord]] = {}
         for record in records:
             by_job.setdefault(record.job_id, []).append(record)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from tui_batch.domain.endpoint import Deployment, DeploymentKey
 from tui_batch.engine.allowance import Allowance
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.lane import Lane
+from tui_batch.engine.memory import LimitsMemory
 from tui_batch.engine.ratelimit import RateLimiter
 from tui_batch.engine.recall import recent, remind
 from tui_batch.engine.surroundings import Surroundings
@@ -26,6 +28,7 @@ class LaneOpener:
         store: Store,
         around: Surroundings,
         *,
+        memory: LimitsMemory,
         take_in: Callable[[Lane], Lane],
     ) -> None:
         """`lanes` is where they are put; `take_in` makes a new one what a person wants it to be."""
@@ -33,6 +36,7 @@ class LaneOpener:
         self._runs = runs
         self._store = store
         self._around = around
+        self._memory = memory
         self._take_in = take_in
         self._loop = asyncio.get_running_loop()
 
@@ -72,7 +76,12 @@ class LaneOpener:
         await self._around.learn_window(deployment)
         window = await self._loop.run_in_executor(None, self._around.window_for, endpoint, model)
         limiter = RateLimiter(rpm=endpoint.rpm, tpm=endpoint.tpm, rpd=endpoint.rpd)
-        await self.recall(limiter, deployment.key, by_day=endpoint.rpd is not None)
+        learned = await self._memory.of(deployment)
+        by_day = endpoint.rpd is not None or (learned is not None and learned.rpd is not None)
+        await self.recall(limiter, deployment.key, by_day=by_day)
+        if learned is not None:
+            now = self._loop.time()
+            limiter.believe(replace(learned, at=now - max(0.0, self._around.clock() - learned.at)), now)
         return Lane(deployment, limiter, prices, window)
 
     def _retire(self, lane: Lane, deployment: Deployment) -> None:

@@ -109,6 +109,11 @@ class Pace:
         self._cut_at = now
         self._binding = False
 
+    def believe(self, now: float, per_s: float, *, is_fresh: bool) -> None:
+        """Begins with a pace that was learned before; one that is not fresh may soon be left behind."""
+        self.set(now, per_s)
+        self._ceiling = per_s if is_fresh else math.inf
+
     def begin(self, at: float) -> None:
         """Lets nothing go before then, and begins anew: what could not go until then is not made up for."""
         self._from = max(self._from, at)

@@ -89,6 +89,23 @@ class Pacer:
         self._has_told = False
         """Whether it has grown since in such a gap."""
 
+    def believe(self, now: float, per_s: float | None, guess: int | None, *, is_fresh: bool) -> None:
+        """Begins with what was learned before: a pace, a guess, or both. What is not fresh is tried beyond at once."""
+        if per_s is None and guess is None:
+            return
+        # There is a limit: a refusal is no reason to drop all and see.
+        self._doubts_left = 0
+        if per_s is not None:
+            self.pace.believe(now, per_s, is_fresh=is_fresh)
+        if guess is not None:
+            self.guess = guess
+            self._expect(now, first_grow_s(guess) if is_fresh else 0.0)
+
+    @property
+    def learned_pace(self) -> float | None:
+        """The pace that refusals taught, also while a slower one is tried; None: they taught none."""
+        return self._tried if self._chance.on_trial else self.pace.per_s
+
     @property
     def paces(self) -> bool:
         """Whether requests are spread evenly."""

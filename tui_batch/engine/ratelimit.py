@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tui_batch.domain.learned import LearnedLimits
 from tui_batch.domain.outcome import RateHeaders, Window
 from tui_batch.domain.values import immutable
 from tui_batch.engine.pacer import Pacer
@@ -28,6 +29,10 @@ NEARLY_FULL = 0.95
 """From here on a refusal is taken for network jitter at the edge of the window, not for a lower limit."""
 LONGER_THAN_A_MINUTE_S = 90.0
 """A bucket that needs longer than this to fill is not one of a minute."""
+FORGOTTEN_S = 30 * DAY_S
+"""What was learned so long ago is worth nothing; after a day already more is tried at once."""
+UNHEARD = 16
+"""After so many answers without the headers that stated a limit to an earlier process it is void."""
 FOREIGN_SLACK = 0.05
 """Share of a limit by which a server's `remaining` may differ from our view before others' use is assumed."""
 
@@ -114,6 +119,10 @@ class RateLimiter:
         self._stated: tuple[int | None, int | None, int | None] = (None, None, None)
         self._pacer = Pacer()
         self._accepted = SlidingWindow(None, MINUTE_S)
+        self._taught_at: float | None = None
+        """When a header or a refusal last told of a limit."""
+        self._unheard: int | None = None
+        """Answers so far that did not confirm the limits an earlier process was told; None: there are none such."""
         self._out = 0
         self._answers = 0
         self._quickest_s = float("inf")
@@ -158,6 +167,28 @@ class RateLimiter:
         self._tokens.take(at, tokens)
         self._day.take(at, requests)
 
+    def believe(self, limits: LearnedLimits, now: float) -> None:
+        """Begins with what an earlier process learned; to be called before the first request.
+
+        Headers replace it, refusals lower it, and more is tried as with anything learned: at once after a day.
+        """
+        age_s = max(0.0, now - limits.at)
+        if age_s >= FORGOTTEN_S:
+            return
+        self._taught_at = now - age_s
+        self._stated = (limits.rpm, limits.tpm, limits.rpd)
+        self._unheard = 0 if self._stated != (None, None, None) else None
+        self._pacer.believe(now, limits.pace_per_s, limits.per_minute, is_fresh=age_s < DAY_S)
+        self._apply()
+
+    @property
+    def learned(self) -> LearnedLimits | None:
+        """What its server has taught so far; None: nothing. `at` is on the caller's clock."""
+        pace, guess = self._pacer.learned_pace, self._pacer.guess
+        if self._taught_at is None or (pace, guess, *self._stated) == (None,) * 5:
+            return None
+        return LearnedLimits(None if pace is None else round(pace, 3), guess, *self._stated, self._taught_at)
+
     @property
     def known_per_s(self) -> float | None:
         """Requests a second that a limit which a person or the server named allows on average; None: none is named.
@@ -186,6 +217,8 @@ class RateLimiter:
             if usage_tokens is not None:
                 self._tokens.settle(ticket.token, usage_tokens)
             self._accepted.take(ticket.at, 1)
+            if self._unheard is not None:
+                self._miss_headers()
             guess = self._pacer.guess
             self._pacer.accepted(self._now, ticket.at)
             if self._pacer.guess != guess:
@@ -209,6 +242,8 @@ class RateLimiter:
             self._give_back(ticket)
         if ticket is not None:
             self._pacer.evidence.refused(ticket.at, ticket.tokens)
+        if not self._pacer.refuses_by_chance:
+            self._taught_at = now
         explained = self._is_nearly_full(now)
         self._pacer.refused(
             now,
@@ -237,6 +272,11 @@ class RateLimiter:
         """
         self._now = max(self._now, now)
         rpm, tpm, rpd = self._stated
+        if headers.requests.limit is not None or headers.tokens.limit is not None:
+            self._taught_at = now
+            if self._unheard is not None:
+                # Of those an earlier process was told nothing stands but a day's, which headers tell only in time.
+                self._unheard, rpm, tpm = None, None, None
         if headers.requests.limit is not None:
             if _is_daily(headers.requests):
                 rpm, rpd = None, headers.requests.limit
@@ -339,6 +379,14 @@ class RateLimiter:
         self._minute.limit = _least(known, self._pacer.guess)
         self._tokens.limit = _least(own[1], stated[1])
         self._day.limit = _least(own[2], stated[2])
+
+    def _miss_headers(self) -> None:
+        """An answer came without the headers that stated limits to an earlier process."""
+        assert self._unheard is not None
+        self._unheard += 1
+        if self._unheard >= UNHEARD:
+            self._unheard, self._stated = None, (None, None, None)
+            self._apply()
 
     def _end(self, ticket: Ticket) -> bool:
         if ticket.ended:

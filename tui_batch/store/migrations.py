@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tui_batch.errors import UserError
-from tui_batch.store import alerts, calibration, failing, ledger, recent
+from tui_batch.store import alerts, calibration, failing, ledger, limits, recent
 from tui_batch.store.connection import connect_reader, create_file, transaction
 from tui_batch.store.schema import FIRST, JUDGING, SCORES
 
@@ -54,6 +54,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("requests at once", calibration.add_in_flight),
     Migration("sent lately", recent.create),
     Migration("unknown ratios", calibration.tell_unknown_ratios),
+    Migration("learned limits", limits.create),
 )
 
 

@@ -30,6 +30,7 @@ from tui_batch.store.item_view import ItemSearch
 from tui_batch.store.items import Items
 from tui_batch.store.jobs import Jobs
 from tui_batch.store.ledger import Ledger
+from tui_batch.store.limits import LearnedLimitTable
 from tui_batch.store.migrations import migrate
 from tui_batch.store.writer import Writer
 
@@ -51,6 +52,7 @@ class Store:
     events: Events
     ledger: Ledger
     calibration: Calibration
+    limits: LearnedLimitTable
     alerts: Alerts
     _write: Connection
     _feed: Connection
@@ -106,6 +108,7 @@ async def open_store(
             events=Events(write, view, clock),
             ledger=Ledger(write, view),
             calibration=Calibration(write, view),
+            limits=LearnedLimitTable(write, view),
             alerts=Alerts(write, view),
             _write=write,
             _feed=feed,
