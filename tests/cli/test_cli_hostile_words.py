@@ -71,6 +71,9 @@ def test_names_of_files_cannot_act_on_the_terminal(cli: Cli) -> None:
 MISTAKES = (
     "run . --simulate",
     "run missing.csv --simulate",
+    "run rows.jsonl --simulate --operation generate -m gpt-4o",
+    "run rows.jsonl --simulate --operation embed -m claude-haiku-4-5",
+    "cost --since 2026-11-02 --until 2026-11-01",
     "run rows.jsonl --simulate --tag red",
     "run rows.jsonl --simulate --rpm fast",
     "run rows.jsonl --simulate -c 0",

@@ -15,6 +15,7 @@ from tui_batch.cli.opening import desk, run
 from tui_batch.cli.parsing import parse_day
 from tui_batch.cli.where import DbOption, SettingsOption, Where, where
 from tui_batch.domain.job import NANO
+from tui_batch.errors import UserError
 
 if TYPE_CHECKING:
     from tui_batch.domain.endpoint import Endpoint
@@ -55,6 +56,8 @@ async def _cost(place: Where, by: str, since: str, until: str) -> list[CostLine]
     from tui_batch.work.spending import LAST_DAY, cost_by
 
     since, until = parse_day("--since", since), parse_day("--until", until) or LAST_DAY
+    if since > until:
+        raise UserError(f"--since {since} is after --until {until}", remedy="Give the earlier day first.")
     async with desk(place) as at:
         return await cost_by(at.store, by, since, until)
 

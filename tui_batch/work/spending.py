@@ -41,7 +41,7 @@ async def cost_by(store: Store, by: str, since: str = "", until: str = LAST_DAY)
     if by.startswith(TAG) and len(by) > len(TAG):
         return await _by_job(store, since, until, by.removeprefix(TAG))
     if by not in COLUMNS:
-        raise UserError(f"a cost can not be split by {by!r}", remedy=f"Use one of: {', '.join(COLUMNS)}, tag.NAME")
+        raise UserError(f"a cost cannot be split by {by!r}", remedy=f"Use one of: {', '.join(COLUMNS)}, tag.NAME")
     if by == "job":
         return await _by_job(store, since, until, None)
     sums = await store.ledger.sums((COLUMNS[by],), since, until)
