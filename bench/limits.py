@@ -3,6 +3,10 @@
 Run: python -m bench.limits [--seconds 240] [--only NAME ...]
 Every case has a server of its own, in a process of its own, and the program's whole engine; all cases run at once
 (each is a few dozen requests a second), so the whole takes one case's time. Goals are printed beside the figures.
+
+Beside the servers that count by the second runs an oracle: a client that knows the limit and sends evenly by a fixed
+timetable, at several paces, of which the best with at most 1 % refused counts. How far an even pace can go depends on
+how unevenly this machine lets requests arrive; the goal is 98 % of what the oracle uses.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
+
 from bench.arena import Work, add, endpoint, most_in, office, run, site, table, verdict, with_limits
 from bench.strict_server import Record, Rules
 from tui_batch.domain.job import JobState, Knobs
@@ -23,6 +29,9 @@ from tui_batch.engine.workplace import Workplace
 ENDLESS = 6_000
 """Rows of a job that is not meant to end."""
 APART_S = 0.7
+TEN_A_SECOND = Rules(rpm=600, span_s=1)
+ORACLE_PACES = (0.96, 0.98, 0.99, 1.0)
+"""Shares of what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +68,8 @@ CASES = (
     Case("RPM 60, never stated", Rules(rpm=60), refused=0.01, since_s=120),
     Case("RPM 60, unstated, no Retry-After", Rules(rpm=60, retry_after=False), refused=0.01, since_s=120),
     Case("TPM 60k, never stated", Rules(tpm=60_000), refused=0.01, since_s=120, filler=400),
-    Case("600 as 10 a second, RPM known", Rules(rpm=600, span_s=1), rpm=600, refused=0.01, used=0.88, since_s=120),
-    Case("600 as 10 a second, unknown", Rules(rpm=600, span_s=1), refused=0.01, used=0.88, since_s=120),
+    Case("600 as 10 a second, RPM known", TEN_A_SECOND, rpm=600, refused=0.01, since_s=120),
+    Case("600 as 10 a second, unknown", TEN_A_SECOND, refused=0.01, since_s=120),
     Case("600, then 300 at 90 s, headers", Rules(rpm=600, states=True, change=(90, 300)), refused=0.02, since_s=120),
     Case("600, then 300 at 90 s, unstated", Rules(rpm=600, change=(90, 300)), refused=0.02, since_s=120),
     Case("300, then 600 at 90 s, headers", Rules(rpm=300, states=True, change=(90, 600)), refused=0.01, since_s=120),
@@ -97,10 +106,11 @@ class Played:
         taken = sum(self.case.since_s <= at < self.seconds for at, _, _ in self.record.accepted)
         return taken / self.allowed
 
-    def row(self) -> tuple[str, ...]:
-        """For the table."""
+    def row(self, oracle: Played | None) -> tuple[str, ...]:
+        """For the table. `oracle`: how the best played that can be had where the server counts by the second."""
         case = self.case
-        good = self.refused <= case.refused and self.used >= case.used
+        goal = case.used * (oracle.used if oracle is not None and case.rules == TEN_A_SECOND else 1.0)
+        good = self.refused <= case.refused and self.used >= goal
         return (
             case.name,
             str(len(self.record.accepted)),
@@ -108,7 +118,7 @@ class Played:
             f"{self.refused:.2%}",
             f"{case.refused:.0%}",
             f"{self.used:.1%}",
-            f"{case.used:.0%}",
+            f"{goal:.1%}",
             str(most_in([(at, 1) for at, _, _ in self.record.accepted])),
             verdict(good),
         )
@@ -133,6 +143,32 @@ async def play(case: Case, seconds: float, imported: asyncio.Barrier, place_in_r
             await asyncio.sleep(seconds + 1)
             record = await asyncio.to_thread(place.record)
     return Played(case, record, seconds)
+
+
+async def keep_time(pace: float, seconds: float) -> Played:
+    """Sends at a share of ten a second by an absolute timetable, to a server of its own."""
+    per_s, loop = pace * 10.0, asyncio.get_running_loop()
+    with site(TEN_A_SECOND) as place:
+        async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
+            start = loop.time()
+            for number in range(int(per_s * seconds)):
+                await asyncio.sleep(max(0.0, start + number / per_s - loop.time()))
+                group.create_task(post(http, place.url, number))
+        record = await asyncio.to_thread(place.record)
+    return Played(Case(f"the same, an oracle at {pace:.0%}", TEN_A_SECOND, since_s=120), record, seconds)
+
+
+async def post(http: aiohttp.ClientSession, url: str, number: int) -> None:
+    """One request, whatever comes of it."""
+    message = {"role": "user", "content": f"row {number}"}
+    async with http.post(f"{url}/chat/completions", json={"model": "bench", "messages": [message]}) as answer:
+        await answer.read()
+
+
+async def best_possible(seconds: float) -> Played:
+    """The oracle: the best of its paces that has at most 1 % refused."""
+    played = await asyncio.gather(*(keep_time(pace, seconds) for pace in ORACLE_PACES))
+    return max(played, key=lambda one: (one.refused <= 0.01, one.used))
 
 
 async def nine_hundred() -> tuple[str, ...]:
@@ -225,9 +261,14 @@ async def measure(seconds: float, only: list[str]) -> None:
     """Runs the cases at once, then the one that measures CPU alone."""
     cases = [case for case in CASES if not only or any(word in case.name for word in only)]
     imported = asyncio.Barrier(max(1, len(cases)))
+    by_the_second = any(case.rules == TEN_A_SECOND for case in cases)
+    oracle = asyncio.create_task(best_possible(seconds)) if by_the_second else None
     played = await asyncio.gather(*(play(case, seconds, imported, place) for place, case in enumerate(cases)))
+    best = None if oracle is None else await oracle
     head = ("server and what is known", "taken", "refused", "share", "goal", "used", "goal", "most in 60 s", "")
-    table(f"Rate limits, {seconds:.0f} s each", [head, *(one.row() for one in played)])
+    table(f"Rate limits, {seconds:.0f} s each", [head, *(one.row(best) for one in played)])
+    if best is not None:
+        print(f"{best.case.name}: {best.used:.1%} used, {best.refused:.2%} refused")
     if only and only != ["job"]:
         return
     jobs = await asyncio.gather(nine_hundred(), restarted())

@@ -48,12 +48,14 @@ class Case:
     limit: int | None = None
     """Requests that the server takes in any `span_s`; None: as many as come."""
     span_s: float = 60.0
+    refusal_s: float = REFUSAL_S
 
     def __str__(self) -> str:
         """For the table."""
         if self.limit is not None:
             told = "no Retry-After" if self.retry_after_s is None else "Retry-After"
-            return f"{self.limit} in {self.span_s:g} s, {self.latency_s:g} s, {told}"
+            few = f"{self.slots} in flight, " if self.slots < 64 else ""
+            return f"{self.limit} in {self.span_s:g} s, {few}{self.latency_s:g} s, {told}"
         told = "no Retry-After" if self.retry_after_s is None else f"Retry-After {self.retry_after_s:g} s"
         slots = f"{self.slots} in flight" if self.slots else "auto"
         return f"{slots}, {self.latency_s:g} s, {self.refused:.0%}, {told}"
@@ -139,13 +141,13 @@ class Client:
     def _outcome(self, now: float) -> Outcome:
         case, rng = self.case, self.rng
         if rng.random() < case.refused:
-            return Outcome(OutcomeClass.RATE_LIMITED, latency_s=REFUSAL_S, retry_after_s=case.retry_after_s)
+            return Outcome(OutcomeClass.RATE_LIMITED, latency_s=case.refusal_s, retry_after_s=case.retry_after_s)
         arrives = now + rng.uniform(0.0, JITTER_S)
         while self.taken and self.taken[0] <= arrives - case.span_s:
             self.taken.popleft()
         if case.limit is not None and len(self.taken) >= case.limit:
             told = None if case.retry_after_s is None else self.taken[0] + case.span_s - arrives
-            return Outcome(OutcomeClass.RATE_LIMITED, latency_s=REFUSAL_S, retry_after_s=told)
+            return Outcome(OutcomeClass.RATE_LIMITED, latency_s=case.refusal_s, retry_after_s=told)
         if case.limit is not None:
             self.taken.append(arrives)
         return Outcome(OutcomeClass.OK, latency_s=case.latency_s * rng.uniform(0.5, 1.5))
@@ -204,6 +206,9 @@ LIMITED = tuple(
     for latency in (0.3, 1.5)
     for told in (None, 1.0)
 )
+FEW = tuple(
+    Case(slots, 0.0, None, latency, 10, 1.0, refusal_s=0.002) for slots, latency in ((2, 0.18), (3, 0.05), (4, 0.05))
+)
 
 
 def learned(case: Case, seeds: int) -> tuple[str, ...]:
@@ -240,7 +245,7 @@ def main() -> None:
     rows.append(row("all", everything))
     table("Refused by chance: share of what is possible", rows)
     titles = ("server", "refused: median, most", "used from 120 s on: median, least")
-    table("Limits that nobody states", [titles, *(learned(case, args.seeds // 2) for case in LIMITED)])
+    table("Limits that nobody states", [titles, *(learned(case, args.seeds // 2) for case in (*LIMITED, *FEW))])
 
 
 if __name__ == "__main__":
