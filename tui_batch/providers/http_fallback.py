@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import httpx
 
 from tui_batch.errors import UserError
+from tui_batch.paths import expanded
 from tui_batch.providers.base import FailureKind, HttpRequest, HttpResponse, TransportFailure
 from tui_batch.providers.network import BAD_HEADER, USER_AGENT, ProxyUse, TransportOptions, timed_out
 from tui_batch.providers.pieces import Patience, Verbatim, read_pieces, reader_of
@@ -74,7 +75,7 @@ def _ssl_context(path: str | None) -> ssl.SSLContext:
     context = httpx.create_ssl_context(trust_env=False)
     if path:
         try:
-            context.load_verify_locations(cafile=os.path.expanduser(path))
+            context.load_verify_locations(cafile=expanded(path))
         except (OSError, ssl.SSLError) as error:
             raise UserError(
                 f"{path}: no usable certificates ({error})",
