@@ -48,6 +48,8 @@ def test_nothing_is_projected_from_nothing_or_from_unknown_prices() -> None:
     tally, counters = run_part([5, 5], 1)
 
     assert project(CostTally(), Counters(total=3, pending=3)) is None
+    cached = Counters(total=3, done=1, cached=1, pending=2)
+    assert project(CostTally.of(cached), cached) is None, "what the cache had says nothing about the rest"
     assert project(tally, Counters(total=2, done=1, pending=1, cost_nano=5, unpriced=1)) is None
     assert project(tally, counters) is not None
 

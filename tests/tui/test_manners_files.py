@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from textual.color import Color
 
 from tui_batch import paths
-from tui_batch.domain.job import Knobs
+from tui_batch.domain.job import Counters, InputSource, Job, JobSpec, JobState, Knobs
 from tui_batch.domain.stored import Event
 from tui_batch.errors import InputError, UserError
 from tui_batch.report.formats import ResultFormat
 from tui_batch.report.targets import parse_target
 from tui_batch.tui.actions import REGISTRY
-from tui_batch.tui.export_plan import with_ending
+from tui_batch.tui.export_plan import usual_format, with_ending
 from tui_batch.tui.finding import distance, found
 from tui_batch.tui.keymap import _meet, key_name, keymap_page, keys_of, load_keymap
 from tui_batch.tui.knob_form import FIELDS, read, texts_of
@@ -293,3 +293,20 @@ def test_an_ending_says_the_format_it_was_made_from(form: ResultFormat, path: st
 def test_the_page_of_keys_lists_every_action() -> None:
     page = (paths.shipped("themes").parent / "docs" / "keymap.md").read_text(encoding="utf-8")
     assert page.endswith(keymap_page() + "\n"), "write it anew: python -m tui_batch.tui.keymap docs/keymap.md"
+
+
+@pytest.mark.parametrize(
+    ("read", "written"),
+    [
+        ("csv", ResultFormat.CSV),
+        ("tsv", ResultFormat.TSV),
+        ("batch", ResultFormat.BATCH),
+        ("txt", ResultFormat.JSONL),
+        ("", ResultFormat.JSONL),
+    ],
+)
+def test_who_brought_a_spreadsheet_is_offered_one_back(read: str, written: ResultFormat) -> None:
+    source = InputSource("rows", read)
+    made = JobSpec("rows", source, (), ())
+    job = Job(1, made, Knobs(), JobState.COMPLETED, None, "", Counters(), None, None, 0.0, None, None)
+    assert usual_format(job) is written

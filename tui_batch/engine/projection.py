@@ -52,9 +52,11 @@ def project(tally: CostTally, counters: Counters) -> CostRange | None:
     """The cost at the end: what is spent, and for every pending item the mean so far.
 
     The band has two parts: how sure the mean is, and how far single items lie from it. None as long as no item ended,
-    and while the cost of any request is unknown. Assumes that what is to come is like what was.
+    or all came from the cache, which says nothing about the others, and while the cost of any request is unknown.
+    Assumes that what is to come is like what was.
     """
-    if not tally.items or counters.unpriced:
+    only_cached = counters.pending and counters.cached and counters.cached >= counters.done + counters.dead
+    if not tally.items or counters.unpriced or only_cached:
         return None
     left = counters.pending
     error = SIGMAS * tally.deviation * math.sqrt(left * (1.0 + left / tally.items))

@@ -42,6 +42,12 @@ def file_name(job: Job, ending: str) -> str:
     return f"{plain or 'job'}-{job.id}{ending}"
 
 
+def usual_format(job: Job) -> ResultFormat:
+    """That of the job's input: who brought a spreadsheet wants one back."""
+    read = job.spec.source.format
+    return ResultFormat(read) if read in set(ResultFormat) else ResultFormat.JSONL
+
+
 def with_ending(text: str, form: ResultFormat) -> str:
     """The path with the ending of a format in place of the one it has; a `.gz` stays where the format allows it."""
     packed = text.lower().endswith(".gz")

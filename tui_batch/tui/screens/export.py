@@ -20,7 +20,7 @@ from tui_batch.report.export import Shape
 from tui_batch.report.formats import FORMATS, ResultFormat
 from tui_batch.report.targets import Target, parse_target
 from tui_batch.safe_text import safe_text
-from tui_batch.tui.export_plan import ExportPlan, checked_report, checked_target, file_name, with_ending
+from tui_batch.tui.export_plan import ExportPlan, checked_report, checked_target, file_name, usual_format, with_ending
 from tui_batch.tui.export_scopes import NamedScope, scopes_with
 from tui_batch.tui.path_completion import PathSuggester
 from tui_batch.tui.screens.confirm import Confirm
@@ -125,29 +125,31 @@ class ExportDialog(_FileDialog[ExportPlan]):
     """
 
     def __init__(self, job: Job, folder: Path, scopes: Sequence[NamedScope] = (), which: str = "") -> None:
-        super().__init__(folder / file_name(job, FORMATS[ResultFormat.JSONL].ending))
+        usual = usual_format(job)
+        super().__init__(folder / file_name(job, FORMATS[usual].ending))
+        self._format = usual
+        """Of the path as last typed, or as chosen: the list tells of either a moment later."""
         self._which = which
         self._job = job
         self._scopes = scopes_with(job.counters, scopes)
-        self._format = ResultFormat.JSONL
-        """Of the path as last typed, or as chosen: the list tells of either a moment later."""
 
     def compose(self) -> ComposeResult:
         """Scope, format, shape, path."""
         with VerticalScroll(classes="box", can_focus=False):
             yield words(f"Export job #{self._job.id} {self._job.spec.name}{self._which}", "title")
             with VerticalScroll(classes="fields", can_focus=False):
-                yield from self._choice("Items", "scope", [(str(one), at) for at, one in enumerate(self._scopes)])
+                scopes: list[tuple[str, Any]] = [(str(one), at) for at, one in enumerate(self._scopes)]
+                yield from self._choice("Items", "scope", scopes, 0)
                 formats = [(f"{known.words} ({known.ending})", form) for form, known in FORMATS.items()]
-                yield from self._choice("Format", "format", formats)
-                yield from self._choice("Answers", "shape", _SHAPES)
+                yield from self._choice("Format", "format", formats, self._format)
+                yield from self._choice("Answers", "shape", _SHAPES, Shape.NESTED)
                 yield from self.path_fields("Export")
 
-    def _choice(self, label: str, name: str, options: list[tuple[str, Any]]) -> ComposeResult:
+    def _choice(self, label: str, name: str, options: list[tuple[str, Any]], value: object) -> ComposeResult:
         safe = [(safe_content(text), value) for text, value in options]
         with Horizontal(classes="field"):
             yield Label(label, markup=False)
-            yield _Options(safe, allow_blank=False, value=options[0][1], id=name, compact=True)
+            yield _Options(safe, allow_blank=False, value=value, id=name, compact=True)
 
     @on(Select.Changed)
     def _chosen(self) -> None:
