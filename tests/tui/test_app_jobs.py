@@ -12,6 +12,7 @@ from tui_batch.domain.job import JobState, Knobs
 from tui_batch.tui.actions import by_id
 from tui_batch.tui.app import BatchApp
 from tui_batch.tui.places.jobs import JobsPlace, list_height, part_below
+from tui_batch.tui.screens.menu import Menu
 from tui_batch.tui.tones import plain
 from tui_batch.tui.widgets.frame import HINTS, Hint, Hints, fitting_hints, rank_among
 from tui_batch.tui.widgets.live_panel import LivePanel
@@ -79,6 +80,24 @@ async def test_marked_jobs_are_meant_together(tmp_path: Path) -> None:
             await pilot.press("space", "space", "plus")
             await until(pilot, lambda: sum(job.knobs.concurrency == 10 for job in app.view.jobs) == 2)
             assert (await desk.store.jobs.get(ids[0])).knobs.concurrency == 8
+
+
+async def test_the_list_is_ordered_by_keys_too(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        for name in ("pear", "apple", "plum"):
+            await add_job(desk, ["x"], name=name)
+        async with open_app(desk) as (app, pilot):
+            table = app.query_one(JobsPlace).table
+
+            def names() -> list[str]:
+                return [job.name for job in table.rows]
+
+            await until(pilot, lambda: names() == ["plum", "apple", "pear"])
+            for expected in (["apple", "pear", "plum"], ["plum", "pear", "apple"]):
+                await pilot.press("o")
+                await until(pilot, lambda: isinstance(app.screen, Menu))
+                await pilot.press("1")  # Job: j moves
+                await until(pilot, lambda wanted=expected: names() == wanted, f"{expected}")
 
 
 async def test_the_hints_are_at_most_eight_and_end_with_help_and_quit(tmp_path: Path) -> None:

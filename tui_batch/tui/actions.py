@@ -92,6 +92,7 @@ JOBS = (
     Action("jobs.open", "enter", "open", "Show the job's items.", 1, command="items JOB"),
     Action("jobs.mark", "space", "mark", "Mark the job, so that actions mean it."),
     Action("jobs.filter", "slash", "filter", "Show only some jobs.", 8),
+    Action("jobs.sort", "o", "order", "Choose what the list is ordered by."),
     Action("jobs.demo", "d", "demo", "Open the demo on the simulator; your jobs stay as they are.", command="demo"),
     Action("jobs.copy", "y", "copy", "Copy the job's number, name or command."),
     Action("jobs.span", "z", "time shown", "Charts show ten minutes, an hour, or twelve."),
@@ -170,6 +171,7 @@ ERRORS = (
     ),
     Action("errors.discard", "d", "discard", "Give the marked groups up.", 6, command="discard JOB --class CLASS"),
     Action("errors.filter", "slash", "filter", "Show only some groups."),
+    Action("errors.sort", "o", "order", "Choose what the list is ordered by."),
     Action("errors.example", "e", "example", "Open the first item that failed so.", 7),
     Action("errors.copy", "y", "copy", "Copy the message, the class or the command."),
 )

@@ -25,6 +25,7 @@ from tui_batch.tui.clipboard import copy
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.export_scopes import NamedScope
 from tui_batch.tui.item_verbs import Dead, ItemVerbs, about
+from tui_batch.tui.ordering import ask_order
 from tui_batch.tui.place import Place
 from tui_batch.tui.screens import menu
 from tui_batch.tui.screens.item_detail import ItemDetailScreen
@@ -305,6 +306,10 @@ class ErrorsPlace(Place):
         self.table.action_cursor(by)
         row = self.table.cursor_row
         return None if row is None else row.group.example_id
+
+    def action_errors_sort(self) -> None:
+        """By another column, as a click on its title."""
+        self.app.run_worker(ask_order(self.table), group="verbs")
 
     def action_errors_mark(self) -> None:
         """Marks the group, or takes its mark away."""

@@ -20,6 +20,7 @@ from tui_batch.domain.stored import ItemRow
 from tui_batch.engine.router import variants
 from tui_batch.errors import UserError
 from tui_batch.safe_text import safe_text
+from tui_batch.tui import ordering
 from tui_batch.tui.actions import bindings
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.export_scopes import NamedScope
@@ -405,7 +406,7 @@ class ItemsPlace(Place):
 
     async def _ask_order(self) -> None:
         choices = order_choices(await self._fields_in_sight())
-        chosen = await self.app.push_screen_wait(menu.Menu("Order by (the same again: the other way round)", choices))
+        chosen = await self.app.push_screen_wait(menu.Menu(ordering.TITLE, choices))
         if chosen is not None:
             self._order_by(chosen)
 

@@ -16,6 +16,7 @@ from tui_batch import figures
 from tui_batch.tui.actions import bindings
 from tui_batch.tui.clipboard import copy
 from tui_batch.tui.desk import Desk, Wish
+from tui_batch.tui.ordering import ask_order
 from tui_batch.tui.place import Place
 from tui_batch.tui.screens import menu
 from tui_batch.tui.tones import Spans, Tone, plain
@@ -101,7 +102,7 @@ def part_below(lines: int, room: int) -> int:
     return max(1, min(9, 10 - round(10 * lines / max(1, room))))
 
 
-_ABOUT_A_JOB = frozenset({"jobs_open", "jobs_mark", "jobs_filter", "jobs_copy", "jobs_span"})
+_ABOUT_A_JOB = frozenset({"jobs_open", "jobs_mark", "jobs_filter", "jobs_copy", "jobs_sort", "jobs_span"})
 
 
 class JobsPlace(Place):
@@ -213,6 +214,10 @@ class JobsPlace(Place):
         self._sort = event.column if self._sort != event.column else f"-{event.column}"
         self.post_message(self.Arranged(self._sort, self._panel_part))
         self.show(self.view)
+
+    def action_jobs_sort(self) -> None:
+        """By another column, as a click on its title."""
+        self.app.run_worker(ask_order(self.table), group="verbs")
 
     def action_jobs_open(self) -> None:
         """To the job's items."""

@@ -106,6 +106,18 @@ class Switches(Menu[T]):
             entries.replace_option_prompt_at_index(number, line(one, 0))
 
 
+def keys_for(labels: Sequence[str]) -> list[str]:
+    """A key for each label: its first letter, or its digit where that is taken, or where it moves in the menu."""
+    taken = {"j", "k"}
+    found: list[str] = []
+    for number, label in enumerate(labels):
+        first = label[:1].lower()
+        key = first if first.isalpha() and first not in taken else str(number % 10)
+        taken.add(key)
+        found.append(key)
+    return found
+
+
 def line(choice: Choice[T], width: int) -> Content:
     """` k  label  detail`, on one line; details stand under each other."""
     label = safe_text(choice.label, 200)
