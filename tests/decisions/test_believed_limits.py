@@ -129,3 +129,16 @@ def test_only_what_a_server_taught_is_kept_with_the_time_of_the_last_lesson() ->
     limiter = RateLimiter()
     limiter.learn(RateHeaders(requests=Window(600, 599, 1.0)), 12.0)
     assert limiter.learned == LearnedLimits(None, None, 600, None, None, at=12.0)
+
+
+def test_more_is_tried_too_once_requests_no_longer_come_all_at_once() -> None:
+    """A window that is used up at once has a gap to try in; one that fills more slowly later has none to wait for."""
+    limiter, taken = believing(SIXTY), list[float]()
+    times = [100.0 + 0.002 * n for n in range(60)] + [160.0 + 0.5 * n for n in range(1_500)]
+    for now in times:
+        verdict = limiter.admit(now, 1)
+        if isinstance(verdict, Admitted):
+            taken.append(now)
+            limiter.settle(verdict.ticket, 1)
+
+    assert sum(at > times[-1] - 60.0 for at in taken) >= 110

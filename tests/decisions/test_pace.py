@@ -70,6 +70,18 @@ def test_time_in_which_the_server_asked_for_silence_is_not_made_up_for() -> None
     assert all(later - earlier >= 0.1 - 1e-6 for earlier, later in pairwise(sent))
 
 
+def test_another_goes_in_the_place_of_one_that_did_not_go_after_all() -> None:
+    pace = paced(10.0)
+    walk(pace, [0.0] * 20)
+    at = pace.earliest(2.0)
+    for _ in range(5):
+        pace.took(at)
+        assert pace.earliest(at) > at
+        pace.withdrew(at)
+
+    assert pace.earliest(at) == at
+
+
 def test_a_refusal_that_no_other_follows_costs_little_and_is_soon_made_good() -> None:
     pace = paced(10.0)
     pace.cut(30.0, 10.0, lasting=False)

@@ -88,9 +88,10 @@ class Pace:
             self._sent.append(now)
 
     def withdrew(self, sent_at: float) -> None:
-        """It did not go out after all. Its time is lost, but it is not in the way of others."""
-        if self._sent and self._sent[-1] == sent_at:
+        """It did not go out after all: another may go in its place, if none went since."""
+        if self.per_s is not None and self._sent and self._sent[-1] == sent_at:
             self._sent.pop()
+            self._due -= 1.0 / self.per_s
 
     def set(self, now: float, per_s: float | None, even_s: float = 1.0) -> None:
         """From now on requests go so fast; None: as fast as they like. `even_s`: so long nothing is made up for.

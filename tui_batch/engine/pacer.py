@@ -44,6 +44,7 @@ NEAR_GUESS = 0.9
 """From this share of the guess on, a refusal is about it."""
 LONGEST_SPAN_S = max(SPANS_S) + MARGIN_S
 """Longer than any count but that of a minute."""
+GAPS_LAST_S = 2 * MINUTE_S
 LARGEST_STEP = 0.02
 """A guess grows by at most this share of itself at once,"""
 LARGEST_STEP_GROWN = 0.5
@@ -84,8 +85,8 @@ class Pacer:
         self._step = 1
         self._learned = 0
         """The guess as refusals taught it, before it grew."""
-        self._has_gaps = False
-        """Whether the window of the guess was seen to be used up at once and then full for long."""
+        self._gaps_until = float("-inf")
+        """Until then the window of the guess is taken to be used up at once and then full for long: it was, lately."""
         self._has_told = False
         """Whether it has grown since in such a gap."""
 
@@ -254,8 +255,9 @@ class Pacer:
         if self.guess is None or self._episode is not None:
             return None
         telling_at = self._telling_at
-        self._has_gaps = self._has_gaps or telling_at + LONGEST_SPAN_S < until
-        if self._has_told or not self._has_gaps:
+        if telling_at + LONGEST_SPAN_S < until:
+            self._gaps_until = until + GAPS_LAST_S
+        if self._has_told or until > self._gaps_until:
             return self._grow_at
         at = max(self._grow_at, telling_at)
         return at if at + LONGEST_SPAN_S < until else None
@@ -268,7 +270,7 @@ class Pacer:
     def grow(self, now: float) -> None:
         """Tries more than the guess: one, and twice as many each time that nothing was refused since."""
         assert self.guess is not None
-        self._has_told = self._has_gaps
+        self._has_told = now <= self._gaps_until
         grown = self.guess - self._learned
         self.guess += min(self._step, max(1, int(LARGEST_STEP * self.guess), int(LARGEST_STEP_GROWN * grown)))
         self._step *= 2
