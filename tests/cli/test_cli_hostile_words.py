@@ -71,6 +71,8 @@ def test_names_of_files_cannot_act_on_the_terminal(cli: Cli) -> None:
 MISTAKES = (
     "run . --simulate",
     "run missing.csv --simulate",
+    "run latin.csv --simulate",
+    "run empty.csv --simulate",
     "run rows.jsonl --simulate --operation generate -m gpt-4o",
     "run rows.jsonl --simulate --operation embed -m claude-haiku-4-5",
     "cost --since 2026-11-02 --until 2026-11-01",
@@ -87,6 +89,8 @@ MISTAKES = (
 
 def test_a_mistake_is_told_with_what_to_do_about_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     (cli.folder / "latin.yaml").write_bytes(b"input: caf\xe9.csv\n")
+    (cli.folder / "latin.csv").write_bytes(b"prompt\ncaf\xe9\n")
+    (cli.folder / "empty.csv").write_bytes(b"")
     assert cli("run", cli.rows(1), "--simulate").code == 0
     monkeypatch.chdir(cli.folder)
     for mistake in MISTAKES:

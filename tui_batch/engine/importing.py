@@ -130,9 +130,17 @@ async def _read_in(
             if not ahead.cancelled():
                 ahead.exception()
         if importer.rows == 0:
-            raise InputError(path, f"no usable row; the first bad one: {first}" if first else "the input is empty")
+            if not first:
+                raise InputError(path, "the input is empty", remedy="Give a file with a row in it.")
+            raise InputError(path, f"no usable row; the first bad one: {first}", remedy=_NO_ROW)
         written = rejects.path if rejects.count else None
         return Imported(job_id, importer.rows, rejects.count, written, first)
+
+
+_NO_ROW = (
+    "Mend the file. It must be UTF-8 (in Excel: CSV UTF-8; else: iconv -f windows-1252 -t utf-8 OLD > NEW); "
+    "--format says how to read it."
+)
 
 
 def check_columns(spec: JobSpec, source: InputSource, rows: Sequence[NewRow]) -> None:
