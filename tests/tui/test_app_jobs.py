@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from app_bench import add_job, open_app, open_test_desk, until
@@ -14,6 +15,7 @@ from tui_batch.tui.app import BatchApp
 from tui_batch.tui.places.jobs import JobsPlace, list_height, part_below
 from tui_batch.tui.screens.menu import Menu
 from tui_batch.tui.tones import plain
+from tui_batch.tui.view import View
 from tui_batch.tui.widgets.frame import HINTS, Hint, Hints, fitting_hints, rank_among
 from tui_batch.tui.widgets.live_panel import LivePanel
 from tui_batch.tui.widgets.table import Column, fitting
@@ -44,6 +46,25 @@ async def test_plus_and_minus_turn_the_concurrency(tmp_path: Path) -> None:
             await pilot.press("minus", "minus")
             await until(pilot, lambda: app.view.jobs[0].knobs.concurrency == 6)
             assert (await desk.store.jobs.get(job_id)).knobs.concurrency == 6
+
+
+async def test_a_look_that_is_under_way_as_the_app_closes_is_let_go(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        await add_job(desk, ["one"])
+        closed = asyncio.Event()
+        async with open_app(desk) as (app, _):
+            read = app.bridge.tick
+
+            async def slow() -> View:
+                view = await read()
+                await closed.wait()
+                return view
+
+            app.bridge.tick = slow  # type: ignore[method-assign]
+            look = asyncio.create_task(app._tick())
+        closed.set()
+        await look
+        assert app.fault is None
 
 
 async def test_deleting_asks_and_no_is_the_default(tmp_path: Path) -> None:

@@ -128,6 +128,8 @@ class BatchApp(Telling[Wish]):
         self._pulse.seen(moves=self.view.jobs is not before)
 
     def _draw(self, view: View) -> None:
+        if not self.is_running:
+            return  # the app closed while the view was read: what it would be drawn on is gone, or going
         self.manners.notice(self.view, view)
         self.view = view
         for title in self.screen.query_children(TitleLine):  # none while a dialog is open
