@@ -1,5 +1,6 @@
 """What holds for all tests: the same examples in every run, so that a failure is never chance, and bytecode is kept."""
 
+import gc
 import os
 import sys
 
@@ -11,3 +12,12 @@ settings.load_profile("steady")
 # Some machines are told to write no bytecode: then each of some hundred processes would compile the whole program.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_collection_finish() -> None:
+    """What was loaded by now stays to the end, and a test leaves little behind: looking through it often is dear.
+
+    At the end pytest looks for what was not closed, as ever.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)

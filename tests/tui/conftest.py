@@ -1,7 +1,6 @@
 """What holds for all tests of the app: no animation, short waits, nothing of the person's own is read or written."""
 
 import asyncio
-import gc
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,15 +21,6 @@ async def rest(min_sleep: float = 0.0, max_sleep: float = MOST_S) -> None:
         await asyncio.sleep(LOOK_S)
         if time.process_time() - before < BUSY_S or time.monotonic() > end:
             return
-
-
-@pytest.fixture(scope="package", autouse=True)
-def _seldom_collected() -> Iterator[None]:
-    """An app is a hundred thousand objects that live as long as their test: looking through often frees nothing."""
-    often = gc.get_threshold()
-    gc.set_threshold(50_000, 20, 50)
-    yield
-    gc.set_threshold(*often)
 
 
 @pytest.fixture(scope="package", autouse=True)

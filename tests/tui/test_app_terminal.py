@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from app_bench import add_job, open_test_desk
 from pseudo_terminal import PseudoTerminal
 from stress_yard import DEADLINE_S, wait_until
@@ -105,9 +106,11 @@ def test_a_request_to_end_restores_the_terminal_and_keeps_the_answers(tmp_path: 
     assert job.owner is None
 
 
-def test_a_closed_window_ends_the_process_and_frees_the_job(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", ["", "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN);"])
+def test_a_closed_window_ends_the_process_and_frees_the_job(tmp_path: Path, before: str) -> None:
+    """Also one that was started with hang-ups ignored, as by nohup."""
     db = make_job(tmp_path)
-    with PseudoTerminal(["--db", str(db)], tmp_path) as terminal:
+    with PseudoTerminal(["--db", str(db)], tmp_path, before=before) as terminal:
         terminal.until("tickets")
         terminal.press("p")
         wait_until(lambda: stored(db)[1] > 0)
@@ -134,8 +137,8 @@ def test_a_terminal_that_takes_nothing_does_not_hold_up_the_job(tmp_path: Path) 
 
 
 def test_a_job_goes_on_in_the_background_and_is_shown_live_when_the_app_is_opened_again(tmp_path: Path) -> None:
-    items = 80
-    db = make_job(tmp_path, items, Knobs(concurrency=1))  # so slow that it is not over before it is left
+    items = 200
+    db = make_job(tmp_path, items, Knobs(concurrency=1))  # two minutes: not over before it is left and found again
     with PseudoTerminal(["--db", str(db)], tmp_path) as terminal:
         terminal.until("tickets")
         terminal.press("p")
