@@ -21,12 +21,15 @@ _LAUNCH = (
 
 
 class PseudoTerminal:
-    """`with PseudoTerminal(["demo"], folder) as terminal`. A process that is left over is killed."""
+    """`with PseudoTerminal(["demo"], folder) as terminal`. A process that is left over is killed.
 
-    def __init__(self, words: list[str], folder: Path, size: tuple[int, int] = (80, 24)) -> None:
+    `before`: Python that the process runs first.
+    """
+
+    def __init__(self, words: list[str], folder: Path, size: tuple[int, int] = (80, 24), before: str = "") -> None:
         self.main, self._other = os.openpty()
         self.resize(size)
-        command = [sys.executable, "-c", _LAUNCH, os.ttyname(self._other), *words]
+        command = [sys.executable, "-c", before + _LAUNCH, os.ttyname(self._other), *words]
         self.process = subprocess.Popen(command, cwd=folder, env={**os.environ, "TERM": "xterm-256color"})
         self.seen = ""
         self._open = True

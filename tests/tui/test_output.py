@@ -25,6 +25,7 @@ class Terminal:
         self.gate = threading.Event()
         self.taken = bytearray()
         self.redrawn = threading.Event()
+        self.gone = threading.Event()
         self._at_a_time = at_a_time
 
     def take(self, data: bytes) -> int:
@@ -37,7 +38,7 @@ class Terminal:
 def test_a_terminal_that_takes_all_gets_all_in_order(writings: list[str], at_a_time: int) -> None:
     terminal = Terminal(at_a_time)
     terminal.gate.set()
-    output = Output(terminal.take, terminal.redrawn.set)
+    output = Output(terminal.take, terminal.redrawn.set, terminal.gone.set)
     for text in writings:
         output.write(text)
     output.stop()
@@ -47,7 +48,7 @@ def test_a_terminal_that_takes_all_gets_all_in_order(writings: list[str], at_a_t
 
 def test_drawings_that_find_the_way_blocked_are_left_out_codes_are_not_and_all_is_drawn_anew() -> None:
     terminal = Terminal()
-    output = Output(terminal.take, terminal.redrawn.set)
+    output = Output(terminal.take, terminal.redrawn.set, terminal.gone.set)
     for _ in range(2 * WAITING // len(FRAME)):
         output.write(FRAME)
     output.write("code")
@@ -63,7 +64,7 @@ def test_drawings_that_find_the_way_blocked_are_left_out_codes_are_not_and_all_i
 def test_a_drawing_larger_than_all_that_may_wait_is_drawn() -> None:
     terminal = Terminal()
     terminal.gate.set()
-    output = Output(terminal.take, terminal.redrawn.set)
+    output = Output(terminal.take, terminal.redrawn.set, terminal.gone.set)
     output.write("x" * (3 * WAITING))
     wait_until(lambda: len(terminal.taken) == 3 * WAITING)
     output.stop()
@@ -71,7 +72,7 @@ def test_a_drawing_larger_than_all_that_may_wait_is_drawn() -> None:
 
 def test_what_waits_is_bounded_whatever_is_written() -> None:
     terminal = Terminal()
-    output = Output(terminal.take, terminal.redrawn.set)
+    output = Output(terminal.take, terminal.redrawn.set, terminal.gone.set)
     for _ in range(3 * WAITING // 4):
         output.write("code")
     terminal.gate.set()
@@ -81,19 +82,20 @@ def test_what_waits_is_bounded_whatever_is_written() -> None:
 
 def test_leaving_does_not_wait_for_a_terminal_that_takes_nothing_or_is_gone() -> None:
     terminal = Terminal()
-    output = Output(terminal.take, terminal.redrawn.set)
+    output = Output(terminal.take, terminal.redrawn.set, terminal.gone.set)
     output.write(FRAME)
     output.stop()  # returns
     assert not terminal.taken
     terminal.gate.set()
 
-    def gone(_data: bytes) -> int:
+    def refuse(_data: bytes) -> int:
         raise OSError
 
-    output = Output(gone, terminal.redrawn.set)
+    output = Output(refuse, terminal.redrawn.set, terminal.gone.set)
     for _ in range(2 * WAITING // len(FRAME)):
         output.write(FRAME)
     output.stop()
+    assert terminal.gone.wait(DEADLINE_S), "whoever waits for it is told"
 
 
 async def test_a_signal_to_go_on_takes_no_terminal_that_was_left_for_good() -> None:

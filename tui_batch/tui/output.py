@@ -11,6 +11,7 @@ import sys
 import time
 from asyncio import get_running_loop
 from collections.abc import Callable
+from contextlib import suppress
 from io import RawIOBase
 from threading import Condition, Thread
 from typing import cast
@@ -30,13 +31,18 @@ FULL_S = 0.01
 class Output:
     """The way to one terminal."""
 
-    def __init__(self, take: Callable[[bytes], int | None], redraw: Callable[[], object]) -> None:
+    def __init__(
+        self, take: Callable[[bytes], int | None], redraw: Callable[[], object], gone: Callable[[], object]
+    ) -> None:
         """`take` writes some of the bytes, waiting for the terminal, and says how many, or raises OSError.
 
-        `redraw` is called in the writer's thread when drawings were left out and the terminal takes some again.
+        In the writer's thread `redraw` is called when drawings were left out and the terminal takes some again, and
+        `gone` when there is no terminal any more: whoever asked for hang-ups to be ignored (nohup) is told by nothing
+        else, and would leave behind a program that nobody sees.
         """
         self._take = take
         self._redraw = redraw
+        self._gone = gone
         self._changed = Condition()
         self._waiting: list[str] = []
         self._length = 0
@@ -91,7 +97,7 @@ class Output:
                 else:
                     time.sleep(FULL_S)
         except OSError:
-            return  # the terminal is gone; who it belonged to is told by a signal, or by the end of its input
+            self._gone()
 
 
 class PatientDriver(Driver):
@@ -107,11 +113,13 @@ class PatientDriver(Driver):
         # The raw file: a thread that waits with the lock of a buffered one in its hand lets Python end with a crash.
         raw: RawIOBase = getattr(file.buffer, "raw", cast("RawIOBase", file.buffer))
 
-        def redraw() -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(lambda: app.refresh(layout=True))
+        def on_loop(act: Callable[[], object]) -> None:
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(act)
 
-        self._output = Output(raw.write, redraw)
+        self._output = Output(
+            raw.write, redraw=lambda: on_loop(lambda: app.refresh(layout=True)), gone=lambda: on_loop(app.exit)
+        )
         super().start_application_mode()  # type: ignore[safe-super]  # a real driver's comes next
 
     def write(self, data: str) -> None:
