@@ -131,6 +131,31 @@ def test_rows_that_name_their_model_need_no_other(cli: Cli, line: dict[str, obje
     assert "gpt-4o-mini @ openai" in result.err
 
 
+CARS = [{"prompt": "Is it fast?", "model": "Golf"}, {"prompt": "Is it small?", "model": 208}]
+MODELS = [{"prompt": "Hello", "model": "gpt-4o-mini"}, {"prompt": "Hello again", "model": "gpt-4o"}]
+NAMED = "input: {path: rows.jsonl, columns: {model: model}}\nmodel: m\nmode: single\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words", "asked"),
+    [
+        (CARS, ("rows.jsonl", "-m", "gpt-4o"), ["gpt-4o", "gpt-4o"]),
+        (MODELS, ("rows.jsonl", "-m", "small"), ["small", "small"]),
+        (MODELS, ("rows.jsonl",), ["gpt-4o-mini", "gpt-4o"]),
+        (MODELS, ("job.yaml",), ["gpt-4o-mini", "gpt-4o"]),
+    ],
+)
+def test_a_column_model_is_data_where_the_models_are_named(
+    cli: Cli, rows: list[object], words: tuple[str, ...], asked: list[str]
+) -> None:
+    """Else a table of cars would be sent to models that are called like cars, at whatever price."""
+    (cli.folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (cli.folder / "job.yaml").write_text(NAMED)
+    result = cli("run", cli.folder / words[0], *words[1:], "--simulate", "-o", cli.folder / "out.jsonl")
+    assert result.code == 0, result.err
+    assert [line["model"] for line in cli.lines("out.jsonl")] == asked
+
+
 def test_embeddings_of_a_batch_file_are_lists_beside_chats(cli: Cli) -> None:
     embed = {"custom_id": "b", "method": "POST", "url": "/v1/embeddings", "body": {"model": "e", "input": "hi"}}
     (cli.folder / "rows.jsonl").write_text(json.dumps(BATCH_LINE) + "\n" + json.dumps(embed) + "\n")

@@ -26,7 +26,7 @@ name: Tickets
 input:
   path: data/rows.csv
   format: csv
-  columns: {custom_id: id, priority: rank}
+  columns: {custom_id: id, priority: rank, model: model}
 api: openai
 base_url: http://localhost:8000/v1/
 models:

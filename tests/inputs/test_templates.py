@@ -29,7 +29,7 @@ SPEC = JobSpec(
 
 def render(row: dict[str, Any], **changes: Any) -> RenderedRow:
     format_ = changes.pop("format", "jsonl")
-    spec = replace(SPEC, source=InputSource("rows", format_), **changes)
+    spec = replace(SPEC, source=InputSource("rows", format_, model_column="model"), **changes)
     return compile_prompt(spec).render(json.dumps(row).encode())
 
 

@@ -183,7 +183,9 @@ class InputSource:
     """
     custom_id_column: str = "custom_id"
     priority_column: str = "priority"
-    model_column: str = "model"
+    model_column: str = ""
+    """The column with a row's own model. Only where it is named, or the file is what names the models: a column of that
+    name may hold cars, too."""
     params_column: str = "params"
 
 

@@ -57,8 +57,8 @@ class Columns(Part):
     """Identifies a row; unique in the file."""
     priority: str = "priority"
     """A whole number, or urgent, high, normal, low. Higher first."""
-    model: str = "model"
-    """The model of this row, in place of the job's."""
+    model: str = ""
+    """The model of this row, in place of the job's. Where the job names no models, `model` is it."""
     params: str = "params"
     """Parameters of this row (an object), over the job's."""
 
