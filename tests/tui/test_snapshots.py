@@ -57,9 +57,11 @@ class Album:
         end = time.monotonic() + (REST_S if self._other else REPAINT_S)  # one that differs is enough to fail
         if text is None or self._updates:
             await pilot.pause(REST_S)  # a new picture is of a screen at rest
-        while text is not None and not self._updates and normalize_svg(picture(app)) != text and time.monotonic() < end:
+        drawn = picture(app)
+        while text is not None and not self._updates and normalize_svg(drawn) != text and time.monotonic() < end:
             await pilot.pause(0.05)
-        if picture(app) != self._kept(name=name):
+            drawn = picture(app)
+        if drawn != self._kept(name=name):
             self._other.append(name)
 
     def close(self) -> None:
