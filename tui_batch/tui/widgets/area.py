@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from rich.text import Text
+from textual import events
 from textual.widgets import TextArea
 
 from tui_batch.safe_text import safe_letters
+from tui_batch.tui.widgets.in_order import own_key
 
 
 class Area(TextArea):
     """Text from elsewhere (a job file, an old job) is shown safely."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        """What was typed first is done first."""
+        await own_key(self, event)
 
     def get_line(self, line_index: int) -> Text:
         """Textual draws this."""

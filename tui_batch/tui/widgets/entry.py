@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from rich.text import Text
+from textual import events
 from textual.suggester import SuggestionReady
 from textual.widgets import Input
 
 from tui_batch.safe_text import safe_letters
+from tui_batch.tui.widgets.in_order import own_key
 
 
 class Entry(Input):
@@ -22,6 +24,10 @@ class Entry(Input):
             return super()._value
         drawn = safe_letters(self.value[: self.MOST_DRAWN])
         return Text(drawn, no_wrap=True, overflow="ignore", end="")
+
+    async def _on_key(self, event: events.Key) -> None:
+        """What was typed first is done first."""
+        await own_key(self, event)
 
     async def _on_suggestion_ready(self, event: SuggestionReady) -> None:
         """What cannot be drawn as it is, is not offered behind the cursor."""
