@@ -94,6 +94,11 @@ def test_the_design_size_tells_everything(words: str) -> None:
     assert any(words in line for line in text(view()))
 
 
+def test_a_job_that_its_budget_paused_says_that_it_must_be_raised_first() -> None:
+    paused = replace(JOB, state=JobState.PAUSED, reason=PauseReason.BUDGET, owner=None)
+    assert any("paused for the budget  ·  s raises it  ·  p resumes it then" in line for line in text(view(paused, None)))
+
+
 def test_a_priority_is_told_where_there_is_one() -> None:
     assert "priority" not in text(view())[0]
     first = replace(JOB, knobs=replace(JOB.knobs, priority=7))

@@ -179,6 +179,9 @@ def standing(job: JobView, width: int) -> Content:
 
 def _standing(job: JobView) -> tuple[Content, tuple[Content, ...]]:
     begun, ended = job.job.started_at, job.job.finished_at
+    if job.state is JobState.PAUSED and job.reason is PauseReason.BUDGET:
+        hints = key_hint("job.knobs", "raises it"), key_hint("job.pause", "resumes it then")
+        return Content.styled(REASONS[job.reason], "$warning"), hints
     if job.state is JobState.PAUSED and job.reason is not None:
         return Content.styled(REASONS[job.reason], "$warning"), (key_hint("job.pause", "resumes it"),)
     if job.state is JobState.DRAFT:
