@@ -96,7 +96,9 @@ def test_the_design_size_tells_everything(words: str) -> None:
 
 def test_a_job_that_its_budget_paused_says_that_it_must_be_raised_first() -> None:
     paused = replace(JOB, state=JobState.PAUSED, reason=PauseReason.BUDGET, owner=None)
-    assert any("paused for the budget  ·  s raises it  ·  p resumes it then" in line for line in text(view(paused, None)))
+    assert any(
+        "paused for the budget  ·  s raises it  ·  p resumes it then" in line for line in text(view(paused, None))
+    )
 
 
 def test_a_priority_is_told_where_there_is_one() -> None:
