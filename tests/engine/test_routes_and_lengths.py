@@ -54,7 +54,7 @@ def test_each_row_goes_to_the_model_its_rule_names(tmp_path: Path, virtually: An
                 {"prompt": "kurz", "lang": "DE"},
                 {"prompt": "its own choice", "lang": "de", "model": "small"},
             ]
-            job = await bench.run(await bench.add(rows, Knobs(concurrency=4), **ROUTED))
+            job = await bench.run(await bench.add(rows, Knobs(concurrency=4), **ROUTED, model_column="model"))
             assert (job.state, job.counters.done) == (JobState.COMPLETED, 4)
             exported = [row async for page in bench.store.items.export(job.id) for row in page]
             assert [row.model for row in exported] == ["small", "large", "large", "small"]
