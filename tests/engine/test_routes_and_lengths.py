@@ -12,7 +12,7 @@ from engine_bench import ENDPOINT, make_spec, ok, open_bench
 
 from tui_batch.domain.endpoint import Api, Endpoint
 from tui_batch.domain.item import PendingItem
-from tui_batch.domain.job import Condition, JobState, Knobs, LengthBucket, Mode, ModelRef, RouteRule
+from tui_batch.domain.job import Condition, InputSource, JobState, Knobs, LengthBucket, Mode, ModelRef, RouteRule
 from tui_batch.engine.prepare import Preparer
 from tui_batch.engine.queue import Prepared
 from tui_batch.inputs.templates import compile_prompt
@@ -54,7 +54,8 @@ def test_each_row_goes_to_the_model_its_rule_names(tmp_path: Path, virtually: An
                 {"prompt": "kurz", "lang": "DE"},
                 {"prompt": "its own choice", "lang": "de", "model": "small"},
             ]
-            job = await bench.run(await bench.add(rows, Knobs(concurrency=4), **ROUTED, model_column="model"))
+            source = InputSource("rows.jsonl", "jsonl", model_column="model")
+            job = await bench.run(await bench.add(rows, Knobs(concurrency=4), source=source, **ROUTED))
             assert (job.state, job.counters.done) == (JobState.COMPLETED, 4)
             exported = [row async for page in bench.store.items.export(job.id) for row in page]
             assert [row.model for row in exported] == ["small", "large", "large", "small"]
