@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given
@@ -26,7 +27,11 @@ class Terminal:
         self.taken = bytearray()
         self.redrawn = threading.Event()
         self.gone = threading.Event()
+        self.is_closed = False
         self._at_a_time = at_a_time
+
+    def is_there(self) -> bool:
+        return not self.is_closed
 
     def take(self, data: bytes) -> int:
         self.gate.wait(DEADLINE_S)
@@ -34,11 +39,17 @@ class Terminal:
         return min(len(data), self._at_a_time)
 
 
+def opened(terminal: Terminal, take: Callable[[bytes], int] | None = None) -> Output:
+    return Output(
+        take or terminal.take, is_there=terminal.is_there, redraw=terminal.redrawn.set, gone=terminal.gone.set
+    )
+
+
 @given(st.lists(st.text(max_size=200), max_size=30), st.integers(1, 50))
 def test_a_terminal_that_takes_all_gets_all_in_order(writings: list[str], at_a_time: int) -> None:
     terminal = Terminal(at_a_time)
     terminal.gate.set()
-    output = Output(terminal.take, terminal.redrawn.set, terminal.gone.set)
+    output = opened(terminal)
     for text in writings:
         output.write(text)
     output.stop()
@@ -48,7 +59,7 @@ def test_a_terminal_that_takes_all_gets_all_in_order(writings: list[str], at_a_t
 
 def test_drawings_that_find_the_way_blocked_are_left_out_codes_are_not_and_all_is_drawn_anew() -> None:
     terminal = Terminal()
-    output = Output(terminal.take, terminal.redrawn.set, terminal.gone.set)
+    output = opened(terminal)
     for _ in range(2 * WAITING // len(FRAME)):
         output.write(FRAME)
     output.write("code")
@@ -64,7 +75,7 @@ def test_drawings_that_find_the_way_blocked_are_left_out_codes_are_not_and_all_i
 def test_a_drawing_larger_than_all_that_may_wait_is_drawn() -> None:
     terminal = Terminal()
     terminal.gate.set()
-    output = Output(terminal.take, terminal.redrawn.set, terminal.gone.set)
+    output = opened(terminal)
     output.write("x" * (3 * WAITING))
     wait_until(lambda: len(terminal.taken) == 3 * WAITING)
     output.stop()
@@ -72,7 +83,7 @@ def test_a_drawing_larger_than_all_that_may_wait_is_drawn() -> None:
 
 def test_what_waits_is_bounded_whatever_is_written() -> None:
     terminal = Terminal()
-    output = Output(terminal.take, terminal.redrawn.set, terminal.gone.set)
+    output = opened(terminal)
     for _ in range(3 * WAITING // 4):
         output.write("code")
     terminal.gate.set()
@@ -82,7 +93,7 @@ def test_what_waits_is_bounded_whatever_is_written() -> None:
 
 def test_leaving_does_not_wait_for_a_terminal_that_takes_nothing_or_is_gone() -> None:
     terminal = Terminal()
-    output = Output(terminal.take, terminal.redrawn.set, terminal.gone.set)
+    output = opened(terminal)
     output.write(FRAME)
     output.stop()  # returns
     assert not terminal.taken
@@ -91,11 +102,19 @@ def test_leaving_does_not_wait_for_a_terminal_that_takes_nothing_or_is_gone() ->
     def refuse(_data: bytes) -> int:
         raise OSError
 
-    output = Output(refuse, terminal.redrawn.set, terminal.gone.set)
+    output = opened(terminal, refuse)
     for _ in range(2 * WAITING // len(FRAME)):
         output.write(FRAME)
     output.stop()
     assert terminal.gone.wait(DEADLINE_S), "whoever waits for it is told"
+
+
+def test_a_terminal_that_goes_while_nothing_is_drawn_is_missed() -> None:
+    terminal = Terminal()
+    output = opened(terminal)
+    terminal.is_closed = True
+    assert terminal.gone.wait(DEADLINE_S)
+    output.stop()
 
 
 async def test_a_signal_to_go_on_takes_no_terminal_that_was_left_for_good() -> None:

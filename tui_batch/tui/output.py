@@ -24,6 +24,8 @@ CODE = 64
 """A writing of so few characters switches something in the terminal, and waits even where drawings are left out."""
 LAST_S = 0.5
 """How long leaving waits for a terminal that takes nothing."""
+LOOK_S = 2.0
+"""How often a terminal on which nothing is drawn is looked at: is it still there?"""
 FULL_S = 0.01
 """Until a terminal that said it takes nothing now is asked again."""
 
@@ -32,7 +34,12 @@ class Output:
     """The way to one terminal."""
 
     def __init__(
-        self, take: Callable[[bytes], int | None], redraw: Callable[[], object], gone: Callable[[], object]
+        self,
+        take: Callable[[bytes], int | None],
+        *,
+        is_there: Callable[[], bool],
+        redraw: Callable[[], object],
+        gone: Callable[[], object],
     ) -> None:
         """`take` writes some of the bytes, waiting for the terminal, and says how many, or raises OSError.
 
@@ -41,6 +48,7 @@ class Output:
         else, and would leave behind a program that nobody sees.
         """
         self._take = take
+        self._is_there = is_there
         self._redraw = redraw
         self._gone = gone
         self._changed = Condition()
@@ -84,7 +92,9 @@ class Output:
     def _next(self) -> str:
         """All that waits; empty after the last of it."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._is_last)
+            while not self._changed.wait_for(lambda: self._waiting or self._is_last, LOOK_S):
+                if not self._is_there():
+                    self._gone()
             text = "".join(self._waiting)
             self._waiting.clear()
             return text
@@ -118,7 +128,10 @@ class PatientDriver(Driver):
                 loop.call_soon_threadsafe(act)
 
         self._output = Output(
-            raw.write, redraw=lambda: on_loop(lambda: app.refresh(layout=True)), gone=lambda: on_loop(app.exit)
+            raw.write,
+            is_there=raw.isatty if raw.isatty() else lambda: True,  # a hung-up terminal is none any more
+            redraw=lambda: on_loop(lambda: app.refresh(layout=True)),
+            gone=lambda: on_loop(app.exit),
         )
         super().start_application_mode()  # type: ignore[safe-super]  # a real driver's comes next
 
