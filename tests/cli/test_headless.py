@@ -88,6 +88,4 @@ def test_foreign_text_in_the_live_display_is_neither_markup_nor_escape() -> None
 def test_the_rate_at_the_end_is_of_what_was_asked_not_of_what_was_cancelled() -> None:
     before = Counters(total=400, done=10, dead=2, pending=388)
     assert answered_since(before, Counters(total=400, done=30, dead=3, cancelled=367)) == 21
-    assert answered_since(before, Counters(total=400, done=12, pending=388)) == 0, (
-        "some were retried meanwhile"
-    )
+    assert answered_since(before, Counters(total=400, done=12, pending=388)) == 0, "some were retried meanwhile"
