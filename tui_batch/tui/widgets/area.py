@@ -13,7 +13,7 @@ from tui_batch.tui.widgets.in_order import own_key
 class Area(TextArea):
     """Text from elsewhere (a job file, an old job) is shown safely."""
 
-    async def _on_key(self, event: events.Key) -> None:
+    async def on_key(self, event: events.Key) -> None:
         """What was typed first is done first."""
         await own_key(self, event)
 

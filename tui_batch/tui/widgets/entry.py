@@ -25,7 +25,7 @@ class Entry(Input):
         drawn = safe_letters(self.value[: self.MOST_DRAWN])
         return Text(drawn, no_wrap=True, overflow="ignore", end="")
 
-    async def _on_key(self, event: events.Key) -> None:
+    async def on_key(self, event: events.Key) -> None:
         """What was typed first is done first."""
         await own_key(self, event)
 

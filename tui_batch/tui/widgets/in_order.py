@@ -7,7 +7,7 @@ from textual.widget import Widget
 
 
 async def own_key(field: Widget, event: events.Key) -> None:
-    """For a field's `_on_key`, before Textual's own: does here and now what a key means in the field itself.
+    """For a field's `on_key`, before Textual's own: does here and now what a key means in the field itself.
 
     Textual writes a letter as soon as the field hears of it. A key that deletes or moves goes from the field up to the
     app first, which looks for its binding and does it: some turns of the loop later, when letters that were typed
