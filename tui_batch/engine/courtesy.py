@@ -8,26 +8,42 @@ another process, a commit. So while turns are long fewer requests are let out; t
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
-TURN_S = 0.008
-"""A turn of the loop may take so long. A key press needs some five turns until it is drawn."""
+WATCHED_S = 0.005
+"""A turn of the loop may cost so much where a person looks on. A key press needs some five turns until it is drawn."""
+ALONE_S = 0.02
+"""The same where nobody does: a verb of another process is to be done in a quarter of a second."""
 FEWEST = 16
 """Requests in flight that are always allowed: enough to keep one core busy."""
 LOOK_S = 0.02
 """Between two measurements, in seconds of the turn clock."""
+COARSE_S = 0.001
 GROWTH = 1.1
 SHRINK = 0.8
 
 
-def eased(limit: int | None, turn_s: float, in_flight: int) -> int | None:
-    """The new bound on requests in flight after a turn of that length; None: no bound.
+def turn_clock() -> float:
+    """What this thread has worked, in seconds, where the platform counts it finely enough; else the time.
+
+    A turn is long for want of a processor as well, when others work on this machine. Fewer requests do not help then:
+    what is in flight was cut again and again, to the few that are always allowed.
+    """
+    return time.thread_time() if _IS_FINE else time.perf_counter()
+
+
+_IS_FINE = time.get_clock_info("thread_time").resolution < COARSE_S
+
+
+def eased(limit: int | None, turn_s: float, in_flight: int, most_s: float) -> int | None:
+    """The new bound on requests in flight after a turn that cost so much, where one may cost `most_s`; None: no bound.
 
     Long turns cut what is in flight by a fifth; short ones raise the bound by a tenth, until it no longer binds.
     """
-    if turn_s > TURN_S:
+    if turn_s > most_s:
         return max(FEWEST, int(min(in_flight, limit or in_flight) * SHRINK))
-    if limit is None or turn_s > TURN_S / 2:
+    if limit is None or turn_s > most_s / 2:
         return limit
     grown = int(limit * GROWTH) + 1
     return None if in_flight < limit // 2 else grown
@@ -36,8 +52,10 @@ def eased(limit: int | None, turn_s: float, in_flight: int) -> int | None:
 class Courtesy:
     """Measures turns while there is much in flight, and bounds it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, most_s: float, clock: Callable[[], float]) -> None:
+        """`most_s`: what a turn may cost, in seconds of the clock."""
         self._loop = loop
+        self._most_s = most_s
         self._clock = clock
         self._measuring = False
         self._looked_at = clock()
@@ -57,4 +75,4 @@ class Courtesy:
     def _end(self, began: float, in_flight: int) -> None:
         self._looked_at = self._clock()
         self._measuring = False
-        self.limit = eased(self.limit, self._looked_at - began, in_flight)
+        self.limit = eased(self.limit, self._looked_at - began, in_flight, self._most_s)

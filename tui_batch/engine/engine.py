@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.item import ItemRecord
 from tui_batch.domain.job import Job, JobState, Knobs, Owner, PauseReason
+from tui_batch.engine.courtesy import Courtesy
 from tui_batch.engine.departures import Departures
 from tui_batch.engine.endings import LOST, TRIED, final_state, gravity
 from tui_batch.engine.executor import Executor
@@ -132,6 +133,7 @@ class Engine:
             halt=self.halt,
             healthy=self._healthy,
             hold=self._purse.hold,
+            courtesy=Courtesy(self._loop, self._around.turn_s, self._around.turn_clock),
         )
         self.store.writer.on_commit = self._committed
         self.store.writer.on_trouble = self._troubled

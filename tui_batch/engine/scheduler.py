@@ -7,7 +7,6 @@ awaits, so what it decides is true when it acts.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Mapping
 
 from tui_batch.domain.endpoint import DeploymentKey
@@ -43,7 +42,7 @@ class Scheduler:
         halt: Callable[[JobRun, Halt], None],
         healthy: Callable[[], bool],
         hold: Callable[[JobRun, int], Wait | None],
-        turn_clock: Callable[[], float] = time.perf_counter,
+        courtesy: Courtesy,
     ) -> None:
         self._runs = runs
         self._lanes = lanes
@@ -56,7 +55,7 @@ class Scheduler:
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
         self._reserve = Reserve(lanes)
-        self._courtesy = Courtesy(self._loop, turn_clock)
+        self._courtesy = courtesy
 
     def kick(self) -> None:
         """Something changed: dispatch on the loop's next turn."""

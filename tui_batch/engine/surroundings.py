@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from tui_batch.domain.endpoint import Api, Deployment, Endpoint
+from tui_batch.engine.courtesy import ALONE_S, turn_clock
 from tui_batch.engine.lease import LEASE_S
 from tui_batch.money.prices import UnitPrices
 from tui_batch.providers.base import Provider
@@ -34,6 +35,10 @@ class Surroundings:
     """Asks a server for it where nobody else says. Takes a moment at most."""
     day_budget_nano: int | None = None
     """What all jobs together may spend on a day (UTC); None: no cap."""
+    turn_s: float = ALONE_S
+    """What a turn of the loop may cost: less in flight than asked for where it costs more (see courtesy)."""
+    turn_clock: Callable[[], float] = turn_clock
+    """What it is measured with, in seconds."""
     lease_s: float = LEASE_S
     """After so long without a heartbeat another process may take this one's jobs: nothing is sent any more."""
 

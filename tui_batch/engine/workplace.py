@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tui_batch.domain.endpoint import Deployment, Endpoint, KeyKind
 from tui_batch.engine.control import Controller
+from tui_batch.engine.courtesy import ALONE_S
 from tui_batch.engine.engine import Engine
 from tui_batch.engine.executor import HttpExecutor
 from tui_batch.engine.experience import experienced
@@ -51,10 +52,11 @@ async def open_workplace(
 
 @asynccontextmanager
 async def staffed(
-    store: Store, transport: Transport, settings: Settings, *, lease: LeaseTimes = USUAL
+    store: Store, transport: Transport, settings: Settings, *, lease: LeaseTimes = USUAL, turn_s: float = ALONE_S
 ) -> AsyncIterator[Workplace]:
     """Starts an idle engine on an open database. On leaving, what is in flight is cancelled.
 
+    `turn_s`: what a turn of the loop may cost.
     Of the settings it goes by the person's own prices, which win over the published ones, by their context windows,
     and by what all jobs together may spend on a day.
     """
@@ -82,6 +84,7 @@ async def staffed(
             window_for=known.of,
             learn_window=known.learn,
             day_budget_nano=settings.day_budget_nano,
+            turn_s=turn_s,
             lease_s=lease.expiry_s,
         )
         async with Engine(store, executor, this_process(), around, estimator) as engine:

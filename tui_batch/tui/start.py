@@ -58,9 +58,10 @@ async def open_desk(opening: Opening) -> AsyncIterator[Desk]:
     ):
 
         async def hire(desk: Desk) -> Workplace:
+            from tui_batch.engine.courtesy import WATCHED_S
             from tui_batch.engine.workplace import staffed
 
-            workplace = await staff.enter_async_context(staffed(store, transport, settings))
+            workplace = await staff.enter_async_context(staffed(store, transport, settings, turn_s=WATCHED_S))
             if opening.begin is not None:
                 await opening.begin(workplace, desk)
             return workplace
