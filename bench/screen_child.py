@@ -17,6 +17,7 @@ from textual import events
 from tui_batch.domain.endpoint import SIMULATED, Api, Endpoint
 from tui_batch.domain.item import NewRow
 from tui_batch.domain.job import InputSource, JobSpec, Knobs, ModelRef
+from tui_batch.engine.courtesy import WATCHED_S
 from tui_batch.engine.loop import run
 from tui_batch.engine.workplace import Workplace, open_workplace
 from tui_batch.settings import Settings
@@ -62,7 +63,7 @@ async def desk_of(db: Path) -> AsyncIterator[Desk]:
     """A desk whose simulator answers without any delay."""
     transport = SimulatorTransport(Simulator(SimulatorConfig.for_profile(Profile.INSTANT, remembered=REMEMBERED)))
     routing = RoutingTransport(lambda: transport, lambda: transport)
-    async with open_workplace(db, routing) as workplace:
+    async with open_workplace(db, routing, turn_s=WATCHED_S) as workplace:
 
         async def hired(_desk: Desk) -> Workplace:
             return workplace

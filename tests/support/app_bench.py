@@ -17,6 +17,7 @@ from textual.pilot import Pilot
 from tui_batch.domain.endpoint import SIMULATED, Api, Endpoint
 from tui_batch.domain.item import NewRow
 from tui_batch.domain.job import InputSource, JobSpec, Knobs, ModelRef
+from tui_batch.engine.courtesy import WATCHED_S
 from tui_batch.engine.workplace import Workplace, open_workplace
 from tui_batch.money.prices import OwnPrice, UnitPrices
 from tui_batch.settings import Settings
@@ -36,7 +37,7 @@ async def open_test_desk(folder: Path, *, faults: str = "") -> AsyncIterator[Des
     db = folder / "jobs.db"
     async with (
         aclosing(make_transport(None, faults)) as transport,
-        open_workplace(db, transport, settings) as workplace,
+        open_workplace(db, transport, settings, turn_s=WATCHED_S) as workplace,
     ):
 
         async def hired(_desk: Desk) -> Workplace:

@@ -43,10 +43,18 @@ class Workplace:
 
 @asynccontextmanager
 async def open_workplace(
-    db: Path, transport: Transport, settings: Settings | None = None, *, lease: LeaseTimes = USUAL
+    db: Path,
+    transport: Transport,
+    settings: Settings | None = None,
+    *,
+    lease: LeaseTimes = USUAL,
+    turn_s: float = ALONE_S,
 ) -> AsyncIterator[Workplace]:
     """Opens the database and starts an idle engine on it, as `staffed` does. Without settings: the usual ones."""
-    async with open_store(db) as store, staffed(store, transport, settings or Settings(), lease=lease) as workplace:
+    async with (
+        open_store(db) as store,
+        staffed(store, transport, settings or Settings(), lease=lease, turn_s=turn_s) as workplace,
+    ):
         yield workplace
 
 
