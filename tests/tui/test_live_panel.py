@@ -124,6 +124,13 @@ def test_failures_are_one_line_where_there_is_little_room() -> None:
     assert any("30 rate limited, 2 timeout" in line for line in text(view(), 118, 11))
 
 
+def test_the_place_of_dead_items_is_pointed_to_where_there_are_some() -> None:
+    live = replace(LIVE, counters=replace(COUNTERS, dead=3))
+    assert any("3 shows them" in line for line in text(view(JOB, live), 118, 11))
+    alive = replace(LIVE, counters=replace(COUNTERS, dead=0))
+    assert not any("shows them" in line for line in text(view(JOB, alive), 118, 11))
+
+
 def test_failures_that_do_not_fit_are_counted() -> None:
     many = dict.fromkeys((OutcomeClass.TIMEOUT, OutcomeClass.SERVER_ERROR, OutcomeClass.MALFORMED), 2)
     live = replace(LIVE, failures={**LIVE.failures, **many})

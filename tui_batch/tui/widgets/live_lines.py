@@ -287,7 +287,9 @@ def failures(subject: Subject, width: int, room: int) -> list[Content]:
     if live is None or not live.failures:
         return []
     ordered = sorted(live.failures.items(), key=lambda pair: -pair[1])
-    head, hint = Content.styled("failed requests", MUTED), key_hint("app.errors", "shows them")
+    head = Content.styled("failed requests", MUTED)
+    # There are the dead items: of requests that were tried again it shows nothing.
+    hint = key_hint("app.errors", "shows them") if live.counters.dead else Content("")
     if 1 < len(ordered) < room:
         bins = [Bin(cls.value.replace("_", " "), count, "$error") for cls, count in ordered]
         return [head + hint, *histogram(bins, min(width, BARS_WIDE), figures.short_count, subject.glyphs)]
