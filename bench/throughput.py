@@ -1,12 +1,12 @@
 """Whole-engine throughput against bare HTTP loops: same requests, same server, same core, one run.
 
-Run: python -m bench.throughput [--requests 20000] [--rounds 3]
+Run: python -m bench.throughput [--requests 60000] [--rounds 3]
 The server runs on the last core, each client on the first, one after another, in turns, so that a machine that
 drifts drifts for all. `engine` is everything on: input file, SQLite with fsync, cache, retries, limits, statistics.
 `priced` is the same with a model that has a price: what each request can cost at most, and did, is reckoned as well.
 Time and CPU (of all threads) are those of the requests alone, without the imports and the reading-in before them.
-The requests are so many that the first half second weighs little, in which the engine sends few to a server that it
-does not know; --requests 6000 shows what that costs a short job.
+The requests are so many that the first second weighs little, in which the engine starts and sends few to a server
+that it does not know; --requests 6000 shows what that costs a short job.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ def free_port() -> int:
 def main() -> None:
     """Parses the command line; with --arm it is the child process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--requests", type=int, default=20_000)
+    parser.add_argument("--requests", type=int, default=60_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--in-flight", type=int, action="append")
     parser.add_argument("--arm", choices=ARMS)
