@@ -86,6 +86,15 @@ async def test_every_model_of_mode_each_gives_a_row(store: Store, tmp_path: Path
     ]
 
 
+async def test_one_model_on_two_servers_gives_two_rows(store: Store, tmp_path: Path) -> None:
+    """Their names are told apart, else the second answer would be refused as a row that was there already."""
+    ends = [[Ended("1"), Ended("2")]]
+    plan = Plan([{"custom_id": "x"}], ends, ("tiny", "tiny"), Mode.EACH, served_by=("left", "right"))
+    imported = await chained(store, await ended(store, plan), tmp_path)
+    assert (imported.rows, imported.rejected) == (2, 0)
+    assert [row.custom_id for row in await items(store, imported.job_id)] == ["x:tiny @ left", "x:tiny @ right"]
+
+
 async def test_a_large_job_is_read_page_by_page(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tui_batch.engine.chaining.PAGE", 2)
     job = await ended(store, Plan([{"n": n} for n in range(7)], [[Ended(str(n))] for n in range(7)]))

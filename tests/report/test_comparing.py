@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_yard import Ended, Plan, ended, rows
 
-from tui_batch.domain.job import Job, Mode
+from tui_batch.domain.job import Job, Mode, ModelRef, model_names
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.errors import UserError
 from tui_batch.report.compare import _Follower, compare_jobs, contenders_of
 from tui_batch.report.comparing import Comparison, Criterion, canonical
+from tui_batch.report.comparison_json import comparison_json
 from tui_batch.report.intervals import Interval, Moments, mean_interval, share_interval
 from tui_batch.report.targets import parse_target
 from tui_batch.store.store import Store
@@ -129,6 +130,36 @@ async def test_jobs_that_share_nothing_cannot_be_compared(store: Store) -> None:
 async def test_equal_models_of_two_jobs_are_told_apart(store: Store) -> None:
     jobs = [await ended(store, Plan(rows("a"), [[Ended()]])) for _ in range(2)]
     assert [one.label for one in contenders_of(jobs)] == ["tiny (job 1)", "tiny (job 2)"]
+
+
+async def test_one_model_on_two_servers_is_two_contenders(store: Store, tmp_path: Path) -> None:
+    ends = [[Ended("yes", latency_s=0.1), Ended("no", latency_s=2.0)] for _ in range(3)]
+    plan = Plan(rows("abc"), ends, ("tiny", "tiny"), Mode.EACH, served_by=("left", "right"))
+    job = await ended(store, plan)
+    assert [one.label for one in contenders_of([job])] == ["tiny @ left", "tiny @ right"]
+    found = await compare_jobs(store, [job], parse_target(str(tmp_path / "x.csv")))
+    assert comparison_json(found)["examples"][0]["answers"] == {"tiny @ left": "yes", "tiny @ right": "no"}
+    with (tmp_path / "x.csv").open(newline="") as file:
+        first = next(csv.DictReader(file))
+    assert (first["response: tiny @ left"], first["response: tiny @ right"]) == ("yes", "no")
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.builds(ModelRef, st.sampled_from(["a", "b"]), st.sampled_from([("x",), ("y",), ("x", "y")])), max_size=6
+    )
+)
+def test_no_two_models_of_a_job_have_the_same_name(refs: list[ModelRef]) -> None:
+    names = model_names(refs)
+    assert len(set(names)) == len(refs)
+    assert all(name.startswith(ref.model) for name, ref in zip(names, refs, strict=True))
+
+
+async def test_a_job_is_not_compared_with_itself(store: Store) -> None:
+    job = await ended(store, Plan(rows("a"), [[Ended()]]))
+    with pytest.raises(UserError, match="job 1 is named twice"):
+        await compare_jobs(store, [job, job])
 
 
 async def test_all_answers_side_by_side_in_a_table(store: Store, tmp_path: Path) -> None:

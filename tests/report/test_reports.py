@@ -87,6 +87,18 @@ async def test_models_are_added_up_apart(store: Store) -> None:
     assert told["comparison"]["agreement"][0]["rows"] == 1
 
 
+async def test_a_model_on_two_servers_has_the_latency_of_each(store: Store) -> None:
+    ends = [[Ended(latency_s=0.1), Ended(latency_s=2.0)]]
+    plan = Plan(rows("a"), ends, ("tiny", "tiny"), Mode.EACH, served_by=("quick", "slow"))
+    job = await ended(store, plan)
+    told = await as_json(store, job)
+    assert {one["endpoint"]: one["latency_p50_ms"] for one in told["models"]} == {"quick": 100, "slow": 2000}
+    assert told["latency_ms"]["count"] == 2
+    words = rendered(await report_of(store, job), ReportFormat.MARKDOWN).decode()
+    assert "| tiny | quick | 1 | 100 ms |" in words
+    assert "| tiny | slow | 1 | 2.00 s |" in words
+
+
 async def test_a_models_own_refusal_is_shown_once(store: Store) -> None:
     """Its words are the message and the answer; the table of dead items has them too."""
     words = "I cannot help with that"

@@ -50,6 +50,11 @@ class Plan:
     name: str = "job"
     lines: Sequence[int] | None = None
     spec: Mapping[str, Any] = field(default_factory=dict)
+    served_by: tuple[str, ...] = ()
+    """The endpoint of each model; empty: all are served by `local`."""
+
+    def endpoint(self, variant: int) -> str:
+        return self.served_by[variant] if self.served_by else "local"
 
 
 def rows(texts: Iterable[str]) -> list[dict[str, str]]:
@@ -61,8 +66,8 @@ async def ended(store: Store, plan: Plan) -> Job:
     spec = JobSpec(
         plan.name,
         InputSource("in.jsonl", "jsonl"),
-        tuple(ModelRef(model, ("local",)) for model in plan.models),
-        (Endpoint("local", Api.OPENAI, "http://127.0.0.1:1/v1"),),
+        tuple(ModelRef(model, (plan.endpoint(number),)) for number, model in enumerate(plan.models)),
+        tuple(Endpoint(name, Api.OPENAI, "http://127.0.0.1:1/v1") for name in plan.served_by or ("local",)),
         mode=plan.mode,
         **plan.spec,
     )
@@ -79,8 +84,8 @@ async def ended(store: Store, plan: Plan) -> Job:
     for item in await store.items.pending_page(job_id, limit=100_000):
         end = plan.ends[item.seq][item.variant]
         if end is not None:
-            model = plan.models[item.variant]
-            store.writer.record(record(job_id, item.id, DeploymentKey("local", model), end, START + item.seq))
+            key = DeploymentKey(plan.endpoint(item.variant), plan.models[item.variant])
+            store.writer.record(record(job_id, item.id, key, end, START + item.seq))
     await store.writer.drain()
     if all(end is not None for row in plan.ends for end in row):
         await store.jobs.set_state(job_id, JobState.COMPLETED, now=START + len(plan.rows))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -108,6 +109,17 @@ class ModelRef:
     endpoints: tuple[str, ...]
     """Names of the job's endpoints that serve it, at least one."""
     weight: float = 1.0
+
+
+def model_names(models: Iterable[ModelRef]) -> tuple[str, ...]:
+    """What models are called side by side, no two alike: `m`; `m @ gpu0` where several are called so, served apart."""
+    refs = tuple(models)
+    alike = Counter(ref.model for ref in refs)
+    names = [ref.model if alike[ref.model] == 1 else f"{ref.model} @ {', '.join(ref.endpoints)}" for ref in refs]
+    return tuple(
+        name if not (before := names[:place].count(name)) else f"{name} #{before + 1}"
+        for place, name in enumerate(names)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import orjson
 
 from tui_batch.domain.columns import own_columns
 from tui_batch.domain.item import ItemState
-from tui_batch.domain.job import InputSource, Job, Mode
+from tui_batch.domain.job import InputSource, Job, Mode, model_names
 from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ExportRow
 from tui_batch.errors import UserError
@@ -50,7 +50,9 @@ async def open_source(store: Store, source: InputSource) -> Rows | ChainedRows:
     if not job.counters.done:
         raise UserError(
             f"job {job.id} has no answers to go on with: {job.state}",
-            remedy=f"Run it first: llmbatch-tui resume {job.id}" if job.counters.pending else "",
+            remedy=f"Run it first: llmbatch-tui resume {job.id}"
+            if job.counters.pending
+            else f"See why: llmbatch-tui errors {job.id}",
         )
     return await asyncio.to_thread(ChainedRows, store, source, job)
 
@@ -66,6 +68,7 @@ class ChainedRows:
         self.source = source
         """As asked for."""
         self._job = job
+        self._names = model_names(job.spec.models)
         self._factory = RowFactory(replace(source, priority_column=job.spec.source.priority_column))
         self._connection = connect_reader(store.path)
         self._seen = 0
@@ -91,7 +94,7 @@ class ChainedRows:
     def _columns(self, item: ExportRow) -> dict[str, Json]:
         custom_id = item.custom_id
         if custom_id is not None and self._job.spec.mode is Mode.EACH:
-            custom_id = f"{custom_id}:{item.model}"
+            custom_id = f"{custom_id}:{self._names[item.variant]}"
         columns = own_columns(orjson.loads(item.data), item.custom_id, ADDED)
         columns["response"] = item.text
         columns["response_fields"] = parsed_answer(item.text)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import orjson
 
 from tui_batch.domain.columns import own_columns
-from tui_batch.domain.job import Job, Mode
+from tui_batch.domain.job import Job, Mode, model_names
 from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ExportRow
 from tui_batch.errors import UserError
@@ -45,23 +45,27 @@ class _Side:
 
 def contenders_of(jobs: Sequence[Job]) -> tuple[Contender, ...]:
     """Who is compared. Raises UserError when there are not at least two."""
-    plain = [(job.id, variant, name) for job in jobs for variant, name in enumerate(_names(job))]
+    if len({job.id for job in jobs}) < len(jobs):
+        raise UserError(f"job {jobs[0].id} is named twice", remedy="Name another job over the same file.")
+    plain = [(job.id, variant, *names) for job in jobs for variant, names in enumerate(_names(job))]
     if len(plain) < 2:
         raise UserError(
             f"job {jobs[0].id} asks one model only",
             remedy="Name a second job over the same file, or run one in mode each: --mode each -m ONE -m OTHER",
         )
-    alike = Counter(name for _, _, name in plain)
+    alike = Counter(name for *_, name in plain)
     return tuple(
-        Contender(job_id, variant, name, name if alike[name] == 1 else f"{name} (job {job_id})")
-        for job_id, variant, name in plain
+        Contender(job_id, variant, model, name if alike[name] == 1 else f"{name} (job {job_id})")
+        for job_id, variant, model, name in plain
     )
 
 
-def _names(job: Job) -> list[str]:
-    """The models of a job that answer every row."""
+def _names(job: Job) -> list[tuple[str, str]]:
+    """The models of a job that answer every row, each with what it is called beside the others."""
     models = [ref.model for ref in job.spec.models]
-    return models if job.spec.mode is Mode.EACH else [" + ".join(models)]
+    if job.spec.mode is Mode.EACH:
+        return list(zip(models, model_names(job.spec.models), strict=True))
+    return [(" + ".join(models), " + ".join(models))]
 
 
 async def compare_jobs(

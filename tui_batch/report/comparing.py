@@ -53,7 +53,7 @@ class Contender:
     variant: int
     model: str
     label: str
-    """What it is called in tables: the model, with the job's number where models are alike."""
+    """What it is called in tables: the model, with its endpoints or the job's number where models are alike."""
 
 
 @dataclass(frozen=True, slots=True)

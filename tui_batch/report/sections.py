@@ -103,14 +103,16 @@ def _time(report: Report) -> Optional:
 def _latency(report: Report) -> Optional:
     if report.latency is None:
         return None
-    columns = (Column("Model"), *(Column(name, right=True) for name in ("Answers", "Mean", "p50", "p95", "p99", "Max")))
+    names = ("Answers", "Mean", "p50", "p95", "p99", "Max")
+    columns = (Column("Model"), Column("Endpoint"), *(Column(name, right=True) for name in names))
     rows = [
         (
             one_line(model) or "?",
+            one_line(endpoint) or "?",
             figures.count(one.count),
             *map(milliseconds, (one.mean, one.p50, one.p95, one.p99, one.longest)),
         )
-        for model, one in report.latency_by_model.items()
+        for (model, endpoint), one in report.latency_by_model.items()
     ]
     note = Note("Of answered requests, from sending to the last byte, to three digits. Cache hits are left out.")
     return Section(

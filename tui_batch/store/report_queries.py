@@ -129,8 +129,8 @@ class JobFigures:
     models: tuple[ModelFigures, ...]
     timeline: Timeline | None
     """None: nothing has ended yet."""
-    latencies: Mapping[str, Mapping[int, int]]
-    """By model: how many answers took how many milliseconds, to three digits; cache hits left out."""
+    latencies: Mapping[tuple[str, str], Mapping[int, int]]
+    """By model and endpoint: how many answers took how many milliseconds, to three digits; cache hits left out."""
     dead_by_class: Mapping[OutcomeClass, int]
     failed_requests: Mapping[OutcomeClass, int]
     """Requests that failed, by class, those of items that were done in the end included."""
@@ -227,14 +227,14 @@ def _timeline(conn: sqlite3.Connection, job_id: int, started_at: float | None) -
     return Timeline(begin, end, width, slices)
 
 
-_LATENCIES = f"""SELECT coalesce(model, ''), {_ROUNDED_MS}, count(*) FROM item
-  WHERE job_id = ? AND state = 'done' AND NOT cached AND latency_ms IS NOT NULL GROUP BY 1, 2"""
+_LATENCIES = f"""SELECT coalesce(model, ''), coalesce(endpoint, ''), {_ROUNDED_MS}, count(*) FROM item
+  WHERE job_id = ? AND state = 'done' AND NOT cached AND latency_ms IS NOT NULL GROUP BY 1, 2, 3"""
 
 
-def _latencies(conn: sqlite3.Connection, job_id: int) -> dict[str, dict[int, int]]:
-    found: dict[str, dict[int, int]] = {}
-    for model, latency_ms, number in conn.execute(_LATENCIES, (job_id,)):
-        found.setdefault(model, {})[latency_ms] = number
+def _latencies(conn: sqlite3.Connection, job_id: int) -> dict[tuple[str, str], dict[int, int]]:
+    found: dict[tuple[str, str], dict[int, int]] = {}
+    for model, endpoint, latency_ms, number in conn.execute(_LATENCIES, (job_id,)):
+        found.setdefault((model, endpoint), {})[latency_ms] = number
     return found
 
 
