@@ -38,8 +38,21 @@ def user_themes() -> Path:
     return settings_file().parent / "themes"
 
 
+def user_keymap() -> Path:
+    """The user's own keys."""
+    return settings_file().with_name("keymap.yaml")
+
+
 APP_LOG = "tui_batch.app"
 """The logger of what a person did in the app, as commands: all of it goes into the program's log."""
+
+
+def working_folder() -> Path:
+    """Where the program was started; where that is gone, the home directory."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path.home()
 
 
 def log_dir() -> Path:

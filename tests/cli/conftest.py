@@ -55,6 +55,10 @@ class Cli:
         out, err = self.capture.readouterr()
         return Result(code, out, err)
 
+    def pasted(self, words: str) -> str:
+        """A command as it is told to a person: it names the database, which the environment names here."""
+        return f"llmbatch-tui --db {self.db} {words}"
+
     def start(self, *words: str | Path, **options: Any) -> subprocess.Popen[str]:
         """Starts a command as a process of its own."""
         command = [sys.executable, "-m", "tui_batch", *map(str, words)]

@@ -69,9 +69,9 @@ def test_the_words_of_the_app_choose_items(failed: Cli) -> None:
 
 def test_an_edited_item_is_asked_anew(failed: Cli) -> None:
     row = failed.folder / "row.json"
-    row.write_text(json.dumps({"custom_id": "c1", "prompt": "A nicer letter"}))
+    row.write_text(json.dumps({"custom_id": "c1", "prompt": "A nicer letter"}), encoding="utf-8-sig")
     edited = failed("edit", "2", "--row", row)
-    assert edited.code == 0
+    assert edited.code == 0, "as editors on Windows save it, with a mark in front"
     assert "retry 1 --item 2" in edited.err
     assert failed("retry", "1", "--item", "2").code == 0
     assert failed("item", "2", "--json").json["messages"][1]["content"] == "A nicer letter"

@@ -64,6 +64,20 @@ def test_a_column_that_no_row_has_is_told_before_anything_is_made(cli: Cli, name
     assert cli("ls", "--json").json == []
 
 
+@pytest.mark.parametrize("option", ["--custom-id-column", "--priority-column"])
+def test_a_column_named_for_ids_that_no_row_has_is_told_before_anything_is_made(cli: Cli, option: str) -> None:
+    """Else every row would be without an id, and that would be seen after all was paid for."""
+    (cli.folder / "rows.csv").write_text("text,nr\nhello,1\nhi,2\n")
+    words = ("run", cli.folder / "rows.csv", "--simulate", "--prompt", "Say {{ text }}")
+    slip = cli(*words, option, "number")
+    assert slip.code == 2
+    assert "no row has the column `number`" in slip.err
+    assert "it has: text, nr" in slip.err
+    assert cli("ls", "--json").json == []
+    assert cli(*words, option, "nr").code == 0
+    assert cli(*words, option, "").code == 0
+
+
 def test_a_column_that_only_some_rows_have_costs_those_without_it(cli: Cli) -> None:
     (cli.folder / "rows.jsonl").write_text('{"a": "x"}\n{"text": "hello"}\n')
     result = cli("run", cli.folder / "rows.jsonl", "--simulate", "--prompt", "Say {{ text }}")

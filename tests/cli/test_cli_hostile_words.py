@@ -41,7 +41,7 @@ def test_a_home_directory_that_is_not_there_is_told_in_words(cli: Cli, words: tu
 def test_more_dollars_than_there_are_is_no_budget(cli: Cli) -> None:
     result = cli("run", cli.rows(1), "--simulate", "--budget", "9e999999")
     assert result.code == 2
-    assert "9e999999: is not an amount in US dollars" in result.err
+    assert "--budget 9e999999: must be an amount in US dollars, from 0 to 1,000,000,000" in result.err
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,13 @@ def test_an_estimate_compares_three_ways_and_sends_nothing(cli: Any) -> None:
     assert not list(cli.folder.glob("*.db"))
 
 
+def test_an_estimate_without_a_file_names_no_option_that_it_does_not_have(cli: Any) -> None:
+    refused = cli("estimate")
+    assert refused.code == 2
+    assert "INPUT" in refused.err
+    assert "--from-job" not in refused.err
+
+
 def test_an_estimate_of_an_unknown_price_says_so(cli: Any) -> None:
     shown = cli("estimate", cli.rows(3), "-m", "x", "--base-url", "https://llm.example.com/v1")
 

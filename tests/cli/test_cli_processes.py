@@ -56,7 +56,7 @@ def test_the_first_signal_drains_and_keeps_everything_paid_for(cli: Cli, number:
     code, _, err = ended(process)
     assert code == 130, err
     assert "no new requests, waiting for" in err
-    assert "llmbatch-tui resume 1 -o" in err
+    assert cli.pasted("resume 1 -o") in err
     after = cli.job()
     assert after is not None
     assert after["state"] == "paused"
@@ -80,7 +80,7 @@ def test_the_second_ctrl_c_does_not_wait_for_a_server_that_hangs_and_leaves_noth
         code, _, err = ended(process)
         assert code == 130
         assert "stay pending" in err
-        assert "llmbatch-tui resume 1" in err
+        assert cli.pasted("resume 1") in err
         for connection in asked:  # their time would be over after a minute
             with connection:
                 connection.settimeout(50.0)
@@ -118,7 +118,7 @@ def test_another_process_pauses_a_run(cli: Cli) -> None:
     code, _, err = ended(process)
     assert code == 4
     assert "paused (user)" in err
-    assert "llmbatch-tui resume 1" in err
+    assert cli.pasted("resume 1") in err
 
 
 def test_another_process_cancels_a_run(cli: Cli) -> None:
@@ -140,9 +140,10 @@ def test_another_process_retries_and_resumes_through_the_owner(cli: Cli) -> None
     assert retried.code == 0, retried.err
     assert "pending again" in retried.err
     assert "Nobody runs" not in retried.err
-    resumed = cli("resume", "1")
+    resumed = cli("resume", "1", "-o", "-")
     assert resumed.code == 0
     assert f"goes on in process {process.pid}" in resumed.err
+    assert cli.pasted("export 1 -o -\n") in resumed.err
     deleted = cli("delete", "1", "--yes")
     assert deleted.code == 2
     process.send_signal(signal.SIGINT)

@@ -105,7 +105,7 @@ def test_out_of_money_pauses_with_the_providers_words(cli: Cli) -> None:
     assert result.code == 4, result.err
     assert "paused (quota)" in result.err
     assert "exceeded your current quota" in result.err
-    assert "llmbatch-tui resume 1 -o" in result.err
+    assert cli.pasted("resume 1 -o") in result.err
     assert "6 of them pending" in result.err
     assert cli("show", "1", "--json").json["reason"] == "quota"
 
@@ -231,7 +231,9 @@ def test_the_rest_of_a_sample_is_asked_with_a_yes_or_by_resume(cli: Cli) -> None
 
 
 def test_a_sample_as_large_as_the_file_is_the_whole_job(cli: Cli) -> None:
-    assert cli("run", cli.rows(3), "--simulate", "--sample", "9k").code == 0
+    result = cli("run", cli.rows(3), "--simulate", "--sample", "9k")
+    assert result.code == 0
+    assert "3 rows, " in result.err, "and not: 9,000 of them first"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -47,7 +48,7 @@ def test_ls_and_show_have_exactly_the_public_fields(finished: Cli) -> None:
 def test_ls_without_jobs_names_the_next_command_and_makes_no_database(cli: Cli) -> None:
     result = cli("ls")
     assert (result.code, result.out) == (0, "")
-    assert "llmbatch-tui run" in result.err
+    assert cli.pasted("run") in result.err
     assert cli("ls", "--json").json == []
     assert not cli.db.exists()
 
@@ -56,7 +57,7 @@ def test_ls_without_jobs_names_the_next_command_and_makes_no_database(cli: Cli) 
 def test_an_unknown_job_is_exit_code_two_with_a_remedy(finished: Cli, words: tuple[str, ...]) -> None:
     result = finished(*words)
     assert result.code == 2
-    assert "llmbatch-tui ls" in result.err
+    assert finished.pasted("ls") in result.err
 
 
 def test_items_are_filtered_by_state_class_and_text(finished: Cli) -> None:
@@ -145,10 +146,53 @@ def test_add_leaves_the_job_for_later_and_cancel_ends_it(cli: Cli) -> None:
     assert (shown["state"], shown["cancelled"], shown["pending"]) == ("cancelled", 3, 0)
 
 
-def test_pausing_what_does_not_run_says_so(finished: Cli) -> None:
-    result = finished("pause", "1")
+@pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])
+def test_a_job_with_nothing_left_to_do_is_told_so_with_what_to_do(cli: Cli, verb: str) -> None:
+    assert cli("run", cli.rows(1), "--simulate").code == 0
+    result = cli(verb, "1")
     assert result.code == 2
     assert "completed" in result.err
+    assert cli.pasted("export 1 -o results.jsonl") in result.err
+
+
+def test_the_commands_that_are_told_can_be_pasted(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever database and settings were named: not every verb has both options, so they stand before it."""
+    monkeypatch.chdir(cli.folder)
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
+    settings = cli.folder / "settings.yaml"
+    settings.write_text("default_model: gpt-4o-mini\n")
+    run = cli("run", cli.rows(2), "--simulate", "--settings", settings, "--db", cli.folder / "my jobs.db")
+    told = [line.partition(":")[2] for line in run.err.splitlines() if line.startswith(("Export:", "Report:"))]
+    told.append(cli("pause", "1", "--db", cli.folder / "my jobs.db").err.partition("has:")[2])
+    monkeypatch.delenv("LLMBATCH_DB")
+    assert len(told) == 3
+    for line in told:
+        program, *words = shlex.split(line)
+        assert program == "llmbatch-tui"
+        result = cli(*words)
+        assert result.code == 0, result.err
+    monkeypatch.setenv("LLMBATCH_DB", "elsewhere.db")
+    listed = cli("models", "--settings", settings)
+    if "See what is known:" in listed.err:  # no server runs on this machine
+        assert cli(*shlex.split(listed.err.partition("known:")[2])[1:]).code == 0
+
+
+def test_a_log_that_cannot_be_written_is_told_before_anything_runs_in_the_background(cli: Cli) -> None:
+    (cli.folder / "xdg_state_home" / "llmbatch-tui" / "log" / "job-1.log").mkdir(parents=True)
+    result = cli("run", cli.rows(1), "--simulate", "--detach")
+    assert result.code == 2
+    assert "job-1.log: the log cannot be written" in result.err
+    assert cli.pasted("resume 1") in result.err
+
+
+def test_what_is_asked_of_dead_items_says_whether_there_are_any(finished: Cli) -> None:
+    none = finished("retry", "1", "--class", "timeout")
+    assert (none.code, finished.pasted("errors 1") in none.err) == (2, True)
+    assert finished("retry", "1", "--dead").code == 0
+    for verb in ("retry", "discard"):
+        result = finished(verb, "1")
+        assert result.code == 2
+        assert "job 1 has no dead items" in result.err
 
 
 def test_paths_and_endpoints_and_doctor_never_show_a_key(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,6 +206,12 @@ def test_paths_and_endpoints_and_doctor_never_show_a_key(cli: Cli, monkeypatch: 
     assert names["openai"] == "ready"
     assert names["anthropic"] == "key missing"
     assert cli("paths", "--json").json["database"] == str(cli.db)
+
+
+def test_paths_tell_of_every_file_that_a_person_may_write(cli: Cli) -> None:
+    assert list(cli("paths", "--json").json) == [
+        *("database", "settings", "keymap", "themes", "state", "logs", "shipped_themes", "sample_jobs")
+    ]
 
 
 def test_doctor_finds_a_database_in_a_folder_of_any_name(cli: Cli) -> None:
@@ -242,6 +292,8 @@ def test_every_verb_in_the_table_can_be_used(cli: Cli) -> None:
         helped = cli(name, "--help")
         assert helped.code == 0
         assert helped.out.startswith(f"Usage: llmbatch-tui {name} ")
+        said = helped.out.partition("Options:")[0]
+        assert not set("<{") & set(said), "types of Python, and braces around what is needed, are no words of a person"
 
 
 @pytest.mark.parametrize(

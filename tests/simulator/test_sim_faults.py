@@ -30,7 +30,7 @@ def test_rates_are_read_as_numbers_and_percentages() -> None:
     ],
 )
 def test_a_bad_part_is_named(text: str, named: str) -> None:
-    with pytest.raises(UserError, match=r"^--faults") as caught:
+    with pytest.raises(UserError, match=r"^faults: ") as caught:
         parse_faults(text)
     assert named in str(caught.value)
 

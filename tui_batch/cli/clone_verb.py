@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,12 +26,18 @@ _NOT_FOR_CLONE = frozenset(
 )
 """Options of run that say how to read the rows or what to do with the job at once."""
 
-
 ROWS_LOOKED_AT = 50
 """Rows of the job that are looked at for a column that a template names."""
 
 
-@taking(JobFlags, without=_NOT_FOR_CLONE, instead={"input": JobArgument})
+_Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Its name; else the old one with (copy).")]
+_Prompt = Annotated[
+    str | None,
+    typer.Option("--prompt", metavar="TEMPLATE", help="Another prompt; {{ column }} is filled in."),
+]
+
+
+@taking(JobFlags, without=_NOT_FOR_CLONE, instead={"input": JobArgument, "name": _Name, "prompt": _Prompt})
 def clone(ctx: typer.Context, flags: JobFlags) -> None:
     """Make a new job with the same rows; options change what is asked of them.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +11,7 @@ import typer
 from tui_batch import figures
 from tui_batch.cli.arguments import ClassOption, CustomIdOption, ItemOption, JobArgument, JsonOption, YesOption
 from tui_batch.cli.console import confirm, put, put_json, put_pairs, say
+from tui_batch.cli.job_verbs import no_such_dead
 from tui_batch.cli.opening import desk, run
 from tui_batch.cli.parsing import parse_selection
 from tui_batch.cli.where import DbOption, Where, where
@@ -20,6 +20,7 @@ from tui_batch.domain.job import Job
 from tui_batch.domain.request import Json
 from tui_batch.domain.stored import ItemDetail
 from tui_batch.errors import UserError
+from tui_batch.paths import expanded
 from tui_batch.quality.alerts import ToldAlert
 from tui_batch.safe_text import safe_lines, safe_text
 
@@ -121,7 +122,7 @@ def _read_row(source: str) -> dict[str, Json]:
     from tui_batch.work.edited_row import read_row
 
     try:
-        text = sys.stdin.read() if source == STDIN else Path(source).read_text(encoding="utf-8")
+        text = sys.stdin.read() if source == STDIN else expanded(source).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise UserError(f"{source}: is not valid UTF-8", remedy="Save the row as UTF-8.") from None
     except OSError as error:
@@ -154,7 +155,7 @@ def discard(
     found, count = run(_dead(place, job, chosen))
     ref = str(found.id)
     if not count:
-        raise UserError(f"job {ref} has no such dead item", remedy=f"See them: {place.command('errors', ref)}")
+        raise no_such_dead(found, place)
     confirm(f"Discard {figures.things(count, 'dead item')} of job {ref} {found.spec.name}?", yes=yes)
     gone = run(_discard(place, found.id, chosen))
     say(f"job {ref}: {figures.things(gone, 'dead item')} discarded")

@@ -31,8 +31,11 @@ def files_of(given: Globals) -> Where:
 
 
 def _usual_db(settings: Path | None) -> Path:
-    """The environment's database, or the settings file's, or the platform's own place."""
-    if "LLMBATCH_DB" in os.environ or not (settings or paths.settings_file()).is_file():
+    """The environment's database, or the settings file's, or the platform's own place.
+
+    A settings file that was named must be there: it may name another database.
+    """
+    if "LLMBATCH_DB" in os.environ or (settings is None and not paths.settings_file().is_file()):
         return paths.default_db()
     from tui_batch.settings import load_settings
 

@@ -1,4 +1,4 @@
-"""The options of `run` and `add`, once, as a frozen value."""
+"""The options of `run`, `add`, `estimate` and `clone`, once, as a frozen value."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class JobFlags:
         _option("--sample", metavar="N", help_="Try N rows first, spread over the file; asks before the rest."),
     ] = None
     max_attempts: Annotated[
-        str | None, _option("--max-attempts", metavar="N", help_="Requests that count for one row.")
+        str | None, _option("--max-attempts", metavar="N", help_="Requests at most that count for one row.")
     ] = None
     no_cache: Annotated[bool, _option("--no-cache", help_="Neither read nor fill the response cache.")] = False
     refresh: Annotated[bool, _option("--refresh", help_="Ask anew and rewrite the response cache.")] = False

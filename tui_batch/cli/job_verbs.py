@@ -223,12 +223,19 @@ def retry(
         raise UserError("--dead means all dead items: it goes with no other choice", remedy="Leave --dead out.")
     found, count, running = run(_retry(place, job, parse_selection(cls, item, custom_id)))
     if not count:
-        raise UserError(
-            f"job {found.id} has no such dead item", remedy=f"See them: {place.command('errors', str(found.id))}"
-        )
+        raise no_such_dead(found, place)
     say(f"pending again: {figures.things(count, 'item')} of job {found.id}")
     if not running:
         say(f"Nobody runs the job. Resume: {place.command('resume', str(found.id))}")
+
+
+def no_such_dead(job: Job, place: Where) -> UserError:
+    """None of the items that were named is dead."""
+    if not job.counters.dead:
+        return UserError(
+            f"job {job.id} has no dead items", remedy=f"See how it is: {place.command('show', str(job.id))}"
+        )
+    return UserError(f"job {job.id} has no such dead item", remedy=f"See them: {place.command('errors', str(job.id))}")
 
 
 async def _retry(place: Where, ref: str, chosen: Selection) -> tuple[Job, int, bool]:

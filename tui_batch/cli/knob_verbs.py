@@ -26,7 +26,7 @@ def set_knobs(
     changes: Annotated[
         list[str],
         typer.Argument(
-            metavar="NAME=VALUE ...",
+            metavar="NAME=VALUE",
             help="concurrency=32 or auto, rpm=600 or none, tpm=90k or none, budget=2.50 or none, "
             "cap=binding or loose, priority=5, tags=team=red,quarter=q3 or none",
         ),

@@ -70,7 +70,7 @@ def _row(name: str, spent: Spent) -> tuple[str, ...]:
 
 def prices(
     ctx: typer.Context,
-    model: Annotated[str, typer.Argument(metavar="MODEL")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Its name, such as gpt-4o-mini.")],
     endpoint: Annotated[str | None, typer.Option("--endpoint", metavar="NAME", help="Where it is served.")] = None,
     as_json: JsonOption = False,
     settings: SettingsOption = None,
@@ -132,11 +132,14 @@ _NOT_FOR_ESTIMATE = frozenset(
 )
 
 
-@taking(JobFlags, without=_NOT_FOR_ESTIMATE, instead={"as_json": JsonOption})
+_File = Annotated[str, typer.Argument(metavar="INPUT", help="A data file, or a job file (.yaml).")]
+
+
+@taking(JobFlags, without=_NOT_FOR_ESTIMATE, instead={"input": _File, "as_json": JsonOption})
 def estimate(ctx: typer.Context, flags: JobFlags) -> None:
     """What a job will take, and which way to run it. Nothing is sent.
 
-    Takes the options of run.
+    Takes the options of run that decide on that.
     """
     from tui_batch.cli import working
 

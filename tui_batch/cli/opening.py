@@ -55,9 +55,10 @@ async def new_desk(where: Where) -> AsyncIterator[Desk]:
     from tui_batch.engine.owners import is_alive
     from tui_batch.store.store import open_store
 
-    async with open_store(where.db) as store:
-        await store.jobs.expire(now=time.time(), expiry_s=LEASE_S, alive=is_alive)
-        yield Desk(store)
+    with where.remedies():
+        async with open_store(where.db) as store:
+            await store.jobs.expire(now=time.time(), expiry_s=LEASE_S, alive=is_alive)
+            yield Desk(store)
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

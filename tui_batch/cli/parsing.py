@@ -49,9 +49,8 @@ def parse_dollars(option: str, text: str | None) -> int | None:
         return None
     try:
         return read_dollars(text)
-    except ValueError:
-        words = f"{option} {text}: is not an amount in US dollars"
-        raise UserError(words, remedy=f"For example: {option} 2.50") from None
+    except ValueError as error:
+        raise UserError(f"{option} {text}: {error}", remedy=f"For example: {option} 2.50") from None
 
 
 def parse_day(option: str, text: str) -> str:

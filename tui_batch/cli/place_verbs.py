@@ -109,7 +109,9 @@ def paths(
     used: list[tuple[str, Path]] = [
         ("database", place.db.absolute()),
         ("settings", (place.settings or places.settings_file()).absolute()),
+        ("keymap", places.user_keymap()),
         ("themes", places.user_themes()),
+        ("state", places.state_dir()),
         ("logs", places.log_dir()),
         ("shipped themes", places.shipped("themes")),
         ("sample jobs", places.shipped("sample_jobs")),

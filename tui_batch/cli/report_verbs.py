@@ -54,7 +54,7 @@ def compare(
     ctx: typer.Context,
     job: JobArgument,
     other: Annotated[
-        str | None, typer.Argument(metavar="[JOB]", help="A second job over the same file.", show_default=False)
+        str | None, typer.Argument(metavar="OTHER", help="A second job over the same file.", show_default=False)
     ] = None,
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FILE", help="All answers side by side, a line a row.")

@@ -260,7 +260,7 @@ def _files(plan: RunPlan, outcome: _Outcome) -> list[str]:
 def _next(plan: RunPlan, outcome: _Outcome, where: Where) -> list[str]:
     """Commands to paste."""
     job, ref = outcome.job, str(outcome.job.id)
-    output = () if plan.target is None else ("-o", "-" if plan.target.path is None else str(plan.target.path))
+    output = () if plan.target is None else ("-o", plan.target.word)
     lines = []
     if job.state is not JobState.CANCELLED and job.counters.pending:
         lines.append(f"Resume:  {where.command('resume', ref, *output)}")

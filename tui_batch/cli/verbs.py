@@ -58,7 +58,7 @@ VERBS: Mapping[str, Verb] = {
 
 class _Quick:
     """Lets text, and options that were not given, pass as they are: Typer loads pydantic to validate even those, which
-    takes longer than everything else that a short command does.
+    takes longer than everything else that a short command does. Help tells arguments without the types of Python.
     """
 
     def get_params(self, ctx: Any) -> list[Any]:
@@ -67,7 +67,21 @@ class _Quick:
         for one in parameters:
             if not (one.multiple or "process_value" in vars(one)):
                 one.process_value = partial(_process, one, one.process_value)
+            if one.param_type_name == "argument":
+                one.get_usage_pieces = partial(_usage, one)
+                one.get_help_record = partial(_record, one)
         return parameters
+
+
+def _usage(argument: Any, _ctx: Any) -> list[str]:
+    """How an argument stands in the line of usage: JOB, [INPUT], NAME=VALUE..."""
+    name = argument.metavar + ("" if argument.nargs == 1 else "...")
+    return [name if argument.required else f"[{name}]"]
+
+
+def _record(argument: Any, _ctx: Any) -> tuple[str, str]:
+    """An argument and what it means, in the list of arguments."""
+    return argument.metavar, argument.help or ""
 
 
 def _process(parameter: Any, validate: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:

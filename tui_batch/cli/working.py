@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -166,7 +166,8 @@ async def create_detached(order: Order) -> None:
 
 def _detach(job_id: int, place: Where, words: Sequence[str]) -> None:
     """Starts the background process; prints the job, the process's id, and how to watch and stop it."""
-    started = detach(job_id, place, words)
+    with place.remedies():
+        started = detach(job_id, place, words)
     put(str(job_id))
     say(f"job {job_id} runs in the background, process {started.pid}, log {started.log}")
     say(f"Watch:  {place.command('show', str(job_id))}")
@@ -212,8 +213,8 @@ async def resume_detached(order: Resumption) -> None:
             for line in _resumed(job, order):
                 say(line)
             return
-    if order.target is None:
-        check_startable(job)
+        if order.target is None:
+            check_startable(job)
     _detach(job.id, order.place, _words(order.target, order.faults))
 
 
@@ -222,7 +223,7 @@ def _resumed(job: Job, order: Resumption) -> list[str]:
     pid = job.owner.pid if job.owner is not None else "?"
     lines = [f"job {job.id} goes on in process {pid}, which runs it."]
     if order.target is not None:
-        export = order.place.command("export", str(job.id), "-o", str(order.target))
+        export = order.place.command("export", str(job.id), "-o", order.target.word)
         lines.append(f"Its results are not written from here. At any time: {export}")
     return lines
 
@@ -244,12 +245,16 @@ def _transport(settings: Settings, faults: str) -> AbstractAsyncContextManager[R
     return aclosing(make_transport(settings.ca_file, faults))
 
 
-def _workplace(place: Where, settings: Settings, transport: RoutingTransport) -> AbstractAsyncContextManager[Workplace]:
-    return open_workplace(place.db, transport, settings)
+@asynccontextmanager
+async def _workplace(place: Where, settings: Settings, transport: RoutingTransport) -> AsyncIterator[Workplace]:
+    with place.remedies():
+        async with open_workplace(place.db, transport, settings) as workplace:
+            yield workplace
 
 
 async def _composed(order: Order, transport: RoutingTransport) -> Composed:
-    composed = await checked(order.draft, order.settings, transport)
+    with order.place.remedies():
+        composed = await checked(order.draft, order.settings, transport)
     return lifted(composed) if order.simulate else composed
 
 
@@ -285,7 +290,8 @@ def _notes(order: Order, composed: Composed, imported: Imported) -> tuple[str, .
     """What is going to happen, in a few lines."""
     spec = composed.spec
     rows = figures.things(imported.rows, "row")
-    sample = "" if order.trial is None else f" ({figures.count(order.trial.rows)} of them first)"
+    first = None if order.trial is None or order.trial.rows >= imported.rows else order.trial.rows
+    sample = "" if first is None else f" ({figures.count(first)} of them first)"
     head = f"Job {imported.job_id} {safe_text(spec.name)}: {rows}{sample}, "
     return (head + _what(spec, composed.knobs), *(safe_text(note) for note in composed.notes))
 

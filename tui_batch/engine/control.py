@@ -53,10 +53,13 @@ def check_startable(job: Job) -> None:
             remedy=f"Delete it and run it again: llmbatch-tui delete {job.id}",
         )
     if job.counters.pending == 0:
-        raise UserError(
-            f"job {job.id} has nothing left to do: it is {job.state}",
-            remedy=f"To try its dead items again: llmbatch-tui retry {job.id} --dead" if job.counters.dead else "",
-        )
+        remedy = f"To try its dead items again: llmbatch-tui retry {job.id} --dead" if job.counters.dead else _what(job)
+        raise UserError(f"job {job.id} has nothing left to do: it is {job.state}", remedy=remedy)
+
+
+def _what(job: Job) -> str:
+    """Said of a job with nothing left to do."""
+    return f"What it has: llmbatch-tui export {job.id} -o results.jsonl"
 
 
 class Controller:
@@ -277,7 +280,7 @@ class Controller:
         )
         if not changed:
             job = await self._store.jobs.get(job_id)
-            remedy = f"Let it go on: llmbatch-tui resume {job_id}" if job.counters.pending else ""
+            remedy = f"Let it go on: llmbatch-tui resume {job_id}" if job.counters.pending else _what(job)
             raise UserError(f"job {job_id} does not run: it is {job.state}", remedy=remedy)
 
     async def _resume(self, job_id: int) -> None:
@@ -291,7 +294,7 @@ class Controller:
     async def _cancel(self, job_id: int) -> None:
         job = await self._store.jobs.get(job_id)
         if job.state in (JobState.COMPLETED, JobState.CANCELLED) and not job.counters.pending:
-            raise UserError(f"job {job_id} is {job.state} already")
+            raise UserError(f"job {job_id} is {job.state} already", remedy=_what(job))
         if (engine := self._run_here(job_id)) is not None:
             run = engine.find(job_id)
             assert run is not None

@@ -18,7 +18,7 @@ from tui_batch.errors import InputError
 from tui_batch.inputs.importing import Batch, RejectsFile, batches
 from tui_batch.inputs.reading import Rows
 from tui_batch.inputs.rows import Reject
-from tui_batch.inputs.templates import MissingColumn, RowError, compile_prompt, compile_text
+from tui_batch.inputs.templates import MissingColumn, RowError, compile_prompt, compile_text, listed_columns
 from tui_batch.quality.judging import judge_of
 from tui_batch.quality.kinds import columns_of
 from tui_batch.store.importer import Importer
@@ -144,10 +144,11 @@ _NO_ROW = (
 
 
 def check_columns(spec: JobSpec, source: InputSource, rows: Sequence[NewRow]) -> None:
-    """Raises InputError when a template or a check names a column that none of the first rows has.
+    """Raises InputError when a template, a check or the source names a column that none of the first rows has.
 
     A slip of the pen must not make a million dead items. A row that can be rendered all the same is fine.
     """
+    _check_named(source, rows)
     _check_references(spec, source, rows)
     try:
         compile_prompt(replace(spec, source=source)).render(rows[0].data)
@@ -163,6 +164,23 @@ def check_columns(spec: JobSpec, source: InputSource, rows: Sequence[NewRow]) ->
         ) from None
     except RowError:
         return
+
+
+def _check_named(source: InputSource, rows: Sequence[NewRow]) -> None:
+    """A column that was named for ids or priorities; the usual ones need not be there."""
+    usual = InputSource("", "")
+    for column, unsaid, what in (
+        (source.custom_id_column, usual.custom_id_column, "custom_id"),
+        (source.priority_column, usual.priority_column, "priority"),
+    ):
+        if column in ("", unsaid) or any(column in orjson.loads(row.data) for row in rows):
+            continue
+        there_are = listed_columns(orjson.loads(rows[0].data))
+        raise InputError(
+            source.path,
+            f"no row has the column `{column}` that is named for the {what}; it has: {there_are}",
+            remedy=f"Name a column of the file, or leave --{what.replace('_', '-')}-column out.",
+        )
 
 
 def _check_references(spec: JobSpec, source: InputSource, rows: Sequence[NewRow]) -> None:

@@ -43,7 +43,7 @@ class MissingColumn(RowError):
         self.which = which
         """`prompt` or `system`."""
         self.column = column
-        self.about = f"{hint}; it has: {_listed(columns)}"
+        self.about = f"{hint}; it has: {listed_columns(columns)}"
         """What was perhaps meant, and what the row does have."""
         super().__init__(f"the {which} template uses `{column}`, which this row does not have{self.about}")
 
@@ -281,7 +281,8 @@ def _kind(value: Any) -> str:
     return words.get(type(value), "null")
 
 
-def _listed(columns: Mapping[str, Any]) -> str:
+def listed_columns(columns: Mapping[str, Any]) -> str:
+    """The names of a row's columns, as an error lists them."""
     names = list(columns)
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return ", ".join(names[:20]) + more if names else "no columns"

@@ -25,6 +25,11 @@ class Target:
         return "standard output" if self.path is None else str(self.path)
 
     @property
+    def word(self) -> str:
+        """As `-o` takes it."""
+        return "-" if self.path is None else str(self.path)
+
+    @property
     def is_stdout(self) -> bool:
         """Whether results go to standard output."""
         return self.path is None

@@ -74,11 +74,11 @@ def parse_faults(text: str) -> FaultPlan:
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         fault, rate = _parse_one(part)
         if fault in rates:
-            raise UserError(f"--faults: {fault.value} is given twice", remedy="Leave one of them out.")
+            raise UserError(f"faults: {fault.value} is given twice", remedy="Leave one of them out.")
         rates[fault] = rate
     for group, name in ((STICKY, "truncation and filter"), (frozenset(Fault) - STICKY, "the faults of a request")):
         if sum(rate for fault, rate in rates.items() if fault in group) > 1 + 1e-9:
-            raise UserError(f"--faults: the rates of {name} add up to more than 1", remedy="Lower some of them.")
+            raise UserError(f"faults: the rates of {name} add up to more than 1", remedy="Lower some of them.")
     return FaultPlan(tuple(rates.items()))
 
 
@@ -86,11 +86,11 @@ def _parse_one(part: str) -> tuple[Fault, float]:
     name, separator, value = part.partition("=")
     names = ", ".join(fault.value for fault in Fault)
     if not separator:
-        raise UserError(f"--faults: {part!r} has no rate", remedy=f"Write it as {name.strip()}=0.05")
+        raise UserError(f"faults: {part!r} has no rate", remedy=f"Write it as {name.strip()}=0.05")
     try:
         fault = Fault(name.strip().lower())
     except ValueError:
-        raise UserError(f"--faults: unknown fault {name.strip()!r}", remedy=f"Known faults: {names}") from None
+        raise UserError(f"faults: unknown fault {name.strip()!r}", remedy=f"Known faults: {names}") from None
     return fault, _parse_rate(fault, value.strip())
 
 
@@ -101,6 +101,6 @@ def _parse_rate(fault: Fault, value: str) -> float:
         rate = -1.0
     if not 0 <= rate <= 1:
         raise UserError(
-            f"--faults: {fault.value}={value} is not a rate", remedy="A rate is a number from 0 to 1, or a percentage."
+            f"faults: {fault.value}={value} is not a rate", remedy="A rate is a number from 0 to 1, or a percentage."
         )
     return rate

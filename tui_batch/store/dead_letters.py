@@ -84,5 +84,5 @@ def _check_editable(item_id: int, state: str, job_id: int, owner: str | None) ->
     if state not in ("dead", "pending"):
         raise UserError(
             f"item {item_id} is {state}: only dead and pending items can be edited",
-            remedy="To ask the same rows something else, clone the job.",
+            remedy=f"To ask the same rows something else: llmbatch-tui clone {job_id}",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from textual.keys import Keys
 from tui_batch.inputs.yaml_document import Document, load
 from tui_batch.tui.actions import REGISTRY, TURNS, Action, by_id
 
-FILE = "keymap.yaml"
 PLACES = frozenset({"app", "job", "jobs", "items", "errors", "endpoints", "gpu", "log"})
 """Contexts of the six places and what is around them; any other is a screen of its own, which covers them."""
 MOVING = frozenset({*"jkgG", "up", "down", "home", "end", "pageup", "pagedown", "tab", "shift+tab", "escape"})
@@ -31,6 +31,7 @@ _PUNCTUATION: Mapping[str, str] = {
     ")": "right_parenthesis",
     "*": "asterisk",
     "+": "plus",
+    ",": "comma",
     "-": "minus",
     ".": "full_stop",
     "/": "slash",
@@ -69,7 +70,7 @@ USUAL = Keymap({})
 
 def load_keymap(path: Path) -> Keymap:
     """Reads the file; there need not be one. Raises InputError naming file, line and field. Blocks."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return USUAL
     document = load(path)
     if document.value is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,6 @@ from tui_batch import paths
 from tui_batch.errors import UserError
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.actions import REGISTRY, Action, by_id
-from tui_batch.tui.keymap import FILE as KEYMAP_FILE
 from tui_batch.tui.keymap import USUAL, Keymap, load_keymap
 from tui_batch.tui.place import Place
 from tui_batch.tui.places.jobs import JobsPlace
@@ -87,7 +87,7 @@ class Manners:
 
         trouble: UserError | None = None
         try:
-            self.keymap = await asyncio.to_thread(load_keymap, paths.settings_file().with_name(KEYMAP_FILE))
+            self.keymap = await asyncio.to_thread(load_keymap, paths.user_keymap())
         except UserError as error:
             trouble = error
         for load in every.LATER:  # one by one: a job that runs meanwhile, and what is drawn of it, have their turns
@@ -257,8 +257,13 @@ class Manners:
     @property
     def folder(self) -> Path:
         """Where files are offered to be written: where one was last, else where the program was started."""
-        remembered = Path(self.prefs.value.folder)
-        return remembered if self.prefs.value.folder and remembered.is_dir() else Path.cwd()
+        remembered = self.prefs.value.folder
+        return Path(remembered) if remembered and os.path.isdir(remembered) else paths.working_folder()
+
+    def remember_folder(self, file: Path | None) -> None:
+        """The next file is offered to be written where this one is."""
+        if file is not None:
+            self.prefs.change(folder=str(file.parent))
 
     async def export(self, job: Job, scopes: tuple[NamedScope, ...] = (), which: str = "") -> bool:
         """Asks what and where, and writes it in the background; says whether it does. `which`: of several jobs."""
@@ -269,7 +274,7 @@ class Manners:
         plan: ExportPlan | None = await self._app.push_screen_wait(ExportDialog(job, folder, scopes, which))
         if plan is None:
             return False
-        self.prefs.change(folder=str(plan.target.path.parent) if plan.target.path else "")
+        self.remember_folder(plan.target.path)
         self.start_work(write_results(self._app, plan))
         return True
 
@@ -282,7 +287,7 @@ class Manners:
         path: Path | None = await self._app.push_screen_wait(ReportDialog(job, folder, which))
         if path is None:
             return False
-        self.prefs.change(folder=str(path.parent))
+        self.remember_folder(path)
         self.start_work(write_job_report(self._app, job, path))
         return True
 

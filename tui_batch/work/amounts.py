@@ -30,7 +30,7 @@ def read_dollars(text: str) -> int:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or not 0 <= amount <= MOST_DOLLARS:
-        raise ValueError("must be an amount in US dollars, such as 2.50")
+        raise ValueError(f"must be an amount in US dollars, from 0 to {MOST_DOLLARS:,}")
     return int(amount * NANO)
 
 

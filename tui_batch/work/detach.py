@@ -23,26 +23,27 @@ class Detached:
 
 
 def detach(job_id: int, where: Where, words: Sequence[str]) -> Detached:
-    """Starts `resume JOB` with these further words. Raises UserError when the log's directory cannot be made."""
-    log = _log_path(job_id)
+    """Starts `resume JOB` with these further words. Raises UserError when its log cannot be written."""
     command = [sys.executable, "-m", "tui_batch", "resume", str(job_id), "--db", str(where.db.absolute())]
     command += [] if where.settings is None else ["--settings", str(where.settings.absolute())]
     command += words
-    with open(log, "ab", opener=paths.for_owner_only) as out:
+    with _log(job_id) as out:
         process = _start_apart(command, out)
     process.returncode = 0  # it is meant to outlive this process: nothing is left to wait for
-    return Detached(process.pid, log)
+    return Detached(process.pid, Path(out.name))
 
 
-def _log_path(job_id: int) -> Path:
+def _log(job_id: int) -> BinaryIO:
+    """The log of a job's runs in the background, to be written on."""
+    log = paths.log_dir() / f"job-{job_id}.log"
     try:
-        directory = paths.make_log_dir()
+        paths.make_log_dir()
+        return open(log, "ab", opener=paths.for_owner_only)
     except OSError as error:
         raise UserError(
-            f"{paths.log_dir()}: the log's directory cannot be made: {error.strerror}",
-            remedy="Make it, or run the job here, without --detach.",
+            f"{log}: the log cannot be written: {error.strerror}",
+            remedy=f"Mend that, or run the job in the foreground: llmbatch-tui resume {job_id}",
         ) from error
-    return directory / f"job-{job_id}.log"
 
 
 def _start_apart(command: Sequence[str], out: BinaryIO) -> subprocess.Popen[bytes]:

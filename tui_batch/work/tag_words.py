@@ -20,6 +20,6 @@ def read_tags(text: str) -> dict[str, str]:
         if not equals and pair == text.strip() == NONE:
             return {}
         if not equals or not name.strip():
-            raise ValueError("name=value, name=value")
+            raise ValueError("must be name=value pairs with commas between them")
         found[name.strip()] = value.strip()
     return found
