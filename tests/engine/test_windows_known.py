@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
 from engine_bench import ok, open_bench
 
 from tui_batch.domain.endpoint import SIMULATED, Api, Deployment, Endpoint
@@ -34,6 +36,22 @@ async def test_ones_own_word_wins_then_what_is_published_then_the_server_which_i
     assert windows.of(VLLM, "my-model") == 9_000
     assert windows.of(VLLM, "m") == 32_768
     assert windows.of(simulated, "m") is None
+
+
+async def test_the_table_of_published_windows_is_loaded_off_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def look(endpoint: Endpoint, model: str, own: object) -> int | None:
+        threads.append(threading.get_ident())
+        return 4_096
+
+    async def ask(endpoint: Endpoint, model: str) -> int | None:
+        raise AssertionError("what is published is not asked for")
+
+    monkeypatch.setattr("tui_batch.engine.windows.context_window", look)
+    await Windows((), ask).learn(Deployment(VLLM, "m"))
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 def test_a_prompt_longer_than_the_window_ollama_is_asked_for_is_not_sent(tmp_path: Path, virtually: Any) -> None:

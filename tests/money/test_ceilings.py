@@ -272,3 +272,21 @@ def test_embeddings_have_no_answer_to_pay() -> None:
     body = orjson.dumps({"model": "e", "input": ["a"]})
     use = exposure_of(body, Api.OPENAI, Operation.EMBED, "e")
     assert ceiling(use, MINI, None).nano is not None
+
+
+@given(
+    texts=st.lists(st.text(max_size=20), min_size=1, max_size=3),
+    limit=st.one_of(st.none(), st.integers(-1, 500)),
+    model=st.sampled_from(["gpt-4o-mini", "gpt-4o-search-preview"]),
+    api=st.sampled_from(list(Api)),
+)
+def test_a_plain_request_is_worth_what_a_full_look_at_it_finds(
+    texts: list[str], limit: int | None, model: str, api: Api
+) -> None:
+    body = {"model": model, "messages": [{"role": "user", "content": text} for text in texts], "max_tokens": limit}
+    looked_at = {**body, "cache_control": None}  # says nothing, but no request with it passes for a plain one
+
+    plain, full = (exposure_of(orjson.dumps(one), api, Operation.CHAT, model) for one in (body, looked_at))
+
+    more = len(orjson.dumps(looked_at)) - len(orjson.dumps(body))
+    assert replace(full, tokens_in=full.tokens_in - more) == plain

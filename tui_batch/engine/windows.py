@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import urlsplit
 
@@ -30,7 +31,10 @@ class Windows:
     async def learn(self, deployment: Deployment) -> None:
         """Asks the server, once, where nobody else says: one of one's own, or OpenRouter, which serves many models."""
         endpoint, key = deployment.endpoint, deployment.key
-        if key in self._told or not _tells(endpoint) or self.of(endpoint, key.model) is not None:
+        if key in self._told or not _tells(endpoint):
+            return
+        known = await asyncio.to_thread(self.of, endpoint, key.model)  # the first look loads the table
+        if known is not None or key in self._told:
             return
         self._told[key] = None
         self._told[key] = await self._ask(endpoint, key.model)

@@ -86,9 +86,11 @@ def _of_ollama(asked: Mapping[str, Any], size: int) -> Exposure:
 
 
 def _of_chat(asked: Mapping[str, Any], size: int, api: Api, model: str) -> Exposure:
+    limits = [limit for name in ("max_tokens", "max_completion_tokens") if (limit := _count(asked.get(name)))]
+    if _are_plain(tuple(asked), api, model) and _are_said(asked.get("messages")):
+        return Exposure(size + FRAMING, max(limits, default=None))
     tools = list(_dicts(asked.get("tools")))
     described = bool(tools) or not asked.keys().isdisjoint(_DESCRIPTIONS)
-    limits = [limit for name in ("max_tokens", "max_completion_tokens") if (limit := _count(asked.get(name)))]
     prediction, tier = asked.get("prediction"), asked.get("service_tier")
     read = _besides_text(asked, tools, api, model)
     trouble, untold = _trouble(asked, tools, api, model)
@@ -104,6 +106,27 @@ def _of_chat(asked: Mapping[str, Any], size: int, api: Api, model: str) -> Expos
         tier=tier if isinstance(tier, str) and tier not in USUAL_TIERS.get(api, frozenset()) else "",
         unbounded=trouble,
         untold=untold,
+    )
+
+
+_WEIGHED = frozenset(
+    {"tools", "functions", "response_format", "output_config", "prediction", "service_tier", "n", "best_of", "audio"}
+    | {"modalities", "cache_control", "system", "input"}
+)
+"""Parameters that cost nothing of their own, but by what they say change what a request can use."""
+
+
+@lru_cache
+def _are_plain(names: tuple[str, ...], api: Api, model: str) -> bool:
+    """Whether parameters of these names need no second look, whatever they say. Most requests have no others."""
+    fees = PLAIN.get(api, {})
+    return not _has_fees(model) and all(fees.get(name) == "" and name not in _WEIGHED for name in names)
+
+
+def _are_said(turns: Any) -> bool:
+    """Whether messages are text and nothing else."""
+    return isinstance(turns, list) and all(
+        isinstance(turn, Mapping) and isinstance(turn.get("content"), str) and "audio" not in turn for turn in turns
     )
 
 

@@ -255,6 +255,8 @@ def _input_parts(usage: Usage, held: UnitPrices) -> tuple[Part, ...] | None:
     if usage.input_tokens is None and (held.input or held.sound):
         return None
     given = max(0, usage.input_tokens or 0)
+    if not (usage.cached_tokens or usage.cache_write_tokens or usage.sound_tokens):
+        return ((given, held.input),)
     cached = _part(usage.cached_tokens, given)
     written = _part(usage.cache_write_tokens, given - cached)
     long = _part(usage.long_write_tokens, written)
@@ -274,6 +276,8 @@ def _output_parts(usage: Usage, held: UnitPrices) -> tuple[Part, ...] | None:
     if usage.output_tokens is None and (held.output or held.speech):
         return None
     made = max(0, usage.output_tokens or 0)
+    if not usage.spoken_tokens:
+        return ((made, held.output),)
     spoken = _part(usage.spoken_tokens, made)
     if spoken and held.speech is None:
         return None
