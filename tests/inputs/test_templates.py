@@ -200,6 +200,36 @@ def test_a_template_that_would_make_much_of_little_is_refused_before_it_does(
 @pytest.mark.parametrize(
     "template",
     [
+        "{{ '%(a)900000000s' % {'a': 1} }}",
+        "{{ '%(a)900000000s'|format(a=1) }}",
+        "{{ '%((a)).900000000d' % {'(a)': 1} }}",
+        "{{ '%l%%900000000d' % 1 }}",
+        "{{ '%% %(a)s %(b)*d' % {'a': 1, 'b': 2} }}",
+        "{{ '%.1000f'|format(1) }}",
+    ],
+)
+def test_a_printf_format_pads_to_no_great_width_however_it_is_written(template: str) -> None:
+    """By its words before anything is made: those with a value's name took gigabytes."""
+    with pytest.raises(RowError, match="may not pad to a thousand characters"):
+        render({"a": "x"}, prompt=template)
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ '%(a)999s' % {'a': 1} }}", " " * 998 + "1"),
+        ("{{ '%%%04d%% of 20000' % 7 }}", "%0007% of 20000"),
+        ("{{ '%(in 2026)s' % {'in 2026': 'x'} }}", "x"),
+        ("{{ '%ld' % 7 }}", "7"),
+    ],
+)
+def test_printf_formats_of_usual_widths_are_written(template: str, text: str) -> None:
+    assert prompt_of({"a": "x"}, template) == text
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
         "{% for i in range(10000) %}{% for j in range(10000) %}{% for k in range(10000) %}{% endfor %}{% endfor %}"
         "{% endfor %}",
         "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",

@@ -27,7 +27,9 @@ from tui_batch.inputs.metering import MAX_OUTPUT
 _MAX_RANGE = 10_000
 _MAX_TOKENS = 50_000
 """Jinja's parts of a template, where text between tags is one. So many take half a second and 100 MB to compile."""
-_LARGE_WIDTH = re.compile(r"%[^a-zA-Z%]*(?:[0-9]{4}|\*)")
+_PRINTF = re.compile(r"[#0 +-]*(\*|[0-9]*)(?:\.(\*|[0-9]*))?[hlL]?")
+"""What stands between a printf format's % (or its key) and its last letter: flags, width, precision, size."""
+_BRACKET = re.compile(r"[()]")
 _TEXT_METHODS = frozenset(
     {
         *("capitalize", "casefold", "count", "endswith", "find", "index", "isalnum", "isalpha", "isascii", "isdecimal"),
@@ -300,8 +302,26 @@ def _format(value: str, *args: Any, **kwargs: Any) -> str:
 
 
 def _check_format(text: str) -> None:
-    if _LARGE_WIDTH.search(text):
-        raise SecurityError("a printf format may not pad to a thousand characters or more")
+    """Raises SecurityError for a width or precision of four digits, or of `*`. Reads the text as Python does."""
+    at = text.find("%")
+    while at >= 0:
+        found = _PRINTF.match(text, _after_key(text, at + 1))
+        assert found is not None  # the pattern matches nothing, too
+        if any(width == "*" or len(width.lstrip("0")) > 3 for width in found.groups("")):
+            raise SecurityError("a printf format may not pad to a thousand characters or more")
+        at = text.find("%", found.end() + 1)
+
+
+def _after_key(text: str, at: int) -> int:
+    """Where the name of a value, `(name)`, ends. It may hold parentheses of its own."""
+    if not text.startswith("(", at):
+        return at
+    depth = 0
+    for bracket in _BRACKET.finditer(text, at):
+        depth += 1 if bracket.group() == "(" else -1
+        if not depth:
+            return bracket.end()
+    return len(text)
 
 
 def _check_power(base: Any, exponent: Any) -> None:
