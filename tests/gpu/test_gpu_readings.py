@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_batch.gpu.exporters import ExporterSampler, exporter_url, parse_metrics, read_cards
+from tui_batch.gpu.exporters import MOST_CARDS, ExporterSampler, exporter_url, parse_metrics, read_cards
 from tui_batch.gpu.fetching import fetch
 from tui_batch.gpu.nvml import NvmlSampler
 from tui_batch.gpu.sample import GpuSample, Reading
@@ -204,6 +204,25 @@ def test_no_page_brings_the_reader_down(page: str) -> None:
     read_cards(f'DCGM_FI_DEV_GPU_UTIL{{UUID="x",gpu="{page}"}} 1', "box")
 
 
+def test_a_page_made_to_be_slow_takes_no_time() -> None:
+    """A word that is no label's name is walked once: from each of its letters it took the app's only processor."""
+    page = f'x{{{"a" * 400_000}}} 1\nDCGM_FI_DEV_GPU_UTIL{{{"b" * 400_000},UUID="u"}} 5'
+    (card,) = read_cards(page, "box")
+    assert card.utilisation == 5.0
+
+
+def test_a_cards_number_is_one_that_a_card_can_have() -> None:
+    """Python refuses to read thousands of digits, which took all the other cards along."""
+    line = 'DCGM_FI_DEV_GPU_UTIL{{gpu="{}",UUID="{}"}} 5\n'
+    cards = read_cards(line.format("9" * 5_000, "a") + line.format("4000000000", "b") + line.format(7, "c"), "box")
+    assert [(card.uuid, card.index) for card in cards] == [("a", 0), ("b", 1), ("c", 7)]
+
+
+def test_an_exporter_that_makes_cards_up_fills_neither_screen_nor_memory() -> None:
+    page = "".join(f'DCGM_FI_DEV_GPU_UTIL{{gpu="{n}",UUID="u{n}"}} 5\n' for n in range(MOST_CARDS + 50))
+    assert len(read_cards(page, "box")) == MOST_CARDS
+
+
 @pytest.mark.parametrize(
     ("given_url", "meant"),
     [
@@ -320,6 +339,18 @@ async def test_histories_are_bounded_and_a_silent_source_does_not_empty_the_othe
     assert len(points) == POINTS
     assert points[-1].at - points[0].at == POINTS - 1
     assert (points[-1].utilisation, points[-1].memory) == (97.0, 75.0)
+
+
+async def test_cards_that_are_gone_are_forgotten_once_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui_batch.gpu.watch.MOST_KEPT", 20)
+    pages = iter(f'DCGM_FI_DEV_GPU_UTIL{{gpu="0",UUID="u{n}"}} {n}\n' for n in range(200))
+    here, there = NvmlSampler(FakeNvml(cards=2)), ExporterSampler("http://box:1", lambda _: next(pages))
+    watch = GpuWatch((here, there), lambda: 0.0)
+    await watch.look(watch.sources[0])
+    for _ in range(200):
+        await watch.look(watch.sources[1])
+        assert len(watch._cards) <= 20
+    assert [card.last.uuid for card in watch.cards] == ["GPU-0", "GPU-1", "u199"]
 
 
 async def test_troubles_name_their_source_and_leave_out_what_is_no_fault() -> None:

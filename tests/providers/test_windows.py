@@ -61,6 +61,9 @@ def listed(**entry: Any) -> dict[str, Any]:
             16_384,
         ),
         (OLLAMA, Server(api_show={"model_info": {"qwen3.context_length": 40_960}}), 40_960),
+        (OLLAMA, Server(api_show={"parameters": "num_ctx " + "9" * 5_000}), None),
+        (OLLAMA, Server(api_show={"parameters": "num_ctx 0"}), None),
+        (OLLAMA, Server(api_show={"parameters": "\n" * 400_000 + "stop\nnum_ctx 8192\r\n"}), 8_192),
         (OLLAMA, Server(api_show=["nonsense"]), None),
     ],
 )

@@ -21,7 +21,11 @@ BLANK = 2.0**47
 MIB = 1024.0 * 1024.0
 
 _LINE = re.compile(r"^([A-Za-z_:][A-Za-z0-9_:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+-?\d+)?\s*$")
-_LABEL = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|\\.)*)"')
+# Looks behind first, so that a long word that is no name is walked once and not once for each of its letters.
+_LABEL = re.compile(r'(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|\\.)*)"')
+_INDEX = re.compile(r"[0-9]{1,6}")
+MOST_CARDS = 512
+"""Cards of one exporter that are shown: more than any machine has, in parts or whole."""
 _ESCAPES = {"\\n": "\n", '\\"': '"', "\\\\": "\\"}
 
 
@@ -73,7 +77,10 @@ def read_cards(page: str, where: str) -> tuple[GpuSample, ...]:
         uuid = labels.get("UUID") or labels.get("uuid") or ""
         if not metric.name.startswith(("DCGM_FI_", "nvidia_smi_")) or not uuid:
             continue
-        card = cards.setdefault((uuid, labels.get("GPU_I_ID", "")), _Card())
+        key = (uuid, labels.get("GPU_I_ID", ""))
+        if key not in cards and len(cards) >= MOST_CARDS:
+            continue
+        card = cards.setdefault(key, _Card())
         card.labels.update(labels)
         card.figures[metric.name] = metric.value
     samples = [_sample(card, uuid, number, where) for number, ((uuid, _), card) in enumerate(cards.items())]
@@ -88,7 +95,7 @@ def _sample(card: _Card, uuid: str, number: int, where: str) -> GpuSample:
     ratio = card.first("nvidia_smi_utilization_gpu_ratio")
     used, total = _memory(card)
     return GpuSample(
-        index=int(index) if index.isascii() and index.isdigit() else number,
+        index=int(index) if _INDEX.fullmatch(index) else number,
         uuid=f"{uuid}/{part}" if part else uuid,
         name=f"{name} MIG {labels.get('GPU_I_PROFILE', part)}" if part else name,
         where=where,

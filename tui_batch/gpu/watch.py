@@ -18,6 +18,9 @@ SELDOM_S = 30.0
 POINTS = 900
 """Moments kept of each card: the last quarter of an hour."""
 
+MOST_KEPT = 2_000
+"""Cards with a history, those that are gone included: parts of cards come and go, and an exporter may make names up."""
+
 
 @dataclass(frozen=True, slots=True)
 class GpuPoint:
@@ -90,7 +93,14 @@ class GpuWatch:
                 GpuPoint(now, sample.utilisation, sample.memory_percent, sample.power_w, sample.temperature_c)
             )
         source.reading = reading
+        self._forget()
         return reading
+
+    def _forget(self) -> None:
+        """Lets go of cards that no source tells of any more, once there are many."""
+        if len(self._cards) > MOST_KEPT:
+            last = {sample.key for source in self.sources if source.reading for sample in source.reading.samples}
+            self._cards = {key: card for key, card in self._cards.items() if key in last}
 
     async def follow(self, source: Source) -> None:
         """Looks at one source again and again, until cancelled."""

@@ -11,6 +11,8 @@ from email.utils import parsedate_to_datetime
 from tui_batch.domain.outcome import RateHeaders, Window
 
 _GO_PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|us|µs|ns|s)")
+_LONGEST_DURATION = 64
+"""Characters of a duration; what is longer is none, and would take long to be seen as such."""
 _GO_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 LONGEST_WAIT_S = 7 * 86_400.0
 """A longer wait is taken for nonsense."""
@@ -89,6 +91,8 @@ def anthropic_limits(headers: Mapping[str, str], now: datetime | None = None) ->
 def go_duration_s(text: str) -> float | None:
     """Seconds of a Go duration such as `1m30.5s` or `12ms`; a bare number is seconds; None: neither."""
     text = text.strip()
+    if len(text) > _LONGEST_DURATION:
+        return None
     bare = _number(text)
     if bare is not None:
         return _sane(bare)

@@ -23,7 +23,7 @@ from tui_batch.providers.registry import provider_for
 
 PATIENCE = Timeouts(connect_s=0.5, total_s=1.0)
 """It is a help and no need: a server that is slow to say is not waited for."""
-_NUM_CTX = re.compile(r"^\s*num_ctx\s+(\d+)", re.MULTILINE)
+_NUM_CTX = re.compile(r"^[ \t]*num_ctx[ \t]+([1-9][0-9]{0,8})\b", re.MULTILINE)
 
 
 async def ask_window(endpoint: Endpoint, model: str, transport: Transport, secret: str | None) -> int | None:
