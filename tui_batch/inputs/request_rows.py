@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from tui_batch.domain.endpoint import Operation
+from tui_batch.inputs.rows import short
 
 _URLS: Mapping[str, Operation] = {
     "/chat/completions": Operation.CHAT,
     "/embeddings": Operation.EMBED,
 }
 
+_LONGEST = 80
+"""Characters of a value in a message."""
 BODY_FIELDS = frozenset(
     {
         # OpenAI API reference, chat completions and embeddings.
@@ -52,16 +55,18 @@ def why_not_batch(line: Any) -> str:
     if not isinstance(line, dict):
         return "is not a JSON object"
     if (method := line.get("method", "POST")) != "POST":
-        return f"method: {method!r} is not supported; only POST is"
+        return f"method: {short(method, _LONGEST)} is not supported; only POST is"
     if "url" not in line or "body" not in line:
         return "is no batch line: it needs custom_id, method, url and body"
     operation = batch_operation(line["url"])
     if operation is None:
-        return f"url: {line['url']!r} is not supported; /v1/chat/completions and /v1/embeddings are"
+        return f"url: {short(line['url'], _LONGEST)} is not supported; /v1/chat/completions and /v1/embeddings are"
     if not isinstance(line["body"], dict):
         return "body: must be a JSON object"
     if body_operation(line["body"]) is not operation:
-        return f"body: needs {'messages' if operation is Operation.CHAT else 'input'} for {line['url']}"
+        return (
+            f"body: needs {'messages' if operation is Operation.CHAT else 'input'} for {short(line['url'], _LONGEST)}"
+        )
     return ""
 
 

@@ -17,6 +17,8 @@ PRIORITY_WORDS: Mapping[str, int] = {"urgent": 20, "high": 10, "normal": 0, "low
 MAX_REJECT_TEXT = 1_000_000
 """Characters of a bad row that are kept."""
 
+TOO_LARGE = "holds a whole number of more than 64 bits; write it as text"
+
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -71,7 +73,7 @@ class RowFactory:
         number = _whole(value)
         if number is None:
             words = ", ".join(PRIORITY_WORDS)
-            raise ValueError(f"{self._priority}: {_short(value)} is neither a whole number nor one of {words}")
+            raise ValueError(f"{self._priority}: {short(value)} is neither a whole number nor one of {words}")
         if abs(number) > MOST_PRIORITY:
             raise ValueError(f"{self._priority}: {number} is not between -{MOST_PRIORITY} and {MOST_PRIORITY}")
         return number
@@ -82,7 +84,7 @@ def shown(columns: Any) -> str:
     try:
         return orjson.dumps(columns, default=repr).decode()[:MAX_REJECT_TEXT]
     except TypeError:
-        return clean(repr(columns))
+        return clean(_as_python(columns))
 
 
 def clean(text: str | bytes) -> str:
@@ -108,9 +110,18 @@ def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _short(value: Any) -> str:
-    text = clean(repr(value))
-    return text if len(text) <= 40 else text[:39] + "…"
+def short(value: Any, longest: int = 40) -> str:
+    """A value for a message, on one line, cut where it would fill a screen."""
+    text = clean(_as_python(value[:longest] if isinstance(value, str) else value))
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _as_python(value: Any) -> str:
+    """As Python writes a value. It gives up on what is nested about as deep as JSON may be."""
+    try:
+        return repr(value)
+    except RecursionError:
+        return "(nested too deeply to be shown)"
 
 
 def _why_unwritable(error: TypeError) -> str:
@@ -119,7 +130,7 @@ def _why_unwritable(error: TypeError) -> str:
     if "surrogates" in text:
         return "is not valid UTF-8"
     if "64-bit" in text:
-        return "holds a whole number of more than 64 bits; write it as text"
+        return TOO_LARGE
     if "Recursion" in text:
         return "is nested too deeply"
     return f"holds a value that is not JSON ({text})"

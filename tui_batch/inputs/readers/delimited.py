@@ -104,15 +104,19 @@ def _header(rows: Iterator[list[str]], name: str) -> list[str]:
     text = "".join(header)
     if "\0" in text:
         raise InputError(name, "the header holds NUL characters", line=1, remedy="Save the file as UTF-8.")
-    if clean(text) != text:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
         remedy = "Convert it, for example: iconv -f windows-1252 -t utf-8 OLD.csv > NEW.csv"
-        raise InputError(name, "the header is not valid UTF-8", line=1, remedy=remedy)
+        raise InputError(name, "the header is not valid UTF-8", line=1, remedy=remedy) from None
+    seen: set[str] = set()
     for position, column in enumerate(header, 1):
         if not column:
             remedy = "Give every column a name. From pandas: to_csv(index=False)."
             raise InputError(name, f"column {position} of the header has no name", line=1, remedy=remedy)
-        if column in header[: position - 1]:
+        if column in seen:
             raise InputError(name, "the header names this column twice", line=1, field=column, remedy="Rename one.")
+        seen.add(column)
     return header
 
 

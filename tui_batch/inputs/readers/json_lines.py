@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +13,13 @@ from tui_batch.domain.job import InputSource
 from tui_batch.inputs.byte_source import ByteSource, overlong
 from tui_batch.inputs.readers.text import PROMPT
 from tui_batch.inputs.request_rows import why_not_batch, why_not_body
-from tui_batch.inputs.rows import Read, Reject, RowFactory, clean
+from tui_batch.inputs.rows import TOO_LARGE, Read, Reject, RowFactory, clean
 
+_BEYOND = 2.0**63
+_FEWEST_DIGITS, _ENOUGH_DIGITS = 18, 24
+"""Characters of a number that may be beyond 64 bits, and of one that is; Python refuses to read thousands."""
+_DEEPEST = 255
+"""Levels that a row may have and be written: what is nested deeper is no row, whatever its numbers are."""
 _LITERALS = (b"NaN", b"Infinity")
 
 
@@ -22,9 +28,9 @@ def read(source: ByteSource, config: InputSource) -> Iterator[Read]:
     make = RowFactory(config).make
     for number, line, value in _values(source):
         if type(value) is dict:
-            yield make(number, value)
+            yield _told(make(number, value), line)
         elif type(value) is str:
-            yield make(number, {PROMPT: value})
+            yield _told(make(number, {PROMPT: value}), line)
         elif type(value) is Reject:
             yield value
         else:
@@ -40,7 +46,7 @@ def read_batch(source: ByteSource, config: InputSource) -> Iterator[Read]:
         elif reason := why_not_batch(value):
             yield Reject(number, reason, clean(line))
         else:
-            yield make(number, value)
+            yield _told(make(number, value), line)
 
 
 def read_bodies(source: ByteSource, config: InputSource) -> Iterator[Read]:
@@ -52,7 +58,12 @@ def read_bodies(source: ByteSource, config: InputSource) -> Iterator[Read]:
         elif reason := why_not_body(value):
             yield Reject(number, reason, clean(line))
         else:
-            yield make(number, value)
+            yield _told(make(number, value), line)
+
+
+def _told(made: Read, line: bytes) -> Read:
+    """What was made of a line; a reject shows the line as it stands."""
+    return Reject(made.line, made.reason, clean(line)) if type(made) is Reject else made
 
 
 def _values(source: ByteSource) -> Iterator[tuple[int, bytes, Any]]:
@@ -65,7 +76,32 @@ def _values(source: ByteSource) -> Iterator[tuple[int, bytes, Any]]:
             if line.isspace():
                 continue
             value = Reject(number, _why(line, error), clean(line))
+        if type(value) is dict and _holds_large(value.values()) and _was_whole(line):
+            value = Reject(number, TOO_LARGE, clean(line))
         yield number, line, value
+
+
+def _holds_large(values: Iterable[Any], levels: int = _DEEPEST) -> bool:
+    """Whether there is a number that may have been a whole one beyond 64 bits: orjson keeps its first digits alone."""
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            continue
+        if kind is float:
+            if not -_BEYOND < value < _BEYOND:
+                return True
+        elif (kind is dict or kind is list) and levels:
+            within = value.values() if kind is dict else value
+            if _holds_large(within, levels - 1):
+                return True
+    return False
+
+
+def _was_whole(line: bytes) -> bool:
+    """Whether a whole number beyond 64 bits stands in a line."""
+    found: list[str] = []
+    json.loads(line, parse_int=lambda digits: found.append(digits) if len(digits) > _FEWEST_DIGITS else None)
+    return any(not -(2**63) <= int(digits[:_ENOUGH_DIGITS]) < 2**64 for digits in found)
 
 
 def _why(line: bytes, error: orjson.JSONDecodeError) -> str:

@@ -7,7 +7,8 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from math import isfinite
+from typing import Any, NoReturn
 
 from tui_batch.domain.job import InputSource
 from tui_batch.errors import InputError
@@ -20,16 +21,43 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _LONGEST_LITERAL = len("-Infinity")
 
 
-class _NotANumber:
-    """Stands for NaN and Infinity, which the json module reads although they are not JSON. No row can hold it."""
+_LONGEST_INT = 24
+"""Digits of a whole number that is made one: with 21 it is beyond 64 bits, and Python refuses to read thousands."""
+
+
+class _Unwritable:
+    """Stands for a number that no row can hold, so that only its element is lost."""
+
+    def __init__(self, shown: str, why: str) -> None:
+        self.shown = shown
+        self.why = why
 
     def __repr__(self) -> str:
-        return "NaN"
+        return self.shown
+
+
+def _constant(word: str) -> _Unwritable:
+    """NaN and Infinity, which the json module reads although they are not JSON."""
+    return _Unwritable(word, word)
+
+
+def _whole(digits: str) -> int | _Unwritable:
+    return int(digits) if len(digits) <= _LONGEST_INT else _Unwritable(digits, "more than 64-bit")
+
+
+def _decimal(digits: str) -> float | _Unwritable:
+    value = float(digits)
+    return value if isfinite(value) else _Unwritable(digits, "a number that is too large")
+
+
+def _refused(value: Any) -> NoReturn:
+    """Tells a RowFactory why a row cannot be written."""
+    raise TypeError(value.why if isinstance(value, _Unwritable) else type(value).__name__)
 
 
 def read(source: ByteSource, config: InputSource) -> Iterator[Read]:
     """Objects become rows; a string becomes the column `prompt`. Lines are where an element begins."""
-    make = RowFactory(config).make
+    make = RowFactory(config, _refused).make
     for line, value in _Elements(source):
         if type(value) is dict:
             yield make(line, value)
@@ -46,7 +74,7 @@ class _Elements:
         self._source = source
         # Invalid bytes become lone surrogates, which the row's JSON refuses: only that element is lost.
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        self._decode = json.JSONDecoder(parse_constant=lambda _: _NotANumber()).raw_decode
+        self._decode = json.JSONDecoder(parse_constant=_constant, parse_int=_whole, parse_float=_decimal).raw_decode
         self._text = ""
         self._at = 0
         self._line = 1
@@ -108,8 +136,8 @@ class _Elements:
                     raise self._error(f"is not valid JSON: {error.msg}", line=error.lineno - 1) from None
                 complete = False
                 end = -1
-            except (ValueError, RecursionError) as error:
-                raise self._error(f"cannot be read: {error}") from None
+            except RecursionError:
+                raise self._error("is nested too deeply") from None
             if not complete and self._more(size):
                 size *= 2
                 continue
