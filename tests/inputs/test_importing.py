@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,3 +62,19 @@ def test_rejects_that_cannot_be_written_are_a_user_error(tmp_path: Path) -> None
 
 def test_the_rejects_file_lies_beside_the_output() -> None:
     assert rejects_path(Path("out/answers.jsonl")) == Path("out/answers.rejects.jsonl")
+
+
+def test_a_full_disk_is_told_in_words_and_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a file's buffer holds back fails later, as it is written out or closed: outside of all words."""
+
+    class Full(io.FileIO):
+        def write(self, data: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.open", lambda path, mode, **how: opened(Full(path, mode), **how))
+    with pytest.raises(UserError, match=r"r\.jsonl: .*No space left"), RejectsFile(tmp_path / "r.jsonl") as file:
+        file.write([Reject(1, "why", "")])
+
+
+def opened(raw: io.FileIO, buffering: int = -1) -> io.IOBase:
+    return raw if buffering == 0 else io.BufferedWriter(raw)

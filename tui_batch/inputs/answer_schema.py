@@ -9,6 +9,9 @@ from tui_batch.domain.request import Json
 from tui_batch.errors import InputError
 from tui_batch.inputs.json_text import read_json
 
+MAX_BYTES = 4 * 1024 * 1024
+"""Of a file with a schema. No server takes one nearly as large."""
+
 
 class NoSchema(ValueError):
     """What was given is no JSON Schema."""
@@ -38,7 +41,11 @@ def read_schema(path: Path) -> dict[str, Any]:
     """The schema in a file. Raises InputError naming the file, and where in it."""
     name = str(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise InputError(name, f"is larger than {MAX_BYTES // 1024} KiB", remedy="Name a file with a JSON Schema.")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(name, "is not valid UTF-8", remedy="Save it as UTF-8.") from None
     except (OSError, ValueError) as error:  # ValueError: no path at all

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import FileIO
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 import orjson
 
@@ -55,6 +56,13 @@ def rejects_path(output: Path) -> Path:
     return output.with_name(f"{output.stem}.rejects.jsonl")
 
 
+def _write_all(file: FileIO, data: bytes) -> None:
+    """An unbuffered file may take less than it is given."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
 class RejectsFile:
     """JSON Lines of `{line, reason, text}`. The first reject creates the file, in place of an older one."""
 
@@ -62,21 +70,20 @@ class RejectsFile:
         self.path = path
         self.count = 0
         """Rejects written so far."""
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
+        """Without a buffer: one that a full disk did not take would be tried again as the file is closed."""
 
     def write(self, rejects: Iterable[Reject]) -> None:
         """Appends rejects. Raises UserError when the file cannot be written."""
         for reject in rejects:
             self._write(reject)
-        if self._file is not None:
-            self._file.flush()
 
     def _write(self, reject: Reject) -> None:
         record = {"line": reject.line, "reason": reject.reason, "text": reject.text}
         try:
             if self._file is None:
-                self._file = self.path.open("wb")
-            self._file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+                self._file = self.path.open("wb", buffering=0)
+            _write_all(self._file, orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
         except OSError as error:
             raise UserError(
                 f"{self.path}: rejected rows cannot be written: {error.strerror}",

@@ -22,6 +22,8 @@ _SECRET_REMEDY = (
     "Put the key in an environment variable and take it out of the file, for example: export OPENAI_API_KEY=...\n"
     "An endpoint in the settings names the variable: key: env:OPENAI_API_KEY"
 )
+_MOST_FINDINGS = 100
+"""Findings that are looked at, of which a dozen are shown: each is looked for in the whole document."""
 _WORDS: Mapping[str, str] = {
     "missing": "is missing",
     "int_parsing": "must be a whole number",
@@ -81,7 +83,7 @@ def _letters(name: str) -> str:
 def explain(document: Document, error: ValidationError, model: type[BaseModel]) -> InputError:
     """All findings in one error, in the order of the file; the first one gives it its place."""
     found: dict[Steps, list[str]] = {}
-    for detail in error.errors(include_url=False, include_context=True):
+    for detail in error.errors(include_url=False, include_context=True)[:_MOST_FINDINGS]:
         where = _place(document, detail)
         reasons = found.setdefault(where, [])
         reason = _reason(detail, where, model)

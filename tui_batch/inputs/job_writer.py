@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path, PurePath
@@ -36,8 +37,10 @@ def save_new(draft: JobDraft, path: Path) -> None:
     """Writes a job file that is not there yet. Raises FileExistsError when it is; otherwise UserError. Blocks."""
     text = job_file_text(draft, path)
     try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with path.open("x"):
+            pass  # it is ours from now on
+        with _gone_unless_whole(path):
+            path.write_text(text, encoding="utf-8", newline="\n")
     except FileExistsError:
         raise
     except OSError as error:
@@ -48,18 +51,24 @@ def replace_file(draft: JobDraft, path: Path) -> None:
     """Writes a job file in place of the one that is there, whole or not at all. Raises UserError. Blocks."""
     text = job_file_text(draft, path)
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            file.write(text)
-        try:
-            shutil.copymode(path, file.name)
-            Path(file.name).replace(path)
-        except OSError:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            made = Path(file.name)
+        with _gone_unless_whole(made):
+            made.write_text(text, encoding="utf-8", newline="\n")
+            shutil.copymode(path, made)
+            made.replace(path)
     except OSError as error:
         raise _unwritable(path, error) from None
+
+
+@contextmanager
+def _gone_unless_whole(path: Path) -> Iterator[None]:
+    """Takes a file away whose making fails: half a job file is none, and would be in the way of the next one."""
+    try:
+        yield
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:

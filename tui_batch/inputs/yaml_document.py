@@ -148,7 +148,8 @@ def load(path: Path) -> Document:
     """Reads a file. Raises InputError for what is no plain YAML, with its line."""
     name = str(path)
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise InputError(name, "there is no such file", remedy="Check the path and the working directory.") from None
     except OSError as error:
