@@ -34,6 +34,24 @@ def _key_source(text: str) -> str:
     return text
 
 
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""RFC 9110, section 5.1."""
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+"""What every HTTP library sends: RFC 9110, section 5.5, without what it calls obsolete."""
+
+
+def _header_name(text: str) -> str:
+    if not _HEADER_NAME.fullmatch(text):
+        raise ValueError("is no header's name: it has letters, digits and -, such as X-Team")
+    return text
+
+
+def _header_value(text: str) -> str:
+    if not _HEADER_VALUE.fullmatch(text):
+        raise ValueError("cannot be sent: a header's value is one line of plain ASCII characters")
+    return text
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
@@ -43,7 +61,7 @@ class _Endpoint(_Part):
     base_url: str | None = None
     api: Api | None = None
     key: Annotated[str, AfterValidator(_key_source)] | None = None
-    headers: dict[str, str] = {}
+    headers: dict[Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_header_value)]] = {}
     max_in_flight: PositiveInt | None = None
     rpm: PositiveInt | None = None
     tpm: PositiveInt | None = None
@@ -154,8 +172,9 @@ def _settings(document: Document, parsed: _File, file: Path) -> Settings:
 
 
 def _endpoint(document: Document, position: int, entry: _Endpoint) -> Endpoint:
-    made = known(entry.name)
-    if entry.base_url is not None:
+    if entry.base_url is None:
+        made = known(entry.name)
+    else:
         try:
             made = from_url(entry.base_url, entry.api or guess_api(entry.base_url), name=entry.name)
         except UserError as error:

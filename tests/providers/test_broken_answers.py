@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import struct
 from typing import Any
 
 import orjson
@@ -45,3 +48,38 @@ def test_parts_of_text_beside_others_are_the_answer() -> None:
     parts = [{"type": "thinking", "thinking": []}, {"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     choice = {"message": {"role": "assistant", "content": parts}, "finish_reason": "stop"}
     assert decoded(Api.OPENAI, {"choices": [choice]}).text == "ab"
+
+
+def nested(depth: int) -> Any:
+    value: Any = "x"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("api", "body"),
+    [
+        (Api.ANTHROPIC, {"content": [{"type": "tool_use", "input": nested(400)}], "stop_reason": "tool_use"}),
+        (Api.OLLAMA, {"message": {"tool_calls": [nested(400)]}, "done": True, "done_reason": "stop"}),
+        (Api.OPENAI, {"choices": [{"message": {"tool_calls": [nested(400)]}, "finish_reason": "tool_calls"}]}),
+    ],
+)
+def test_calls_nested_too_deep_to_be_kept_are_no_empty_answer(api: Api, body: dict[str, Any]) -> None:
+    data = json.dumps(body).encode()  # orjson reads it and does not write it
+    assert provider_for(api).decode(Operation.CHAT, HttpResponse(200, {}, data)).cls is OutcomeClass.MALFORMED
+
+
+NAN = base64.b64encode(struct.pack("<2f", 1.0, float("nan"))).decode()
+
+
+@pytest.mark.parametrize(
+    ("api", "body"),
+    [
+        *((Api.OLLAMA, {"embeddings": [vector]}) for vector in (["a"], [0.5, None], [True], [[0.5]], [])),
+        *((Api.OPENAI, {"data": [{"embedding": vector}]}) for vector in ([0.5, None], [True], NAN)),
+    ],
+)
+def test_a_vector_of_anything_but_numbers_is_none(api: Api, body: dict[str, Any]) -> None:
+    outcome = provider_for(api).decode(Operation.EMBED, HttpResponse(200, {}, orjson.dumps(body)))
+    assert outcome.cls is OutcomeClass.MALFORMED

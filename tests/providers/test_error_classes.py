@@ -193,6 +193,12 @@ def test_bytes_that_are_not_utf8_are_replaced() -> None:
     assert decoded(Api.OPENAI, 200, body).text == "caf\ufffd"
 
 
+def test_numbers_beyond_all_bounds_do_not_lose_the_answer() -> None:
+    odd = b'"logprobs":{"a":-1e999,"b":' + b"9" * 5_000 + b"}"
+    body = b'{"choices":[{"message":{"content":"x"},' + odd + b',"finish_reason":"stop"}]}'
+    assert decoded(Api.OPENAI, 200, body).text == "x"
+
+
 def test_nan_and_a_byte_order_mark_do_not_lose_the_answer() -> None:
     body = b'\xef\xbb\xbf{"choices":[{"message":{"content":"x"},"logprobs":{"a":-Infinity},"finish_reason":"stop"}]}'
     assert decoded(Api.OPENAI, 200, body).text == "x"
@@ -216,6 +222,15 @@ WAITS = [
 @pytest.mark.parametrize(("headers", "body", "expected"), WAITS)
 def test_how_long_a_server_asks_to_wait(headers: dict[str, str], body: Any, expected: float | None) -> None:
     assert decoded(Api.OPENAI, 429, body, headers).retry_after_s == pytest.approx(expected)
+
+
+def test_a_header_made_to_be_slow_takes_no_time() -> None:
+    """Digits without a unit were walked from each of them on: while that lasts nothing else runs."""
+    limits = decoded(
+        Api.OPENAI, 200, {}, {"x-ratelimit-limit-requests": "5", "x-ratelimit-reset-requests": "1" * 200_000 + "x"}
+    ).limits
+    assert limits is not None
+    assert (limits.requests.limit, limits.requests.reset_s) == (5, None)
 
 
 def test_retry_after_on_a_success_means_nothing() -> None:

@@ -66,7 +66,10 @@ def test_a_url_alone_is_enough(given: str, api: Api, expected: str) -> None:
     assert from_url(given, environment=NONE).base_url == expected
 
 
-@pytest.mark.parametrize("url", ["", "http://", "http://host:port/", "http://host:99999", "http://[::1"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "http://", "http://host:port/", "http://host:99999", "http://[::1", "http://a b:1", "http://h/a b", "h\n/v1"],
+)
 def test_what_is_no_url_is_said_so(url: str) -> None:
     with pytest.raises(UserError, match="base URL"):
         from_url(url, environment=NONE)
@@ -142,6 +145,16 @@ def test_ollama_host_is_honoured(value: str, expected: str) -> None:
     assert endpoint.base_url == expected
 
 
+@pytest.mark.parametrize("value", [":11434", "http://", "host:port", "http://me:hunter22@box"])
+def test_a_variable_that_is_no_address_is_named(value: str) -> None:
+    """Nobody who reads `is not a base URL` thinks of a variable that was set long ago."""
+    with pytest.raises(UserError, match=r"^OLLAMA_HOST: ") as raised:
+        known("ollama", {"OLLAMA_HOST": value})
+    assert "OLLAMA_HOST" in raised.value.message
+    assert "unset it" in raised.value.remedy
+    assert "hunter22" not in str(raised.value)
+
+
 def test_ollama_gets_one_request_more_than_it_has_slots() -> None:
     for environment, expected in (({}, 2), ({"OLLAMA_NUM_PARALLEL": "4"}, 5), ({"OLLAMA_NUM_PARALLEL": "no"}, 2)):
         endpoint = known("ollama", environment)
@@ -208,6 +221,17 @@ def test_a_key_comes_from_the_keyring() -> None:
     assert resolve_key(KeySource(KeyKind.KEYRING, "work")) == "from-ring"
     with pytest.raises(UserError, match="other"):
         resolve_key(KeySource(KeyKind.KEYRING, "other"))
+
+
+@pytest.mark.usefixtures("keyring")
+def test_a_key_of_the_keyring_is_held_to_what_one_of_a_variable_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a header cannot hold would make every row dead, one by one."""
+    monkeypatch.setattr(FakeKeyring, "get_password", lambda *_: " key \n")
+    assert resolve_key(KeySource(KeyKind.KEYRING, "work")) == "key"
+    monkeypatch.setattr(FakeKeyring, "get_password", lambda *_: "two\nlines-of-a-key")
+    with pytest.raises(UserError, match="characters that no key has") as raised:
+        resolve_key(KeySource(KeyKind.KEYRING, "work"))
+    assert "lines-of" not in str(raised.value)
 
 
 def test_without_the_keyring_extra_the_remedy_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,6 +93,9 @@ MISTAKES = [
     ("day_budget_usd: 1e300\n", 1, "day_budget_usd"),
     ("prices:\n  - model: a\n    input: 1e300\n    output: 1\n", 3, "input"),
     ("prices:\n  - model: a\n    gpu_hour: 1e18\n", 3, "gpu_hour"),
+    ('endpoints:\n  - name: a\n    base_url: http://x:1\n    headers:\n      X-A: "a\\nX-B: b"\n', 5, "X-A"),
+    ("endpoints:\n  - name: a\n    base_url: http://x:1\n    headers: {X-A: caf\u00e9}\n", 4, "X-A"),
+    ("endpoints:\n  - name: a\n    base_url: http://x:1\n    headers: {a b: c}\n", 4, "a b"),
     ("endpoints: [\n", None, ""),
     ("- a\n", None, ""),
 ]
@@ -138,6 +141,14 @@ def test_a_key_for_a_gateway_is_refused_as_any_other(tmp_path: Path, name: str, 
 def test_headers_that_only_sound_like_keys_are_sent(tmp_path: Path, name: str) -> None:
     text = f"endpoints:\n  - name: a\n    base_url: http://x:1\n    headers: {{{name}: blue}}\n"
     assert settings(tmp_path, text).endpoints[0].headers == ((name, "blue"),)
+
+
+def test_an_address_in_the_settings_wins_over_a_variable_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "http://")
+    (endpoint,) = settings(tmp_path, "endpoints:\n  - name: ollama\n    base_url: http://box:11434\n").endpoints
+    assert endpoint.base_url == "http://box:11434"
 
 
 def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:

@@ -158,6 +158,8 @@ def _message(response: HttpResponse, data: Mapping[str, Any], limits: RateHeader
     if not all(map(_is_block, content)):
         return malformed(response, "the answer's content is not in blocks", limits)
     text = _text(content)
+    if text is None:
+        return malformed(response, "the answer's tool call is nested too deep to be kept", limits)
     reason = word(data.get("stop_reason"))
     outcome = Outcome(
         OutcomeClass.OK,
@@ -183,11 +185,14 @@ def _is_block(block: Any) -> bool:
     return isinstance(kind, str) and (kind != "text" or isinstance(block.get("text"), str))
 
 
-def _text(blocks: list[Mapping[str, Any]]) -> str:
-    """The text blocks joined; tool calls, where there are any, as a JSON list. Thinking is not part of the answer."""
+def _text(blocks: list[Mapping[str, Any]]) -> str | None:
+    """The text blocks joined; tool calls, where there are any, as a JSON list. Thinking is not part of the answer.
+
+    None: the calls are nested too deep to be written.
+    """
     calls = [block for block in blocks if block.get("type") == "tool_use"]
     if calls:
-        return compact(calls) or ""
+        return compact(calls)
     return "".join(block["text"] for block in blocks if block["type"] == "text")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import orjson
@@ -40,3 +41,8 @@ def compact(value: Json) -> str | None:
         return orjson.dumps(value).decode()
     except TypeError:
         return None
+
+
+def is_vector(value: Any) -> bool:
+    """Whether a value is an embedding: finite numbers, and at least one."""
+    return isinstance(value, list) and bool(value) and all(type(one) in (int, float) and isfinite(one) for one in value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -89,6 +90,8 @@ _TOO_MUCH: Mapping[Api, tuple[str, ...]] = {
 }
 """What people write at the end of an address although requests bring it along."""
 
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
+
 _HOSTED = frozenset(urlsplit(entry.base_url).hostname for entry in CATALOG if entry.base_url.startswith("https://"))
 
 _BY_NAME = {entry.name: entry for entry in CATALOG}
@@ -100,18 +103,27 @@ def names() -> tuple[str, ...]:
 
 
 def known(name: str, environment: Mapping[str, str] | None = None) -> Endpoint | None:
-    """The endpoint of a known provider; None for any other name."""
+    """The endpoint of a known provider; None for any other name. Raises UserError for a variable that is no address."""
     entry = _BY_NAME.get(name.lower())
     if entry is None:
         return None
     environment = os.environ if environment is None else environment
     moved = environment.get(entry.url_variable, "").strip() if entry.url_variable else ""
-    base_url = over_tls(normal_url(moved, entry.api)) if moved else entry.base_url
+    base_url = _moved_url(entry, moved) if moved else entry.base_url
     key = _key(entry, environment)
     if moved and is_loopback(base_url) and not environment.get(key.name):
         key = KeySource()  # a server on this machine needs none
     in_flight = _ollama_in_flight(environment) if entry.api is Api.OLLAMA else None
     return Endpoint(entry.name, entry.api, base_url, key, max_in_flight=in_flight)
+
+
+def _moved_url(entry: KnownProvider, moved: str) -> str:
+    """Where a provider's own variable points. Raises UserError naming the variable."""
+    try:
+        return over_tls(normal_url(moved, entry.api))
+    except UserError as error:
+        remedy = f"Set it as {entry.base_url}, or unset it."
+        raise UserError(f"{entry.url_variable}: {error.message}", remedy=remedy) from None
 
 
 def from_url(
@@ -210,7 +222,7 @@ def _key_elsewhere(url: str, api: Api, environment: Mapping[str, str]) -> KeySou
     if vendor is None or not any(environment.get(name) for name in vendor.keys):
         return KeySource()
     moved = environment.get(vendor.url_variable, "").strip()
-    is_named = bool(moved) and urlsplit(over_tls(normal_url(moved, api))).netloc == urlsplit(url).netloc
+    is_named = bool(moved) and urlsplit(_moved_url(vendor, moved)).netloc == urlsplit(url).netloc
     return _key(vendor, environment) if is_named or is_loopback(url) else KeySource()
 
 
@@ -228,7 +240,8 @@ def _split(base_url: str, scheme: str) -> SplitResult:
         port_is_fine = parts.port is None or parts.port > 0
     except ValueError:
         port_is_fine, parts = False, SplitResult("", "", "", "", "")
-    if not parts.hostname or not port_is_fine or parts.scheme not in ("http", "https") or parts.netloc.endswith(":"):
+    is_address = parts.hostname and port_is_fine and not parts.netloc.endswith(":") and not _BLANK.search(text)
+    if not is_address or parts.scheme not in ("http", "https"):
         raise UserError(f"{base_url!r} is not a base URL", remedy="Give it like this: http://localhost:8000/v1")
     if parts.query or parts.fragment:
         raise UserError(

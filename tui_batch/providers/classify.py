@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -92,17 +93,23 @@ def parse_json(body: bytes) -> Any:
     """The body as JSON: its objects are dicts, its lists are lists; None when it is no JSON.
 
     What orjson refuses but servers send is mended: bytes that are not UTF-8 and halves of surrogate pairs are
-    replaced, NaN becomes null, a byte order mark is skipped.
+    replaced, NaN and numbers beyond all bounds become null, a byte order mark is skipped.
     """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         pass
     try:
-        loose = json.loads(body.decode("utf-8-sig", "replace"), parse_int=float, parse_constant=lambda _: None)
+        text = body.decode("utf-8-sig", "replace")
+        loose = json.loads(text, parse_int=_finite, parse_float=_finite, parse_constant=lambda _: None)
         return orjson.loads(json.dumps(loose, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
+
+
+def _finite(digits: str) -> float | None:
+    value = float(digits)
+    return value if isfinite(value) else None
 
 
 def error_body(data: Any, body: bytes) -> ErrorBody:

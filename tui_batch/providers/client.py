@@ -19,7 +19,7 @@ from tui_batch.providers.base import (
     TransportFailure,
     TransportTimeout,
 )
-from tui_batch.providers.redact import clean_message, without_secret
+from tui_batch.providers.redact import clean_message, prepare, without_secret
 from tui_batch.providers.registry import provider_for
 from tui_batch.providers.streams import refuses_options, without_options
 
@@ -47,7 +47,8 @@ class EndpointClient:
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """`clock` gives Unix time, `timer` seconds that never step back."""
+        """`clock` gives Unix time, `timer` seconds that never step back. May take a second: see redact.prepare."""
+        prepare(secret)
         self._transport = transport
         self._provider = provider or provider_for(endpoint.api)
         self._base_url = endpoint.base_url

@@ -39,6 +39,11 @@ def _from_environment(name: str, environment: Mapping[str, str]) -> str:
     if not value:
         setting = f"set {name}=..." if os.name == "nt" else f"export {name}=..."
         raise UserError(f"no key: the environment variable {name} is not set", remedy=f"Set it first: {setting}")
+    return _plain(value, name)
+
+
+def _plain(value: str, name: str) -> str:
+    """The key, when it can be sent in a header. Raises UserError, which does not repeat it."""
     if any(ord(char) < 32 or ord(char) > 126 for char in value):
         raise UserError(f"the key in {name} holds characters that no key has", remedy="Copy it again, on one line.")
     return value
@@ -54,7 +59,7 @@ def _from_keyring(name: str) -> str:
             remedy="Install it: pip install 'llmbatch-tui[keyring]'",
         ) from None
     try:
-        value: str | None = keyring.get_password(KEYRING_SERVICE, name)
+        value = (keyring.get_password(KEYRING_SERVICE, name) or "").strip()
     except KeyringError as error:
         raise UserError(
             f"the OS keyring cannot be used: {type(error).__name__}",
@@ -65,4 +70,4 @@ def _from_keyring(name: str) -> str:
             f"no key: the OS keyring has no entry {name!r} for {KEYRING_SERVICE}",
             remedy=f"Store it: python -m keyring set {KEYRING_SERVICE} {name}",
         )
-    return value
+    return _plain(value, f"the OS keyring, {name},")

@@ -10,7 +10,7 @@ from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.outcome import Outcome, OutcomeClass, Usage
 from tui_batch.domain.request import Json, PromptRequest
 from tui_batch.providers.base import Assembler, Encoded, EncodeError, Headers, HttpResponse, ModelInfo
-from tui_batch.providers.body import canonical, compact, word
+from tui_batch.providers.body import canonical, compact, is_vector, word
 from tui_batch.providers.classify import count_of, error_outcome, malformed, parse_json, wrapped_error
 from tui_batch.providers.headers import request_id
 from tui_batch.providers.ollama_stream import STREAMED, LineAssembler
@@ -161,13 +161,13 @@ def _answer(response: HttpResponse, data: Mapping[str, Any]) -> Outcome:
 def _text(message: Mapping[str, Any]) -> str | None:
     calls = message.get("tool_calls")
     if isinstance(calls, list) and calls:
-        return compact(calls) or ""
+        return compact(calls)
     return word(message.get("content"))
 
 
 def _embeddings(response: HttpResponse, data: Mapping[str, Any]) -> Outcome:
     vectors = data.get("embeddings")
-    if not isinstance(vectors, list) or not vectors or not all(isinstance(one, list) and one for one in vectors):
+    if not isinstance(vectors, list) or not vectors or not all(map(is_vector, vectors)):
         return malformed(response, "the answer has no embeddings")
     return Outcome(
         OutcomeClass.OK,

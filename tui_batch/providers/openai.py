@@ -16,7 +16,7 @@ from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.outcome import Outcome, OutcomeClass, RateHeaders, Usage
 from tui_batch.domain.request import PromptRequest
 from tui_batch.providers.base import Assembler, Encoded, EncodeError, Headers, HttpResponse, ModelInfo
-from tui_batch.providers.body import canonical, compact, word
+from tui_batch.providers.body import canonical, compact, is_vector, word
 from tui_batch.providers.classify import count_of, error_outcome, malformed, parse_json, wrapped_error
 from tui_batch.providers.headers import openai_limits, request_id
 from tui_batch.providers.openai_stream import STREAMED, ChatAssembler
@@ -269,14 +269,15 @@ def _embedding(response: HttpResponse, data: Mapping[str, Any], limits: RateHead
 def vector_of(given: Any) -> list[float] | None:
     """An embedding as numbers: a list of them, or base64 of little-endian 32-bit floats; None: neither."""
     if isinstance(given, list):
-        return given if given and all(isinstance(one, int | float) for one in given) else None
+        return given if is_vector(given) else None
     if not isinstance(given, str):
         return None
     try:
         data = base64.b64decode(given, validate=True)
-        return list(struct.unpack(f"<{len(data) // 4}f", data)) or None
+        vector = list(struct.unpack(f"<{len(data) // 4}f", data))
     except (ValueError, struct.error):
         return None
+    return vector if is_vector(vector) else None
 
 
 def _model(entry: Mapping[str, Any]) -> ModelInfo:

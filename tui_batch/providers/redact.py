@@ -36,6 +36,12 @@ _LOOKS_SECRET = re.compile(
 )
 
 
+def prepare(secret: str | None) -> None:
+    """Makes ready what looks for a key. For one of thousands of characters that takes a second: not on the loop."""
+    if secret and len(secret) >= _SHORTEST_IN_ERRORS:
+        forms_of(secret)
+
+
 def clean_message(text: str, secret: str | None = None) -> str:
     """A provider's words without keys and without halves of surrogate pairs, at most MESSAGE_LIMIT characters."""
     if secret and len(secret) >= _SHORTEST_IN_ERRORS:
