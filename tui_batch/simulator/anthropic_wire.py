@@ -138,10 +138,11 @@ def _forced_tool(body: Mapping[str, Json]) -> tuple[str | None, Json]:
     choice = body.get("tool_choice")
     if not isinstance(choice, dict) or choice.get("type") != "tool":
         return None, None
+    wanted = choice.get("name")
     for tool in checks.objects(body, "tools"):
-        if tool.get("name") == choice.get("name"):
-            return str(tool["name"]), tool.get("input_schema") or {"type": "object"}
-    raise checks.invalid(f"Tool '{choice.get('name')}' not found in provided tools")
+        if isinstance(wanted, str) and tool.get("name") == wanted:
+            return wanted, tool.get("input_schema") or {"type": "object"}
+    raise checks.invalid(f"Tool '{wanted}' not found in provided tools")
 
 
 def _content(ask: Ask, answer: Answer, facts: Facts) -> tuple[list[Json], str]:

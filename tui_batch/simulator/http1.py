@@ -9,6 +9,8 @@ from http import HTTPStatus
 from tui_batch.simulator.wire import SimRequest, SimResponse
 
 MOST_HEAD_BYTES = 64 * 1024
+_MOST_DIGITS = 18
+"""Of a length. Python refuses to read thousands of them."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | {529: "Site Overloaded"}
 
@@ -163,7 +165,7 @@ def _body_length(headers: dict[str, str], max_body: int) -> int:
         return 0
     if not (stated.isascii() and stated.isdigit()):
         raise BadRequest(400, "the content length is not a number")
-    if int(stated) > max_body:
+    if len(stated) > _MOST_DIGITS or int(stated) > max_body:
         raise BadRequest(413, "the request body is too large")
     return int(stated)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -17,6 +18,9 @@ _RELEASED = 1_735_689_600
 
 OLLAMA_VERSION = "0.12.6"
 """The Ollama release whose API is imitated."""
+
+_BILLIONS = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,3})?)b?")
+"""Parameters, in the tag of a model's name: `llama3.2:3b`."""
 
 _KEPT_S = 300.0
 """How long Ollama keeps an idle model loaded."""
@@ -150,6 +154,5 @@ def _details(spec: ModelSpec) -> dict[str, Json]:
 
 def _size(name: str) -> int:
     """Bytes on disk and in memory: about 0.6 a parameter, where the name tells how many there are."""
-    tag = name.partition(":")[2].removesuffix("b")
-    billions = float(tag) if tag.replace(".", "", 1).isdigit() else 0.14
-    return round(billions * 0.6e9)
+    told = _BILLIONS.fullmatch(name.partition(":")[2])
+    return round((float(told.group(1)) if told else 0.14) * 0.6e9)

@@ -161,8 +161,9 @@ def _check_strict(schema: Json, name: str, place: tuple[str, ...]) -> None:
             raise checks.invalid(
                 where + "'additionalProperties' is required to be supplied and to be false.", "response_format"
             )
-        required = schema.get("required") or []
-        if isinstance(properties, dict) and any(name not in required for name in properties):
+        required = schema.get("required")
+        listed = required if isinstance(required, list) else []
+        if isinstance(properties, dict) and any(key not in listed for key in properties):
             raise checks.invalid(
                 where + "'required' is required to be supplied and to be an array including every key in properties.",
                 "response_format",

@@ -26,7 +26,7 @@ _TAGGED = re.compile(
 )
 _FENCED = re.compile(r'("""|```)\s*(.*?)\s*\1', re.DOTALL)
 _MARKED = re.compile(
-    r"^\s*(?:customer )?(?:message|text|review|ticket|input|question|problem|tweet|comment|sentence|email)\s*:\s*",
+    r"^[ \t]*(?:customer )?(?:message|text|review|ticket|input|question|problem|tweet|comment|sentence|email)\s*:\s*",
     re.IGNORECASE | re.MULTILINE,
 )
 _NUMBER_WANTED = re.compile(r"\b(?:final|single|just the|only the|the|a) number\b", re.IGNORECASE)

@@ -11,9 +11,10 @@ from tui_batch.simulator.chance import draw
 
 _OFFER = re.compile(
     r"\b(?:one of|categories|labels|classes|options|classify (?:it |this )?as)\b[^:\n]{0,60}?:?\s+"
-    r"([\w\- ]+(?:\s*(?:,|\||/|\bor\b)\s*[\w\- ]+)+)",
+    r"([\w\- ]{1,60}(?:\s{0,9}(?:,|\||/|\bor\b)\s{0,9}[\w\- ]{1,60})+)",
     re.IGNORECASE,
 )
+"""All repetitions are bounded: a prompt made to be slow may not hold up the app that runs the simulator."""
 _BETWEEN = re.compile(r"\s*(?:,\s*or\b|,|\||/|\bor\b)\s*", re.IGNORECASE)
 
 

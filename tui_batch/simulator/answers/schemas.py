@@ -17,7 +17,7 @@ _MOST_CHARS = 100_000
 _MOST_VALUES = 2_000
 """Values made for one answer; what is still asked for beyond it is null."""
 
-_SHAPE = re.compile(r"\{[^{}]*:[^{}]*\}")
+_SHAPE = re.compile(r"\{[^{}:]*:[^{}]*\}")
 _FIELD = re.compile(r'"(\w+)"\s*:\s*("[^"]*"|[^,}\n]+)')
 
 
