@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,11 @@ from tui_batch import paths
 from tui_batch.domain.endpoint import Api, Operation
 from tui_batch.domain.job import CacheMode, InputSource, Mode, OnTruncated
 from tui_batch.errors import InputError
+from tui_batch.inputs.answer_schema import read_schema
 from tui_batch.inputs.detection import is_job_file
 from tui_batch.inputs.draft import AUTO, JobDraft, ModelChoice
 from tui_batch.inputs.job_file import JobFile, dump_job_file, json_schema, load_job_draft, validated
-from tui_batch.inputs.yaml_document import dump, load, parse
+from tui_batch.inputs.yaml_document import Document, Steps, dump, load, parse
 
 FULL = """
 name: Tickets
@@ -283,6 +286,33 @@ def test_unreadable_job_files(tmp_path: Path) -> None:
     path.write_bytes(b"x" * 1_100_000)
     with pytest.raises(InputError, match="is larger than 1024 KiB"):
         load_job_draft(path)
+
+
+def test_a_file_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
+    """A recording, a disk's image: what is beyond the bound of a job file or a schema stays where it is."""
+    endless = tmp_path / "endless"
+    endless.touch()
+    os.truncate(endless, 2**32)  # takes no room: nothing is written
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="is larger than 1024 KiB"):
+            load_job_draft(endless)
+        with pytest.raises(InputError, match="is larger than 4096 KiB"):
+            read_schema(endless)
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_of_nothing_but_mistakes_is_looked_through_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data under the name of a job file: each of its fields was looked for among all the others, for minutes."""
+    looks: list[Steps] = []
+    find = Document._find
+    monkeypatch.setattr(Document, "_find", lambda document, where: looks.append(where) or find(document, where))
+    with pytest.raises(InputError, match=r"job\.yaml:1: input: is missing") as caught:
+        draft(tmp_path, "".join(f"column{number}: 1\n" for number in range(1_500)))
+    assert "column0: is not a known field" in str(caught.value)
+    assert len(looks) < 1_000
 
 
 def test_a_job_file_written_by_a_json_library_keeps_its_emoji(tmp_path: Path) -> None:

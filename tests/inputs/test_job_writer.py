@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 from pathlib import Path
 
@@ -188,3 +189,24 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         save_new(full(tmp_path), tmp_path / "none" / "job.yaml")
     assert "none" in str(caught.value)
+
+
+def test_half_a_job_file_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk: the file that was there stays as it was, a new one is in nobody's way, nothing else is left."""
+
+    def full_disk(path: Path, text: str, **_: str) -> int:
+        path.write_bytes(text[:10].encode())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    draft = JobDraft(InputSource(str(tmp_path / "rows.csv"), ""), "small")
+    there = tmp_path / "there.yaml"
+    save_new(draft, there)
+    before = there.read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full_disk)
+        for write, path in ((save_new, tmp_path / "new.yaml"), (replace_file, there)):
+            with pytest.raises(UserError, match="No space left"):
+                write(draft, path)
+    assert [path.name for path in tmp_path.iterdir()] == ["there.yaml"]
+    assert there.read_text() == before
+    save_new(draft, tmp_path / "new.yaml")

@@ -384,6 +384,38 @@ def test_whatever_comes_in_gets_an_answer(path: str, data: st.DataObject) -> Non
     assert response.status in {200, 400, 404}
 
 
+STRICT = {"name": "a", "strict": True, "schema": {"type": "object", "additionalProperties": False}}
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/v1/messages", {"tool_choice": {"type": "tool"}, "tools": [{}]}),
+        ("/v1/messages", {"tool_choice": {"type": "tool", "name": []}, "tools": [{"name": []}]}),
+        ("/v1/chat/completions", {"response_format": {"type": "json_schema", "json_schema": {
+            **STRICT, "schema": {**STRICT["schema"], "properties": {"a": {}}, "required": 5}}}}),
+    ],
+)  # fmt: skip
+async def test_a_request_that_a_strict_server_refuses_is_refused(path: str, fields: Any, post: Any) -> None:
+    response = await post(Simulator(), path, {**WORK[path], **fields})
+    assert response.status == 400
+
+
+@pytest.mark.parametrize("tag", ["²b", "9" * 190 + "b", "1.2.3b", "b", "8x7b", ""])
+async def test_a_model_of_any_name_is_listed_as_loaded(tag: str, post: Any) -> None:
+    simulator = Simulator()
+    assert (await post(simulator, "/api/generate", {"model": f"x:{tag}", "prompt": "x"})).status == 200
+    loaded = body(await simulator.handle(SimRequest("GET", "/api/ps")))["models"]
+    assert [model["name"] for model in loaded] == [f"x:{tag}"]
+
+
+@pytest.mark.parametrize("prompt", ["\n" * 20_000 + "x", " one of " * 2_500, "json {" + ":" * 20_000])
+async def test_a_prompt_made_to_be_slow_takes_no_time(prompt: str, chat: Any) -> None:
+    """The app runs the simulator on its own loop: blank lines by the thousand held it up for half a minute."""
+    response = await chat(Simulator(), messages=[{"role": "user", "content": prompt}])
+    assert response.status == 200
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0ms"), (0.0121, "13ms"), (1, "1s"), (6.5, "6.5s"), (360, "6m0s"), (3661.2, "1h1m1.2s")],

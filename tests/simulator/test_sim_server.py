@@ -66,6 +66,15 @@ async def test_too_large_a_body_gets_413() -> None:
         assert response.headers["connection"] == "close"
 
 
+async def test_a_length_of_thousands_of_digits_gets_413() -> None:
+    async with client_of() as (server, _):
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        writer.write(b"POST /v1/messages HTTP/1.1\r\nContent-Length: " + b"9" * 5_000 + b"\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_two_requests_sent_at_once_are_answered_in_order() -> None:
     async with serve() as server:
         reader, writer = await asyncio.open_connection(server.host, server.port)
