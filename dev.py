@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+PIP = BIN / ("pip.exe" if os.name == "nt" else "pip")
 DEVELOP = "dev,clients"
 
 
@@ -34,6 +35,8 @@ def install(extras: str) -> None:
     if not PYTHON.exists():
         print(f"Making {VENV.name} with Python {sys.version.split()[0]} ...", flush=True)
         venv.create(VENV, with_pip=True)
+    elif not PIP.exists() and (code := call(PYTHON, "-m", "ensurepip", "--default-pip")):
+        sys.exit(code)  # a first try may have ended before pip was there: Ctrl-C, or Debian without python3-venv
     print("Installing (once; takes a minute) ...", flush=True)
     code = call(PYTHON, "-m", "pip", "install", "--quiet", "--editable", f".[{extras}]" if extras else ".")
     if code:
