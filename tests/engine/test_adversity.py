@@ -21,6 +21,7 @@ from tui_batch.engine.engine import PATIENCE_S
 from tui_batch.engine.lane import Halt
 from tui_batch.engine.lease import LEASE_S
 from tui_batch.errors import UserError
+from tui_batch.money.prices import UnitPrices
 from tui_batch.store.store import open_store
 
 FOUR = Knobs(concurrency=4)
@@ -330,6 +331,21 @@ def test_a_keeper_that_breaks_ends_the_jobs_with_words(tmp_path: Path, virtually
                 JobState.FAILED,
                 "DatabaseError: database disk image is malformed",
             )
+
+    virtually(main())
+
+
+def test_answers_with_figures_that_no_database_holds_are_not_asked_for_without_end(
+    tmp_path: Path, virtually: Any
+) -> None:
+    def script(prompt: str, before: int) -> tuple[float, Outcome]:
+        return 1.0, ok(tokens_in=10**15, tokens_out=10**15)
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", script, prices=UnitPrices.per_mtok("10", "40")) as bench:
+            job = await bench.run(await bench.add(rows(3), FOUR))
+            assert (job.state, job.counters.dead) == (JobState.COMPLETED, 3)
+            assert len(bench.executor.sent) == 3
 
     virtually(main())
 

@@ -282,6 +282,23 @@ def test_cancelling_keeps_answers_whose_judge_was_not_heard(tmp_path: Path, virt
     virtually(main())
 
 
+def test_cancelling_keeps_answers_that_were_on_their_way_before_their_judge(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", court()) as bench:
+            job_id = await bench.add(["a", "b"], ONE, **judged())
+            end = await bench.controller.start(job_id)
+            while not asked(bench, "one"):
+                await asyncio.sleep(0.05)
+            await bench.controller.cancel(job_id)
+            job = await end
+            row, other = await rows_of(bench, job)
+            assert (row.state, row.flags, other.state) == (ItemState.DONE, ItemFlag.UNJUDGED, ItemState.CANCELLED)
+            assert (await bench.texts(job_id))[0] == "answer to a"
+            assert asked(bench, "court") == 0
+
+    virtually(main())
+
+
 def test_a_budget_counts_the_judge(tmp_path: Path, virtually: Any) -> None:
     async def main() -> None:
         async with open_bench(tmp_path / "jobs.db", court(), prices=PRICES) as bench:

@@ -134,6 +134,37 @@ async def test_cancelling_takes_the_answer_without_its_judge(waiting: Any, make:
     assert (await true_counters(store, make, job_id)).cost_nano == 140
 
 
+async def test_an_answer_that_comes_after_cancelling_is_kept_though_nobody_will_judge_it(db: Path, make: Any) -> None:
+    async with open_store(db) as store:
+        job_id = await make.job(store, 1)
+        (item,) = await make.pending(store, job_id)
+        await store.jobs.cancel(job_id)
+        await make.settle(store, answer(make, job_id, item.id))
+        found = await store.items.detail(item.id)
+        assert (found.row.state, found.row.flags, found.text) == (ItemState.DONE, ItemFlag.UNJUDGED, "answer 1")
+        counters = await true_counters(store, make, job_id)
+        assert (counters.done, counters.cancelled, counters.cost_nano) == (1, 0, 100)
+
+
+async def test_a_verdict_that_another_process_was_quicker_with_counts_its_cost_only(waiting: Any, make: Any) -> None:
+    store, job_id, item_id = waiting
+    down = verdict(job_id, item_id, ItemState.PENDING, cls=OutcomeClass.INVALID)
+    await make.settle(store, down)
+    await make.settle(store, verdict(job_id, item_id, score=0.9))
+    counters = await true_counters(store, make, job_id)
+    assert (counters.pending, counters.done, counters.requests, counters.cost_nano) == (1, 0, 3, 180)
+    assert (await store.items.detail(item_id)).text is None
+
+
+async def test_a_verdict_that_cannot_be_stored_leaves_the_answer_without_one(waiting: Any, make: Any) -> None:
+    store, job_id, item_id = waiting
+    await make.settle(store, verdict(job_id, item_id, score=0.9, cost_nano=2**70))
+    found = await store.items.detail(item_id)
+    assert (found.row.state, found.row.flags) == (ItemState.DONE, ItemFlag.UNJUDGED)
+    assert (found.text, found.message) == (f"answer {item_id}", "")
+    assert (await true_counters(store, make, job_id)).unpriced == 1
+
+
 async def test_another_row_needs_another_answer(waiting: Any, make: Any) -> None:
     store, job_id, item_id = waiting
     await store.jobs.edit_row(item_id, b'{"prompt": "other"}')

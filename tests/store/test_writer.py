@@ -186,19 +186,26 @@ async def test_text_that_utf8_cannot_hold_is_mended_and_its_neighbours_are_untou
     assert await store.jobs.counters(job_id) == make.counted(db, job_id)
 
 
-async def test_what_cannot_be_stored_at_all_is_logged_and_its_item_stays_pending(store: Store, make) -> None:
-    job_id = await make.job(store, 2)
-    await make.settle(store, make.ok(job_id, 1, cost_nano=2**70), make.ok(job_id, 2))
-    assert (await store.items.detail(1)).row.state is ItemState.PENDING
-    assert (await store.items.detail(2)).row.state is ItemState.DONE
-    assert "could not be stored" in (await store.events.tail())[0].text
+async def test_what_cannot_be_stored_is_logged_and_its_item_is_dead_so_that_it_is_not_paid_for_again(
+    store: Store, make, db: Path
+) -> None:
+    job_id = await make.job(store, 3)
+    waits = make.failed(job_id, 3, ItemState.PENDING, cost_nano=2**70)
+    await make.settle(store, make.ok(job_id, 1, cost_nano=2**70), make.ok(job_id, 2), waits)
+    assert make.query(db, "SELECT state FROM item ORDER BY id") == [("dead",), ("done",), ("pending",)]
+    counters = await store.jobs.counters(job_id)
+    assert counters == make.counted(db, job_id)
+    assert (counters.requests, counters.unpriced, counters.cost_nano) == (2, 1, 100)
+    words = "its outcome (ok) could not be stored: OverflowError"
+    assert words in (await store.events.tail())[0].text
+    assert (await store.items.detail(1)).message == words
 
 
 async def test_a_record_with_a_defect_is_logged_and_its_neighbours_are_stored(store: Store, make, db: Path) -> None:
     job_id = await make.job(store, 3)
     broken = replace(make.ok(job_id, 2), flags=None)
     await asyncio.wait_for(make.settle(store, make.ok(job_id, 1), broken, make.ok(job_id, 3)), SOON)
-    assert make.query(db, "SELECT state FROM item ORDER BY id") == [("done",), ("pending",), ("done",)]
+    assert make.query(db, "SELECT state FROM item ORDER BY id") == [("done",), ("dead",), ("done",)]
     assert "item 2: its outcome (ok) could not be stored: attributeerror" in (await store.events.tail())[0].text.lower()
     assert await store.jobs.counters(job_id) == make.counted(db, job_id)
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from tui_batch.domain.item import Attempt, CachedResponse, ItemRecord, ItemState, Leg
-from tui_batch.domain.outcome import OutcomeClass
+from tui_batch.domain.item import Attempt, CachedResponse, ItemFlag, ItemRecord, ItemState, Leg
+from tui_batch.domain.outcome import Outcome, OutcomeClass
 from tui_batch.store import ledger, recent
 from tui_batch.store.connection import transaction
 from tui_batch.store.events import insert_event
@@ -133,7 +133,7 @@ class _Unusual(Exception):
 def commit_batch(conn: sqlite3.Connection, records: Sequence[ItemRecord], now: float) -> None:
     """Writes all records in one transaction, in order. Raises what another time may cure: full disk, lock, memory.
 
-    A record that no second try can store, for whatever reason, is told in the log and keeps back no other.
+    A record that cannot be stored, for whatever reason, is told in the log and keeps back no other; its item is dead.
     """
     try:
         with transaction(conn):
@@ -204,15 +204,52 @@ def _commit_one_by_one(conn: sqlite3.Connection, records: Sequence[ItemRecord], 
 
 
 def _commit_cleaned(conn: sqlite3.Connection, r: ItemRecord, now: float, error: Exception) -> None:
-    """A second try with text that SQLite takes; when that fails too, the log says so and the item stays as it was."""
+    """A second try with text that SQLite takes."""
     try:
         with _savepoint(conn):
             _commit_one(conn, _cleaned(r), now)
     except _PASSING:
         raise
     except Exception:
-        text = f"Item {r.item_id}: its outcome ({r.outcome.cls}) could not be stored: {type(error).__name__}"
-        insert_event(conn, None, now, "error", text)
+        _commit_bare(conn, r, now, error)
+
+
+def _commit_bare(conn: sqlite3.Connection, r: ItemRecord, now: float, error: Exception) -> None:
+    """A last try with next to nothing of it, and a line in the log.
+
+    An item that is settled in memory and stays pending here would be sent, and paid for, again and again without end.
+    One that memory is to ask again anyway is left as it was.
+    """
+    words = f"its outcome ({r.outcome.cls}) could not be stored: {type(error).__name__}"
+    insert_event(conn, None, now, "error", f"Item {r.item_id}: {words}")
+    if r.state is ItemState.PENDING and not r.judging:
+        return
+    try:
+        with _savepoint(conn):
+            _commit_one(conn, _bare(r, words, now), now)
+    except _PASSING:
+        raise
+    except Exception:
+        insert_event(conn, None, now, "error", f"Item {r.item_id}: it stays pending")
+
+
+def _bare(r: ItemRecord, words: str, now: float) -> ItemRecord:
+    """Without figures, text or anything else that a server sent; what it cost is unknown. A judge was not heard."""
+    judged = r.leg is Leg.JUDGE
+    return ItemRecord(
+        job_id=r.job_id,
+        item_id=r.item_id,
+        state=ItemState.DONE if judged else ItemState.DEAD,
+        attempts=1,
+        malformed=0,
+        available_at=0.0,
+        outcome=Outcome(OutcomeClass.MALFORMED, message="" if judged else words),
+        deployment=None if r.cached else r.deployment,
+        cost_nano=None,
+        at=now,
+        flags=ItemFlag.UNJUDGED if judged else ItemFlag.NONE,
+        leg=r.leg,
+    )
 
 
 def _commit_one(conn: sqlite3.Connection, r: ItemRecord, now: float) -> None:
@@ -223,14 +260,13 @@ def _commit_one(conn: sqlite3.Connection, r: ItemRecord, now: float) -> None:
         insert_event(conn, None, now, "warning", f"An outcome came for item {r.item_id}, which was deleted.")
         return
     before = ItemState(found[0])
+    if before is ItemState.CANCELLED and r.keeps_answer and r.judging:
+        r = replace(r, state=ItemState.DONE, judging=0, flags=r.flags | ItemFlag.UNJUDGED)  # nobody will judge it
     delta = _Delta()
     delta.spend(r)
     # A paid answer is kept even for a cancelled item. Beyond that, what is settled stays as it is.
-    if before is ItemState.PENDING or (before is ItemState.CANCELLED and r.state is ItemState.DONE):
-        if r.leg is Leg.ANSWER:
-            conn.execute(_SETTLE, _settle_row(r, before))
-        else:
-            conn.execute(_VERDICT, _verdict_row(r, before))
+    takes = before is ItemState.PENDING or (before is ItemState.CANCELLED and r.state is ItemState.DONE)
+    if takes and _changes_item(conn, r, before):
         delta.settle(r, before)
         _write_beside(conn, [r], now)
         ledger.enter(conn, [r], now)
@@ -238,6 +274,15 @@ def _commit_one(conn: sqlite3.Connection, r: ItemRecord, now: float) -> None:
         _enter_paid(conn, r, now)
         _keep_late(conn, r, before, now)
     _write_deltas(conn, {r.job_id: delta})
+
+
+def _changes_item(conn: sqlite3.Connection, r: ItemRecord, before: ItemState) -> bool:
+    """Writes the item's own row. False: a verdict on an answer that no longer waits for one."""
+    if r.leg is Leg.ANSWER:
+        changed = conn.execute(_SETTLE, _settle_row(r, before))
+    else:
+        changed = conn.execute(_VERDICT, _verdict_row(r, before))
+    return changed.rowcount == 1
 
 
 def _enter_paid(conn: sqlite3.Connection, r: ItemRecord, now: float) -> None:
