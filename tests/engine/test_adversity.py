@@ -350,6 +350,78 @@ def test_answers_with_figures_that_no_database_holds_are_not_asked_for_without_e
     virtually(main())
 
 
+def late(action: Any, seconds: float) -> Any:
+    """Does something only after a while: a keyring asks its owner, the disk is slow."""
+
+    async def wrapped(*args: Any, **options: Any) -> Any:
+        await asyncio.sleep(seconds)
+        return await action(*args, **options)
+
+    return wrapped
+
+
+def test_a_job_that_is_paused_while_it_starts_does_not_run(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            job_id = await bench.add(rows(400), FOUR)
+            bench.engine._opener.open = late(bench.engine._opener.open, 2.0)  # type: ignore[method-assign]
+            starting = asyncio.ensure_future(bench.controller.start(job_id))
+            await asyncio.sleep(1.0)
+            await bench.controller.pause(job_id)
+            job = await (await starting)
+            assert (job.state, job.reason) == (JobState.PAUSED, PauseReason.USER)
+            assert len(bench.executor.sent) <= 4
+
+    virtually(main())
+
+
+def test_a_job_that_is_cancelled_while_it_ends_is_cancelled(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            job_id = await bench.add(rows(12), FOUR)
+            end = await bench.controller.start(job_id)
+            await until(bench, 4)
+            bench.engine._purse.close = late(bench.engine._purse.close, 5.0)  # type: ignore[method-assign]
+            await bench.controller.pause(job_id)
+            await asyncio.sleep(3.0)
+            assert not end.done()
+            assert bench.engine.find(job_id) is None
+            await bench.controller.cancel(job_id)
+            await end
+            job = await bench.store.jobs.get(job_id)
+            assert (job.state, job.counters.done, job.counters.cancelled) == (JobState.CANCELLED, 4, 8)
+
+    virtually(main())
+
+
+def test_a_job_that_takes_long_to_start_and_to_end_keeps_its_lease(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            job_id = await bench.add(rows(12), FOUR)
+            bench.engine._opener.open = late(bench.engine._opener.open, 2 * LEASE_S)  # type: ignore[method-assign]
+            bench.engine._purse.close = late(bench.engine._purse.close, 2 * LEASE_S)  # type: ignore[method-assign]
+            assert (await bench.run(job_id)).state is JobState.COMPLETED
+
+    virtually(main())
+
+
+def test_a_job_that_another_process_takes_while_it_starts_is_not_run_here(tmp_path: Path, virtually: Any) -> None:
+    async def main() -> None:
+        path = tmp_path / "jobs.db"
+        async with open_bench(path) as bench:
+            job_id = await bench.add(rows(12), FOUR)
+            bench.engine._opener.open = late(bench.engine._opener.open, 5.0)  # type: ignore[method-assign]
+            starting = asyncio.ensure_future(bench.controller.start(job_id))
+            await asyncio.sleep(1.0)
+            await steal(path, job_id)
+            with pytest.raises(UserError, match="another process"):
+                await starting
+            job = await bench.store.jobs.get(job_id)
+            assert (job.state, job.owner, bench.executor.sent) == (JobState.RUNNING, THIEF, [])
+
+    virtually(main())
+
+
 def test_two_jobs_that_start_at_once_share_one_deployment(tmp_path: Path, virtually: Any) -> None:
     async def main() -> None:
         async with open_bench(tmp_path / "jobs.db", lambda p, n: (5.0, ok())) as bench:

@@ -79,7 +79,8 @@ class Controller:
         self._clock = clock
         self._alive = alive
         self._lease_s = lease_s
-        self._starting: set[int] = set()
+        self._starting: dict[int, asyncio.Future[None]] = {}
+        """Jobs that are being started here, and what is done when that is over."""
 
     async def start(self, job_id: int, trial: tuple[int, ...] = ()) -> asyncio.Future[Job]:
         """Takes the job's lease and runs it here. Raises UserError when it runs elsewhere or cannot run.
@@ -89,11 +90,12 @@ class Controller:
         engine = self._own_engine()
         if job_id in self._starting or engine.find(job_id) is not None:
             raise UserError(f"job {job_id} runs already", remedy=f"See how it is: llmbatch-tui show {job_id}")
-        self._starting.add(job_id)
+        self._starting[job_id] = over = asyncio.get_running_loop().create_future()
         try:
             return await self._start(engine, job_id, trial)
         finally:
-            self._starting.discard(job_id)
+            del self._starting[job_id]
+            over.set_result(None)
 
     async def _start(self, engine: Engine, job_id: int, trial: tuple[int, ...]) -> asyncio.Future[Job]:
         await engine.ended(job_id)
@@ -174,6 +176,7 @@ class Controller:
 
     async def delete(self, job_id: int, *, progress: Callable[[int], None] | None = None) -> None:
         """Removes a job and everything it holds. Refuses while any process runs it."""
+        await self._at_rest(job_id)
         if self._engine is not None and self._engine.find(job_id) is not None:
             raise UserError(f"job {job_id} is running", remedy=f"Stop it first: llmbatch-tui cancel {job_id}")
         await self._store.jobs.delete(job_id, alive=self._alive, expiry_s=self._lease_s, progress=progress)
@@ -250,6 +253,7 @@ class Controller:
 
     async def apply(self, job_id: int, verb: Verb, args: Mapping[str, Json]) -> Json:
         """Does what a verb says, here. The keeper calls this for verbs that came from other processes."""
+        await self._at_rest(job_id)
         match verb:
             case Verb.PAUSE:
                 return await self._pause(job_id)
@@ -263,6 +267,13 @@ class Controller:
                 return await self._discard(job_id, Selection.from_json(args))
             case Verb.TURN:
                 return await self._turn(job_id, args)
+
+    async def _at_rest(self, job_id: int) -> None:
+        """Returns when no start or end of the job is under way here: what is changed in its midst would be undone."""
+        if (over := self._starting.get(job_id)) is not None:
+            await asyncio.wait([over])
+        if self._engine is not None:
+            await self._engine.ended(job_id)
 
     def _run_here(self, job_id: int) -> Engine | None:
         engine = self._engine

@@ -81,6 +81,8 @@ class Engine:
         self._lanes: dict[DeploymentKey, Lane] = {}
         self._overrides = Overrides(self._lanes)
         self._estimator = estimator or TokenEstimator()
+        self._starting: set[int] = set()
+        """Jobs whose start is under way: their leases are held, and may be lost."""
         self._ending: dict[int, asyncio.Future[Job]] = {}
         """Jobs that no longer run but whose last state is still being written."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -153,13 +155,33 @@ class Engine:
         """The jobs that this process runs."""
         return tuple(self._runs)
 
+    @property
+    def held_ids(self) -> tuple[int, ...]:
+        """The jobs whose leases this process has to renew: those that are just starting or ending as well."""
+        return (*self._starting, *self._runs, *self._ending)
+
     async def start(self, job: Job, trial: tuple[int, ...] = ()) -> asyncio.Future[Job]:
         """Runs a job whose lease this process holds. The result is the job as it ended: completed, paused, ...
 
         `trial`: asks these rows only, by their numbers from 0, then pauses the job.
 
-        Raises UserError when a template does not compile or a key is missing.
+        Raises UserError when a template does not compile, a key is missing, or the lease is lost meanwhile.
         """
+        if not self.held_ids:
+            self._beat_at = self._around.clock() if job.heartbeat_at is None else job.heartbeat_at
+        self._starting.add(job.id)
+        try:
+            run = await self._make_run(job)
+            if job.id not in self._starting:
+                raise UserError(LOST.message)
+        finally:
+            self._starting.discard(job.id)
+        run.trial = trial
+        self._begin(run)
+        return run.finished
+
+    async def _make_run(self, job: Job) -> JobRun:
+        """All that a run needs, which may take long: a keyring may ask its owner, a server be asked for its window."""
         loop = self._loop
         renderer = await loop.run_in_executor(None, compile_prompt, job.spec)
         known = (self._around.provider_for, self._around.window_for, self._around.is_priced)
@@ -174,27 +196,27 @@ class Engine:
         await self._opener.recall(run.allowance, job.id)
         await self._purse.open(run)
         await self.vigil.open(run)
-        run.trial = trial
-        if not self._runs:
-            self._beat_at = self._around.clock() if job.heartbeat_at is None else job.heartbeat_at
+        return run
+
+    def _begin(self, run: JobRun) -> None:
+        """From here on the job's rows are read and sent."""
         run.served = min((other.served for other in self._runs.values()), default=0.0)
         feeder = Feeder(
             run,
             self.store,
             self._landing,
             open_lanes=lambda ready: self._opener.open(
-                {key for item in ready for key in item.route}, preparer.deployment, reopen=False
+                {key for item in ready for key in item.route}, run.preparer.deployment, reopen=False
             ),
             moved=lambda: self._settled(run),
             say=self._troubled,
             clock=self._around.clock,
         )
-        self._runs[job.id] = run
-        feeding = loop.create_task(feeder.feed(), name=f"feed job {job.id}")
-        self._running[job.id] = running = _Running(run, feeder, feeding)
+        self._runs[run.id] = run
+        feeding = self._loop.create_task(feeder.feed(), name=f"feed job {run.id}")
+        self._running[run.id] = running = _Running(run, feeder, feeding)
         feeding.add_done_callback(lambda task: self._feeder_ended(running, task))
         self._scheduler.kick()
-        return run.finished
 
     def _settled(self, run: JobRun) -> None:
         """Something of a run ended: dispatch more, or end the run."""
@@ -362,6 +384,7 @@ class Engine:
     def lost(self, job_ids: Iterable[int]) -> None:
         """Leases that another process took: dispatching stops, the jobs are left alone."""
         for job_id in job_ids:
+            self._starting.discard(job_id)
             if job_id in self._runs:
                 self.halt(self._runs[job_id], LOST)
 

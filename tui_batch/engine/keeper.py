@@ -123,7 +123,7 @@ class Keeper:
             await asyncio.sleep(self._lease.beat_s)
 
     async def _renew(self) -> None:
-        if not (own := self._engine.job_ids):
+        if not (own := self._engine.held_ids):
             return
         late = True
         while late:  # a beat that waited for the disk may be too old by now to say that anyone lives
