@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from tui_batch.domain.endpoint import DeploymentKey
+from tui_batch.domain.job import Owner
 from tui_batch.domain.learned import Learned
-from tui_batch.domain.spending import Spent
+from tui_batch.domain.spending import Secured, Spent
 from tui_batch.store import Store
 from tui_batch.store.ledger import Demand
 from tui_batch.store.migrations import MIGRATIONS, migrate
@@ -18,6 +20,7 @@ NOON = 1_800_000_000.0
 
 async def secure(store: Store, job_id: int, least: int, useful: int, wanted: int, cap: int | None) -> tuple[int, int]:
     got = await store.ledger.secure(job_id, Demand(least, useful, wanted), day_cap=cap, now=NOON)
+    assert got is not None
     return got.nano, got.others_nano
 
 
@@ -51,6 +54,23 @@ async def test_what_a_dead_process_left_is_presumed_spent_on_its_day(store: Stor
     sums = await store.ledger.sums(("day", "job_id"))
     assert sums == {("2027-01-15", 1): Spent(presumed_nano=60)}
     assert await secure(store, 2, 0, 1, 60, 100) == (40, 0)
+
+
+async def test_who_lost_a_job_leaves_what_its_new_owner_set_aside(store: Store, make: Any) -> None:
+    """A kill of the new owner would count for too little else, and the cap be passed."""
+    job_id = await make.job(store, 1)
+    old, new = Owner("here", 1, "old"), Owner("here", 2, "new")
+    few, many = Demand(0, 1, 10), Demand(0, 1, 60)
+    ledger, jobs = store.ledger, store.jobs
+    assert await jobs.acquire(job_id, old, now=NOON, alive=lambda _: True)
+    assert await ledger.secure(job_id, few, day_cap=100, now=NOON, by=old) == Secured(10, 0)
+    assert await jobs.acquire(job_id, new, now=NOON + 60, alive=lambda _: True)
+    assert await ledger.open_account(job_id, by=new) == 10
+    assert await ledger.secure(job_id, many, day_cap=100, now=NOON, by=new) == Secured(60, 0)
+    assert await ledger.secure(job_id, few, day_cap=100, now=NOON, by=old) is None
+    await ledger.close_account(job_id, presumed=0, now=NOON, by=old)
+    assert await ledger.open_account(job_id, by=old) == 10
+    assert await ledger.open_account(job_id) == 70
 
 
 async def test_without_a_cap_for_the_day_all_is_given(store: Store) -> None:

@@ -121,6 +121,7 @@ class Engine:
         )
         self._purse = Purse(
             self.store.ledger,
+            self.owner,
             day_cap=self._around.day_budget_nano,
             clock=self._around.clock,
             kick=lambda: self._scheduler.kick(),

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 
 from tui_batch.domain.item import ItemRecord
-from tui_batch.domain.job import JobState, PauseReason
+from tui_batch.domain.job import JobState, Owner, PauseReason
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.lane import Halt, Wait
 from tui_batch.store.connection import StoreTrouble
@@ -28,6 +28,7 @@ class Purse:
     def __init__(
         self,
         ledger: Ledger,
+        owner: Owner,
         *,
         day_cap: int | None,
         clock: Callable[[], float],
@@ -36,6 +37,7 @@ class Purse:
         in_background: Callable[[Coroutine[None, None, None]], object],
     ) -> None:
         self._ledger = ledger
+        self._owner = owner
         self._day_cap = day_cap
         self._clock = clock
         self._kick = kick
@@ -51,7 +53,7 @@ class Purse:
     async def open(self, run: JobRun) -> None:
         """Begins a run. What a process that died had set aside counts as spent."""
         run.budget.day_cap = self._day_cap
-        run.budget.spent += await self._ledger.open_account(run.id)
+        run.budget.spent += await self._ledger.open_account(run.id, by=self._owner)
 
     def hold(self, run: JobRun, worst: int) -> Wait | None:
         """Why a request of this worst case may not start yet; None when the disk knows of it."""
@@ -86,12 +88,14 @@ class Purse:
         asked = max(least, budget.wanted(worst))
         try:
             demand = Demand(least, max(least, budget.at_risk + worst), asked)
-            got = await self._ledger.secure(run.id, demand, day_cap=budget.day_cap, now=self._clock())
+            got = await self._ledger.secure(run.id, demand, day_cap=budget.day_cap, now=self._clock(), by=self._owner)
         except StoreTrouble:
             asyncio.get_running_loop().call_later(AGAIN_S, self._kick)
             return
         finally:
             self._asking.discard(run.id)
+        if got is None:  # the lease is lost, which the next heartbeat tells
+            return
         self._days[run.id] = today
         budget.secured = got.nano
         if budget.is_secured(worst):
@@ -115,7 +119,7 @@ class Purse:
         """Ends a run. What requests that were cancelled on their way may have cost counts as spent from now on."""
         self._short.discard(run.id)
         if run.budget.secured or run.budget.reserved or run.id in self._days:
-            await self._ledger.close_account(run.id, presumed=run.budget.reserved, now=self._clock())
+            await self._ledger.close_account(run.id, presumed=run.budget.reserved, now=self._clock(), by=self._owner)
             self._days.pop(run.id, None)
             run.budget.secured = 0
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tui_batch.domain.item import ItemRecord
+from tui_batch.domain.job import Owner
 from tui_batch.domain.spending import Secured, Spent, day_of
 from tui_batch.store.connection import Connection, transaction
 
@@ -157,29 +158,37 @@ class Demand:
 
 
 class Ledger:
-    """Reads the ledger, and sets money aside."""
+    """Reads the ledger, and sets money aside.
+
+    With `by`, an account changes only while that owner holds the job's lease: what the new owner of a job has set aside
+    is not the business of one that lost it.
+    """
 
     def __init__(self, write: Connection, read: Connection) -> None:
         self._write = write
         self._read = read
 
-    async def open_account(self, job_id: int) -> int:
+    async def open_account(self, job_id: int, *, by: Owner | None = None) -> int:
         """Begins a run of a job whose lease the caller holds; returns the nano-dollars presumed spent on it so far.
 
         What a process that died had set aside is presumed spent from now on.
         """
-        return await self._write.run(partial(_open, job_id=job_id))
+        return await self._write.run(partial(_open, job_id=job_id, by=by))
 
-    async def secure(self, job_id: int, demand: Demand, *, day_cap: int | None, now: float) -> Secured:
-        """Sets money aside for a job's requests, as far as the day's cap leaves any.
+    async def secure(
+        self, job_id: int, demand: Demand, *, day_cap: int | None, now: float, by: Owner | None = None
+    ) -> Secured | None:
+        """Sets money aside for a job's requests, as far as the day's cap leaves any. None: the job is another's.
 
         It replaces what was set aside before.
         """
-        return await self._write.run(partial(_secure, job_id=job_id, demand=demand, day_cap=day_cap, day=day_of(now)))
+        return await self._write.run(
+            partial(_secure, job_id=job_id, demand=demand, day_cap=day_cap, day=day_of(now), by=by)
+        )
 
-    async def close_account(self, job_id: int, *, presumed: int, now: float) -> None:
+    async def close_account(self, job_id: int, *, presumed: int, now: float, by: Owner | None = None) -> None:
         """Ends a run. `presumed`: the most that requests cancelled on their way can have cost."""
-        await self._write.run(partial(_close, job_id=job_id, presumed=presumed, day=day_of(now)))
+        await self._write.run(partial(_close, job_id=job_id, presumed=presumed, day=day_of(now), by=by))
 
     async def spent_on(self, day: str) -> int:
         """Nano-dollars that count against a day's cap, without what is set aside."""
@@ -199,10 +208,17 @@ class Ledger:
         return {tuple(row[: len(columns)]): Spent(*row[len(columns) :]) for row in rows}
 
 
-def _open(conn: sqlite3.Connection, job_id: int) -> int:
+def _is_anothers(conn: sqlite3.Connection, job_id: int, by: Owner | None) -> bool:
+    if by is None:
+        return False
+    found = conn.execute("SELECT owner_token FROM job WHERE id = ?", (job_id,)).fetchone()
+    return found is None or found[0] != by.token
+
+
+def _open(conn: sqlite3.Connection, job_id: int, by: Owner | None) -> int:
     with transaction(conn):
         left = conn.execute("SELECT day, nano FROM hold WHERE job_id = ?", (job_id,)).fetchone()
-        if left is not None:
+        if left is not None and not _is_anothers(conn, job_id, by):
             _presume(conn, job_id, *left)
         sql = "SELECT coalesce(sum(presumed_nano), 0) FROM spending WHERE job_id = ?"
         return int(conn.execute(sql, (job_id,)).fetchone()[0])
@@ -214,8 +230,12 @@ def _presume(conn: sqlite3.Connection, job_id: int, day: str, nano: int) -> None
         _add(conn, day, {(job_id, "", ""): (0, 0, 0, 0, 0, 0, nano, 0)})
 
 
-def _secure(conn: sqlite3.Connection, job_id: int, demand: Demand, day_cap: int | None, day: str) -> Secured:
+def _secure(
+    conn: sqlite3.Connection, job_id: int, demand: Demand, day_cap: int | None, day: str, by: Owner | None
+) -> Secured | None:
     with transaction(conn):
+        if _is_anothers(conn, job_id, by):
+            return None
         others, living = conn.execute(_OTHERS, (job_id, day)).fetchone()
         nano = demand.wanted
         if day_cap is not None:
@@ -230,9 +250,10 @@ def _secure(conn: sqlite3.Connection, job_id: int, demand: Demand, day_cap: int 
     return Secured(nano, living)
 
 
-def _close(conn: sqlite3.Connection, job_id: int, presumed: int, day: str) -> None:
+def _close(conn: sqlite3.Connection, job_id: int, presumed: int, day: str, by: Owner | None) -> None:
     with transaction(conn):
-        _presume(conn, job_id, day, presumed)
+        if not _is_anothers(conn, job_id, by):
+            _presume(conn, job_id, day, presumed)
 
 
 def create(conn: sqlite3.Connection) -> None:
