@@ -29,6 +29,17 @@ async def test_a_new_database_is_private_and_can_be_opened_again(db: Path, make)
         assert [job.counters.total for job in await store.jobs.list()] == [3]
 
 
+async def test_a_database_that_others_could_read_is_private_once_it_is_opened(db: Path, make) -> None:
+    async with open_store(db) as store:
+        await make.job(store, 1)
+        for file in db.parent.iterdir():
+            file.chmod(0o644)
+        async with open_store(db):
+            if sys.platform != "win32":
+                assert {stat.S_IMODE(file.stat().st_mode) for file in db.parent.iterdir()} == {0o600}
+        assert len(await store.jobs.list()) == 1
+
+
 async def test_every_commit_reaches_the_disk_and_references_are_held(db: Path) -> None:
     create_file(db)
     with closing(connect_writer(db)) as conn:
@@ -48,6 +59,8 @@ async def test_a_read_only_store_refuses_verbs_that_write(db: Path, make) -> Non
 
 async def test_another_programs_database_is_left_alone(db: Path) -> None:
     create_file(db)
+    os.chmod(db, 0o644)
+    mode = os.stat(db).st_mode
     with closing(sqlite3.connect(db)) as conn:
         conn.execute("CREATE TABLE recipes (name TEXT)")
     with pytest.raises(UserError, match="another program"):
@@ -55,6 +68,7 @@ async def test_another_programs_database_is_left_alone(db: Path) -> None:
             pass
     with closing(sqlite3.connect(db)) as conn:
         assert conn.execute("SELECT name FROM sqlite_schema").fetchall() == [("recipes",)]
+    assert os.stat(db).st_mode == mode
 
 
 def write_csv(path: Path) -> None:

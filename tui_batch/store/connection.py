@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import stat
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
@@ -123,6 +125,20 @@ def create_file(path: Path) -> None:
         raise UserError(
             f"{path}: cannot make the database: {error.strerror}", remedy="Choose another place with --db PATH."
         ) from error
+
+
+def make_private(path: Path) -> None:
+    """Takes from others what rights a copy or an earlier build left them to a database of ours.
+
+    Where the file is another user's it stays as it is, and on Windows, where a folder's rights are its files'.
+    """
+    if sys.platform == "win32":
+        return
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with suppress(OSError):
+            mode = stat.S_IMODE(file.stat().st_mode)
+            if mode & ~0o700:
+                file.chmod(mode & 0o700)
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:

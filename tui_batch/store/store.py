@@ -21,6 +21,7 @@ from tui_batch.store.connection import (
     connect_reader,
     connect_writer,
     create_file,
+    make_private,
     open_connection,
     trouble_words,
 )
@@ -137,6 +138,7 @@ def _prepare(path: Path, now: float) -> None:
     try:
         with closing(connect_writer(path)) as conn:
             migrate(conn, path, now=now)
+            make_private(path)
     except sqlite3.OperationalError as error:
         raise UserError(f"{path}: {trouble_words(error)}", remedy="Choose another file with --db PATH.") from error
     except sqlite3.DatabaseError as error:
