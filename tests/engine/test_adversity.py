@@ -315,6 +315,26 @@ def test_a_defect_in_taking_an_answer_in_ends_the_job_with_words(
     virtually(main())
 
 
+def test_a_defect_in_one_job_lets_the_rows_of_another_go_on_that_wait_for_its_request(
+    tmp_path: Path, virtually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> int:
+        raise AttributeError("no price")
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            first, second = await bench.add(["same"], FOUR), await bench.add(["same"], FOUR)
+            end, other = [await bench.controller.start(job_id) for job_id in (first, second)]
+            await until(bench, 1)
+            await asyncio.sleep(0.5)
+            with monkeypatch.context() as patch:
+                patch.setattr("tui_batch.engine.landing.price_of", broken)
+                assert (await asyncio.wait_for(end, 30.0)).state is JobState.FAILED
+            assert (await asyncio.wait_for(other, 30.0)).counters.done == 1
+
+    virtually(main())
+
+
 def test_a_keeper_that_breaks_ends_the_jobs_with_words(tmp_path: Path, virtually: Any) -> None:
     async def main() -> None:
         async with open_bench(tmp_path / "jobs.db") as bench:

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from tui_batch.domain.endpoint import DeploymentKey
-from tui_batch.domain.job import JobState
 from tui_batch.domain.outcome import Outcome
 from tui_batch.engine.arrival import received
+from tui_batch.engine.endings import broken
 from tui_batch.engine.executor import Executor
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.landing import Landing
@@ -66,7 +66,7 @@ class Departures:
             raise
         except Exception as error:  # a defect in an executor or a check must not leave the job hanging
             self._landing.withdraw(run, item, index, granted)
-            self._fail(run, error)
+            self._halt(run, broken(error))
         else:
             self._take_in(run, item, index, granted, outcome, examined)
         finally:
@@ -80,7 +80,4 @@ class Departures:
         try:
             self._landing.land(run, item, index, granted, outcome, examined)
         except Exception as error:  # nor must a defect of our own
-            self._fail(run, error)
-
-    def _fail(self, run: JobRun, error: Exception) -> None:
-        self._halt(run, Halt(JobState.FAILED, None, f"{type(error).__name__}: {error}"))
+            self._halt(run, broken(error))

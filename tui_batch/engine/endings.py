@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tui_batch.domain.job import JobState, PauseReason
 from tui_batch.engine.lane import Halt
+from tui_batch.errors import UserError
 
 LOST = Halt(JobState.PAUSED, PauseReason.OWNER_LOST, "another process took this job over")
 """Stops a run whose lease is gone; the job's state is the new owner's business."""
@@ -11,6 +12,12 @@ LOST = Halt(JobState.PAUSED, PauseReason.OWNER_LOST, "another process took this 
 
 TRIED = Halt(JobState.PAUSED, PauseReason.USER, "the rows to be tried first are answered")
 """Ends a trial while there are other rows."""
+
+
+def broken(error: BaseException) -> Halt:
+    """Ends a job that cannot go on: in words where the error was made for a person, else by its name."""
+    words = error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    return Halt(JobState.FAILED, None, words)
 
 
 def gravity(halt: Halt) -> int:

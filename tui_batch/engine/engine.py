@@ -17,7 +17,7 @@ from tui_batch.domain.item import ItemRecord
 from tui_batch.domain.job import Job, JobState, Knobs, Owner, PauseReason
 from tui_batch.engine.courtesy import Courtesy
 from tui_batch.engine.departures import Departures
-from tui_batch.engine.endings import LOST, TRIED, final_state, gravity
+from tui_batch.engine.endings import LOST, TRIED, broken, final_state, gravity
 from tui_batch.engine.executor import Executor
 from tui_batch.engine.feeder import Feeder
 from tui_batch.engine.jobrun import JobRun
@@ -282,7 +282,7 @@ class Engine:
     def _feeder_ended(self, running: _Running, task: asyncio.Task[None]) -> None:
         """A feeder runs until its job ends; when it fails (a damaged database), the job stops and says why."""
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.halt(running.run, Halt(JobState.FAILED, None, f"{type(error).__name__}: {error}"))
+            self.halt(running.run, broken(error))
 
     def halt(self, run: JobRun, halt: Halt) -> None:
         """Stops dispatching a job; it ends when its last request in flight has landed. A graver reason replaces one."""
@@ -397,7 +397,7 @@ class Engine:
     def fail_all(self, error: BaseException) -> None:
         """Ends every job: something that they all need is broken."""
         for run in list(self._runs.values()):
-            self.halt(run, Halt(JobState.FAILED, None, f"{type(error).__name__}: {error}"))
+            self.halt(run, broken(error))
 
     async def drain(self, message: str = "interrupted") -> None:
         """Stops dispatching and waits for what is in flight; the jobs are paused and can be resumed."""

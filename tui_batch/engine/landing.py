@@ -29,7 +29,7 @@ from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.judging import Heard, heard, judging_of, reading, ruled, unaskable, unheard
 from tui_batch.engine.lane import Halt, Lane, Pass, counted_tokens
 from tui_batch.engine.prepare import Unsendable
-from tui_batch.engine.queue import Prepared
+from tui_batch.engine.queue import Call, Prepared
 from tui_batch.engine.records import arrival_record, hit_record, unsendable_record, unsent_attempt
 from tui_batch.engine.retry import PROMPT_CUT_CODE, Dead, Done, History, PauseJob, RetryAt, decide
 from tui_batch.money.tokens import TokenEstimator
@@ -166,6 +166,21 @@ class Landing:
         """A request is over: settles its reservations, decides, records, and serves those that waited for it."""
         run.landed(item)  # first: a defect in what follows fails the job, and must let it end
         call = item.calls[index]
+        answer: CachedResponse | None = None
+        try:
+            arrival = self._settle(run, item, call, granted, outcome, examined)
+            if item.judging is None:
+                answer = self._decide(arrival, call.cache_key)
+            else:
+                answer = self._decide_judged(arrival, examined, call.cache_key)
+        finally:  # after a defect, too: rows of other jobs wait for it
+            self._serve_followers(run, call.cache_key, answer)
+        self._watch_quality(arrival)
+
+    def _settle(
+        self, run: JobRun, item: Prepared, call: Call, granted: Pass, outcome: Outcome, examined: Examined
+    ) -> Arrival:
+        """Ends what was reserved for a request."""
         lane = self._lanes[call.wire.deployment]
         busy_s = lane.busy_seconds(self._loop.time()) - granted.busy_from
         lane.landed(self._loop.time(), granted.lane_ticket, outcome)
@@ -173,13 +188,7 @@ class Landing:
         price = price_of(lane, call, outcome, busy_s)
         presumed = granted.reserved_nano if price is None else 0
         run.budget.settle(granted.reserved_nano, price)
-        arrival = Arrival(run, item, lane, examined.outcome, price, examined.score, presumed, examined.failing)
-        if item.judging is None:
-            answer = self._decide(arrival, call.cache_key)
-        else:
-            answer = self._decide_judged(arrival, examined, call.cache_key)
-        self._serve_followers(run, call.cache_key, answer)
-        self._watch_quality(arrival)
+        return Arrival(run, item, lane, examined.outcome, price, examined.score, presumed, examined.failing)
 
     def _settle_allowance(self, run: JobRun, granted: Pass, outcome: Outcome) -> None:
         """The job's own limits count what the server took, by its own count of tokens where it says it."""

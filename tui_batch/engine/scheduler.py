@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.job import Cap, JobState, Mode, PauseReason
 from tui_batch.engine.courtesy import Courtesy
+from tui_batch.engine.endings import broken
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.lane import BREAKER, Halt, Lane, Pass, Wait
 from tui_batch.engine.queue import Prepared
@@ -79,7 +80,7 @@ class Scheduler:
             wake = _earliest(self._dispatch(now)) if self._healthy() else None
         except Exception as error:  # a defect here would leave every job hanging without a word
             for run in list(self._runs.values()):
-                self._halt(run, Halt(JobState.FAILED, None, f"{type(error).__name__}: {error}"))
+                self._halt(run, broken(error))
             return
         if wake is not None:
             self._timer = self._loop.call_at(wake, self.kick)
