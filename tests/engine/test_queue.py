@@ -66,8 +66,7 @@ def test_held_bytes_follow_what_is_held() -> None:
     assert (len(queue), queue.waiting, queue.bytes) == (2, 1, 110)
     queue.wake(1.0)
     assert (len(queue), queue.waiting, queue.bytes) == (2, 0, 110)
-    assert queue.ids() == {1, 2}
-    queue.clear()
+    assert drained(queue) == [1, 2]
     assert (len(queue), queue.bytes) == (0, 0)
 
 

@@ -443,8 +443,8 @@ class Engine:
         return self._around.clock() - self._beat_at <= self._around.lease_s
 
     def _committed(self, records: list[ItemRecord]) -> None:
-        if self._memory.is_due():
-            self._in_background(self._memory.write())
+        if (writing := self._memory.note()) is not None:
+            self._in_background(writing)
         by_job: dict[int, list[ItemRecord]] = {}
         for record in records:
             by_job.setdefault(record.job_id, []).append(record)

@@ -6,7 +6,7 @@ They are beliefs: the first header overrules them, a refusal lowers them, and mo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
@@ -42,13 +42,13 @@ class LimitsMemory:
         self._written[deployment.key] = known
         return known
 
-    def is_due(self) -> bool:
-        """Whether it is time to write; if so it is not again for a while."""
+    def note(self) -> Coroutine[None, None, None] | None:
+        """Something may have been learned: what writes it, or None as long as the last time is not EVERY_S ago."""
         now = self._loop.time()
         if now < self._next_at:
-            return False
+            return None
         self._next_at = now + EVERY_S
-        return True
+        return self.write()
 
     async def write(self) -> None:
         """Writes what is new. Where the disk refuses it is tried again later: the writer says so on the screen."""

@@ -146,9 +146,6 @@ class _Line:
     def pop(self) -> Entry:
         return heapq.heappop(self._late) if self._is_late_first() else self._row.popleft()
 
-    def ids(self) -> set[int]:
-        return {entry[1] for entries in (self._row, self._late) for entry in entries}
-
     def _is_late_first(self) -> bool:
         return bool(self._late) and (not self._row or self._late[0] < self._row[0])
 
@@ -227,14 +224,3 @@ class ReadyQueue:
         self._count -= 1
         self.bytes -= held
         return item
-
-    def ids(self) -> set[int]:
-        """Ids of all items held."""
-        return {entry[1] for entry in self._waiting}.union(*(line.ids() for line in self._ready.values()))
-
-    def clear(self) -> None:
-        """Forgets everything; the items are still pending in the store."""
-        self._ready.clear()
-        self._waiting.clear()
-        self._count = 0
-        self.bytes = 0

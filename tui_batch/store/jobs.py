@@ -116,16 +116,10 @@ class Jobs:
 
     # Rows
 
-    async def create(self, spec: JobSpec, knobs: Knobs, *, now: float, owner: Owner | None = None) -> int:
-        """Adds a draft without rows, imported False, and returns its id.
-
-        With an owner it is leased from the start, so that another process can tell an import that goes on from one
-        that was cut off.
-        """
-        lease = (None, None, None, None) if owner is None else (owner.host, owner.pid, owner.token, now)
-        values = (spec.name, dump_spec(spec), dump_knobs(knobs), JobState.DRAFT.value, now, *lease)
-        sql = """INSERT INTO job(name, spec, knobs, state, created_at, owner_host, owner_pid, owner_token, heartbeat_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    async def create(self, spec: JobSpec, knobs: Knobs, *, now: float) -> int:
+        """Adds a draft without rows, imported False, and returns its id."""
+        values = (spec.name, dump_spec(spec), dump_knobs(knobs), JobState.DRAFT.value, now)
+        sql = "INSERT INTO job(name, spec, knobs, state, created_at) VALUES (?, ?, ?, ?, ?)"
 
         def insert(conn: sqlite3.Connection) -> int:
             with transaction(conn):
