@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 from report_yard import Ended, Plan, ended, record
 
 from tui_batch.domain.endpoint import DeploymentKey
+from tui_batch.domain.item import Duplicate, NewRow
 from tui_batch.domain.job import Job, JobSpec, JobState, Knobs, Mode
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.stored import ExportRow
@@ -18,6 +19,7 @@ from tui_batch.engine.chaining import chained_source
 from tui_batch.engine.importing import Imported, ImportPlan, ImportProgress, create_job
 from tui_batch.errors import UserError
 from tui_batch.inputs.templates import compile_prompt
+from tui_batch.store.importer import Importer
 from tui_batch.store.store import Store, open_store
 
 DEAD = Ended(None, OutcomeClass.REFUSED, "no")
@@ -119,3 +121,22 @@ async def test_a_template_with_a_wrong_column_is_told_with_the_columns_there_are
     plan = ImportPlan(next_spec(job, "{{ respons }}"), Knobs(), tmp_path / "r")
     with pytest.raises(UserError, match=r"job:1[\s\S]*did you mean `response`"):
         await create_job(store, plan, now=0.0)
+
+
+async def test_a_job_that_is_deleted_while_its_rows_are_read_in_is_said_to_be(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await ended(store, Plan([{"text": str(n)} for n in range(6)], [[Ended(str(n))] for n in range(6)]))
+    monkeypatch.setattr("tui_batch.engine.importing.BATCH_ROWS", 2)
+    add = Importer.add
+
+    async def added(importer: Importer, rows: Sequence[NewRow]) -> list[Duplicate]:
+        doubles = await add(importer, rows)
+        if importer.rows == 4:  # another process does so
+            await store.jobs.delete(job.id + 1)
+        return doubles
+
+    monkeypatch.setattr(Importer, "add", added)
+    with pytest.raises(UserError, match=f"job {job.id + 1} was deleted while its rows were read in"):
+        await chained(store, job, tmp_path)
+    assert [one.id for one in await store.jobs.list()] == [job.id]

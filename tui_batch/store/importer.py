@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from tui_batch.domain.item import Duplicate, NewRow
+from tui_batch.errors import UserError
 from tui_batch.store.connection import LOCK_GAP_S, Connection, transaction
 
 _PAYLOAD = "INSERT INTO payload(id, data) VALUES (?, ?)"
@@ -40,7 +41,8 @@ class Importer:
     async def add(self, rows: Sequence[NewRow]) -> list[Duplicate]:
         """Stores the rows in one transaction and returns those refused because their custom_id is taken.
 
-        Batches of 1,000 to 5,000 are fastest. Raises StoreTrouble when nothing of the batch could be stored.
+        Batches of 1,000 to 5,000 are fastest. Raises StoreTrouble when nothing of the batch could be stored, and
+        UserError when the job was deleted meanwhile.
         """
         added = await self._connection.run(lambda conn: self._add(conn, rows))
         await asyncio.sleep(LOCK_GAP_S)
@@ -50,6 +52,8 @@ class Importer:
     def _add(self, conn: sqlite3.Connection, rows: Sequence[NewRow]) -> _Added:
         duplicates: list[Duplicate] = []
         with transaction(conn):
+            if conn.execute("SELECT 1 FROM job WHERE id = ?", (self._job_id,)).fetchone() is None:
+                raise UserError(f"job {self._job_id} was deleted while its rows were read in", remedy="Make it again.")
             conn.execute("SAVEPOINT batch")
             try:
                 self._insert(conn, rows)
