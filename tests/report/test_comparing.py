@@ -86,6 +86,35 @@ async def test_two_that_lead_together_are_named_and_a_winner_is_ahead_of_all(sto
     assert said[Criterion.COST] == (None, "equal")
 
 
+async def test_what_comes_from_the_cache_wins_neither_by_cost_nor_by_tokens(store: Store) -> None:
+    """A hit costs nothing and has no tokens, whichever model gave it."""
+    hit = Ended(cached=True, cost_nano=0, tokens=(None, None))
+    dear, cheap = Ended(cost_nano=5_000, tokens=(10, 50)), Ended(cost_nano=1_000, tokens=(10, 5))
+    found = await compare_jobs(store, [await each(store, [dear, dear, hit], [dear, cheap, cheap])])
+    assert (found.standings[0].cost_nano, found.standings[1].cost_nano) == (10_000, 7_000), "what was paid"
+    assert (winners(found)[Criterion.COST], winners(found)[Criterion.TOKENS]) == ("cheap", "cheap")
+    found = await compare_jobs(store, [await each(store, [dear, hit, hit], [dear, cheap, cheap])])
+    assert (winners(found)[Criterion.COST], winners(found)[Criterion.TOKENS]) == (None, None)
+    found = await compare_jobs(store, [await each(store, [hit], [cheap])])
+    said = {one.criterion: one.reason for one in found.verdicts if one.winner is None}
+    assert said[Criterion.COST] == "an answer from the cache costs nothing"
+    assert said[Criterion.TOKENS] == "an answer from the cache has no tokens"
+
+
+async def test_a_job_that_is_not_at_its_end_is_not_the_cheaper_one_for_that(store: Store) -> None:
+    """Only rows that ended in both are held against each other."""
+    costs = [[Ended(cost_nano=1_000), Ended(cost_nano=900)], [Ended(cost_nano=1_000), None]]
+    plan = Plan(rows("ab"), costs, ("done", "half"), Mode.EACH)
+    assert winners(await compare_jobs(store, [await ended(store, plan)]))[Criterion.COST] == "half"
+    costs = [[Ended(cost_nano=900), Ended(cost_nano=1_000)], [Ended(cost_nano=900), None]]
+    plan = Plan(rows("ab"), costs, ("done", "half"), Mode.EACH)
+    assert winners(await compare_jobs(store, [await ended(store, plan)]))[Criterion.COST] == "done"
+    plan = Plan(rows("a"), [[Ended(), None]], ("done", "none"), Mode.EACH)
+    found = await compare_jobs(store, [await ended(store, plan)])
+    reasons = {one.criterion: one.reason for one in found.verdicts}
+    assert reasons[Criterion.TOKENS] == reasons[Criterion.COST] == "no row has ended in all of them yet"
+
+
 async def test_unknown_prices_and_missing_scores_make_no_winner(store: Store) -> None:
     job = await each(store, [Ended(cost_nano=None), Ended()], [Ended(), Ended()])
     found = await compare_jobs(store, [job])

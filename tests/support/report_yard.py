@@ -112,7 +112,7 @@ def record(job_id: int, item_id: int, deployment: DeploymentKey, end: Ended, at:
         job_id,
         item_id,
         end.state,
-        attempts=1,
+        attempts=0 if end.cached else 1,
         malformed=0,
         available_at=0.0,
         outcome=outcome,

@@ -27,6 +27,7 @@ LABELS = 50
 """More different answers than this are no labels, and chance agreement says nothing of them."""
 LABEL_CHARS = 80
 
+_ENDED = frozenset({ItemState.DONE, ItemState.DEAD})
 _SPACE = re.compile(r"\s+")
 
 
@@ -38,11 +39,11 @@ class Criterion(StrEnum):
     ANSWERED = "answered"
     """Share of rows that are done; higher wins."""
     COST = "cost"
-    """Dollars in all; lower wins. Unknown prices make no winner."""
+    """Dollars over the rows that all asked for and that ended in all; lower wins. Unknown prices make no winner."""
     LATENCY = "latency"
     """Milliseconds of an answer, cache hits left out; lower wins."""
     TOKENS = "tokens"
-    """Tokens answered in all; lower wins."""
+    """Tokens answered, over the same rows; lower wins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,16 @@ class Standing:
     tokens_in: int
     tokens_out: int
     cached: int
+    sent: Sent | None
+    """Over the rows that ended in all contenders, in none from the cache; None: there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a contender took for rows that all of them asked for, so that it can be held against the others."""
+
+    cost_nano: int
+    tokens_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,17 +168,21 @@ class _Tally:
     tokens_out: int = 0
     cost: int = 0
     unpriced: int = 0
+    sent: int = 0
+    sent_cost: int = 0
+    sent_tokens: int = 0
     scores: Moments = field(default_factory=Moments)
     latency: Moments = field(default_factory=Moments)
     latencies: Counter[int] = field(default_factory=Counter)
 
-    def add(self, row: ExportRow) -> None:
+    def add(self, row: ExportRow, *, is_sent: bool) -> None:
+        """`is_sent`: this row ended in all contenders, in none from the cache."""
         self.done += row.state is ItemState.DONE
         self.dead += row.state is ItemState.DEAD
         self.cached += row.cached
         self.tokens_in += row.tokens_in or 0
         self.tokens_out += row.tokens_out or 0
-        if row.state in (ItemState.DONE, ItemState.DEAD):
+        if row.state in _ENDED:
             cost = cost_nano(row)
             self.cost += cost or 0
             self.unpriced += cost is None
@@ -176,6 +191,10 @@ class _Tally:
         if (latency := _latency(row)) is not None:
             self.latency.add(latency)
             self.latencies[_rounded(int(latency))] += 1
+        if is_sent:
+            self.sent += 1
+            self.sent_cost += cost_nano(row) or 0
+            self.sent_tokens += row.tokens_out or 0
 
 
 @dataclass(slots=True)
@@ -225,7 +244,7 @@ def _latency(row: ExportRow) -> float | None:
 
 
 def _answered(row: ExportRow) -> float | None:
-    return None if row.state not in (ItemState.DONE, ItemState.DEAD) else float(row.state is ItemState.DONE)
+    return None if row.state not in _ENDED else float(row.state is ItemState.DONE)
 
 
 _PAIRED: dict[Criterion, Callable[[ExportRow], float | None]] = {
@@ -264,8 +283,9 @@ class Comparer:
         """Takes in one row's items, in the order of the contenders."""
         self._rows += 1
         answers = [_canonical_answer(row) for row in rows]
+        is_sent = all(row.state in _ENDED and not row.cached for row in rows)
         for tally, row in zip(self._tallies, rows, strict=True):
-            tally.add(row)
+            tally.add(row, is_sent=is_sent)
         for (left, right), pair in self._pairs.items():
             pair.add(rows[left], rows[right], (answers[left], answers[right]))
         if len(self._examples) < self._most and _all_equal(answers) is False:
@@ -291,7 +311,7 @@ class Comparer:
     def _verdict(self, criterion: Criterion, standings: Sequence[Standing]) -> Verdict:
         values = [_VALUES[criterion](one) for one in standings]
         if any(value is None for value in values):
-            return Verdict(criterion, None, _NOTHING[criterion])
+            return Verdict(criterion, None, _why_nobody(criterion, standings))
         ranked = sorted(range(len(values)), key=lambda place: _WAYS[criterion] * (values[place] or 0.0))
         best = ranked[0]
         level = [place for place in ranked[1:] if not self._is_ahead(criterion, best, place, values)]
@@ -339,6 +359,7 @@ def _standing(contender: Contender, tally: _Tally) -> Standing:
         tokens_in=tally.tokens_in,
         tokens_out=tally.tokens_out,
         cached=tally.cached,
+        sent=Sent(tally.sent_cost, tally.sent_tokens) if tally.sent else None,
     )
 
 
@@ -350,15 +371,24 @@ def _share_done(standing: Standing) -> float | None:
 _VALUES: dict[Criterion, Callable[[Standing], float | None]] = {
     Criterion.SCORE: lambda one: one.score,
     Criterion.ANSWERED: _share_done,
-    Criterion.COST: lambda one: one.cost_nano,
+    Criterion.COST: lambda one: None if one.cost_nano is None or one.sent is None else one.sent.cost_nano,
     Criterion.LATENCY: lambda one: one.latency_mean_ms,
-    Criterion.TOKENS: lambda one: one.tokens_out,
+    Criterion.TOKENS: lambda one: None if one.sent is None else one.sent.tokens_out,
 }
 _WAYS = {criterion: -1 if criterion in (Criterion.SCORE, Criterion.ANSWERED) else 1 for criterion in Criterion}
 _NOTHING = {
     Criterion.SCORE: "no scores: give the job checks that score",
     Criterion.ANSWERED: "nothing has ended yet",
-    Criterion.COST: "a price is unknown",
+    Criterion.COST: "an answer from the cache costs nothing",
     Criterion.LATENCY: "answers from the cache have no latency",
-    Criterion.TOKENS: "nothing has ended yet",
+    Criterion.TOKENS: "an answer from the cache has no tokens",
 }
+
+
+def _why_nobody(criterion: Criterion, standings: Sequence[Standing]) -> str:
+    """Why nobody wins by a criterion for which a contender has no value."""
+    if criterion is Criterion.COST and any(one.cost_nano is None for one in standings):
+        return "a price is unknown"
+    if criterion in (Criterion.COST, Criterion.TOKENS) and not any(one.cached for one in standings):
+        return "no row has ended in all of them yet"
+    return _NOTHING[criterion]
