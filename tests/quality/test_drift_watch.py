@@ -64,7 +64,7 @@ def test_a_job_that_is_bad_from_the_start_is_below_the_minimum() -> None:
     rng, watch = random.Random(4), DriftWatch(DriftRule(minimum=0.6))
     (alert,) = told(watch, (reading(n, score=float(rng.random() < 0.3)) for n in range(1000)))
     assert alert.against is Against.MINIMUM
-    assert "a minimum of 0.60" in str(alert)
+    assert "below the minimum of 0.60" in str(alert)
 
 
 def test_slow_decline_is_seen_against_the_start() -> None:

@@ -64,7 +64,7 @@ class Alert:
     def finding(self) -> str:
         """In words, without the rows."""
         show = _SHOW[self.signal]
-        against = "a minimum of" if self.against is Against.MINIMUM else "after"
+        against = "below the minimum of" if self.against is Against.MINIMUM else "after"
         when = {Against.START: " at the start", Against.BEFORE: " just before"}.get(self.against, "")
         return f"{self.signal}: {show(self.now)} in the last {self.window} answers, {against} {show(self.then)}{when}"
 
