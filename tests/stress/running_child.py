@@ -61,7 +61,7 @@ async def main(orders: dict[str, Any]) -> None:
     if "ahead" in orders:
         set_clock(orders["ahead"])
     log = os.open(orders["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    simulator = Simulator(SimulatorConfig(latency=Latency(orders.get("latency_s", 0.0))))
+    simulator = Simulator(SimulatorConfig(latency=Latency(orders.get("latency_s", 0.0)), rpm=orders.get("rpm")))
     lease = LeaseTimes(orders.get("lease_s", 15.0), orders.get("beat_s", 1.0), 5.0)
     async with open_workplace(Path(orders["db"]), Noting(SimulatorTransport(simulator), log), lease=lease) as place:
         print("ready", flush=True)

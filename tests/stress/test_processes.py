@@ -76,13 +76,15 @@ def test_a_process_that_slept_past_its_lease_sends_nothing_more(yard: Yard) -> N
     assert (yard.row()["state"], yard.row()["done"]) == ("completed", 150)
 
 
-def test_a_killed_owners_job_is_taken_over_at_once(yard: Yard) -> None:
+def test_a_killed_owners_job_is_taken_over_at_once_with_the_limits_it_learned(yard: Yard) -> None:
     job = yard.job(150, FOUR)
-    first, second = yard.child(job, latency_s=0.3), yard.child(job, lease_s=3_600.0)
+    first, second = yard.child(job, latency_s=0.3, rpm=90_000), yard.child(job, lease_s=3_600.0)
     assert second.line() == "ready"
     running(yard, first)
+    wait_until(yard.taught)
     first.process.kill()
     first.process.wait()
+    assert yard.taught() == [90_000]
     on_disk = yard.states()["done"]
     second.go()
     assert second.line() == "started"  # the lease is not waited for
