@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stress_yard import DEADLINE_S, wait_until
@@ -14,7 +16,7 @@ from textual.app import App
 from textual.driver import Driver
 
 from tui_batch.tui.going_on import going_on
-from tui_batch.tui.output import CODE, WAITING, Output
+from tui_batch.tui.output import CODE, WAITING, Output, patient
 
 FRAME = "x" * (CODE + 1)
 
@@ -149,3 +151,43 @@ async def test_a_signal_to_go_on_takes_no_terminal_that_was_left_for_good() -> N
     driver._must_signal_resume = True  # ctrl+z: it was left for a while
     driver._sigcont_application()
     assert taken[-1] == "taken"
+
+
+class Quiet(Driver):
+    """Textual's driver for POSIX systems, as far as it takes and leaves a terminal."""
+
+    _must_signal_resume = False
+
+    def write(self, data: str) -> None: ...
+
+    def start_application_mode(self) -> None:
+        self._must_signal_resume = False
+        self.write("[taken]")
+
+    def stop_application_mode(self) -> None:
+        self.write("[left]")
+
+    def disable_input(self) -> None: ...
+
+
+async def test_told_to_go_on_a_hundred_times_it_waits_for_no_terminal_that_takes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each time held up the jobs for half a second, and left a thread behind that wrote among the others."""
+    terminal = Terminal()
+    file = SimpleNamespace(buffer=SimpleNamespace(write=terminal.take, isatty=lambda: True))
+    monkeypatch.setattr("sys.__stderr__", file)
+    before = set(threading.enumerate())
+    driver: Any = going_on(patient(Quiet))(App())
+    driver.start_application_mode()
+    (writer,) = set(threading.enumerate()) - before
+    monkeypatch.setattr(writer, "join", lambda _: pytest.fail("it waits for the terminal"))
+    for _ in range(100):
+        driver._sigcont_application()
+        await asyncio.sleep(0)
+    assert set(threading.enumerate()) - before == {writer}
+    monkeypatch.undo()
+    terminal.gate.set()
+    driver.stop_application_mode()
+    driver.close()
+    assert terminal.taken.decode() == "[taken]" + 100 * "[left][taken]" + "[left]"

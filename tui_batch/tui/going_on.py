@@ -16,6 +16,8 @@ class GoingOnDriver(Driver):
     _must_signal_resume: bool
     """Textual's: the terminal was left for ctrl+z, and is to be taken again."""
     _has_terminal = False
+    is_back_at_once = False
+    """Whether the terminal that is being left is taken again in the same breath."""
 
     def start_application_mode(self) -> None:
         """Takes the terminal."""
@@ -35,10 +37,15 @@ class GoingOnDriver(Driver):
             self._loop.call_soon_threadsafe(self._go_on)  # not here, in the middle of whatever the signal came into
 
     def _go_on(self) -> None:
-        if self._has_terminal and self._auto_restart:
+        if not self._has_terminal or not self._auto_restart:
+            return
+        self.is_back_at_once = True
+        try:
             self.suspend_application_mode()
             self._must_signal_resume = True  # so that all is drawn anew
             self.resume_application_mode()
+        finally:
+            self.is_back_at_once = False
 
 
 def going_on(base: type[Driver]) -> type[Driver]:

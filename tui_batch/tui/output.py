@@ -114,9 +114,17 @@ class PatientDriver(Driver):
     """A mix-in for Textual's drivers: what they write goes through an `Output`."""
 
     _output: Output | None = None
+    is_back_at_once = False
+    """Whether the terminal that is being left is taken again in the same breath: see GoingOnDriver."""
 
     def start_application_mode(self) -> None:
         """Takes the terminal."""
+        if self._output is None:
+            self._output = self._way()
+        super().start_application_mode()  # type: ignore[safe-super]  # a real driver's comes next
+
+    def _way(self) -> Output:
+        """What is drawn goes to the terminal by it."""
         loop, app = get_running_loop(), self._app
         file = sys.__stdout__ if sys.platform == "win32" else sys.__stderr__  # which Textual draws on
         assert file is not None
@@ -127,13 +135,12 @@ class PatientDriver(Driver):
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(act)
 
-        self._output = Output(
+        return Output(
             raw.write,
             is_there=raw.isatty if raw.isatty() else lambda: True,  # a hung-up terminal is none any more
             redraw=lambda: on_loop(lambda: app.refresh(layout=True)),
             gone=lambda: on_loop(app.exit),
         )
-        super().start_application_mode()  # type: ignore[safe-super]  # a real driver's comes next
 
     def write(self, data: str) -> None:
         """Writes to the terminal, as soon as it takes it."""
@@ -141,9 +148,13 @@ class PatientDriver(Driver):
             self._output.write(data)
 
     def close(self) -> None:
-        """Leaves the terminal: the last that was written is drawn, if it takes it."""
+        """Leaves the terminal: the last that was written is drawn, if it takes it.
+
+        Where it is back at once nothing is waited for, and what waits keeps its way and its order: a process that is
+        stopped and told to go on again and again, while its terminal takes nothing, would do nothing else.
+        """
         super().close()
-        if self._output is not None:
+        if self._output is not None and not self.is_back_at_once:
             self._output.stop()
             self._output = None
 
