@@ -67,7 +67,10 @@ def test_prices_say_where_they_are_from(cli: Any) -> None:
     found = told(cli("prices", "gpt-4o-mini", "--json"))
     assert found["endpoint"] == "openai"
     assert found["prices"]["source"].startswith("genai-prices")
-    assert "? " not in cli("prices", "gpt-4o-mini").out
+    shown = cli("prices", "gpt-4o-mini").out
+    assert "? " not in shown
+    assert "$0.60 a million tokens" in shown
+    assert "$0.075 a million tokens" in shown
     unknown = cli("prices", "no-such-model", "--endpoint", "openai")
     assert "?" in unknown.out
     assert "settings" in unknown.err
@@ -80,7 +83,7 @@ def test_own_prices_are_used_and_shown(cli: Any) -> None:
     assert (held["input"], held["output"], held["source"]) == (1.0, 2.0, "settings")
     path.write_text("prices:\n  - {model: '*', endpoint: ollama, gpu_hour: 1.2}\n", encoding="utf-8")
     own = cli("prices", "qwen3:8b", "--endpoint", "ollama", "--settings", path).out
-    assert "$1.2 an hour" in own
+    assert "$1.20 an hour" in own
     assert "batch" not in own, "one's own server takes no batches at half the price"
     assert "50% of that" in cli("prices", "gpt-4o-mini").out
 

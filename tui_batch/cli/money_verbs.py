@@ -124,7 +124,9 @@ def _level(held: UnitPrices) -> list[tuple[str, str]]:
 
 
 def _usd(nano: Fraction) -> str:
-    return f"${float(nano / NANO):,.4f}".rstrip("0").rstrip(".")
+    """Dollars to a millionth, with cents at least: $2.50, $0.075."""
+    whole, _, part = f"{float(nano / NANO):,.6f}".rstrip("0").partition(".")
+    return f"${whole}.{part:0<2}"
 
 
 _NOT_FOR_ESTIMATE = frozenset(
