@@ -53,7 +53,7 @@ def _models(job: JobView) -> Spans:
 
 COLUMNS: tuple[Column[JobView], ...] = (
     Column("id", "#", lambda job: plain(str(job.id), Tone.MUTED), 4, right=True, sort=attrgetter("job.id")),
-    Column("name", "Job", lambda job: plain(job.name), 14, stretches=True, sort=lambda job: job.name.lower()),
+    Column("name", "Job", lambda job: plain(job.name), 15, stretches=True, sort=lambda job: job.name.lower()),
     Column("state", "State", lambda job: (state_span(job),), 12, sort=lambda job: (job.state, job.reason or "")),
     Column("progress", "Progress", _progress, _BAR + 6, sort=lambda job: -job.counters.pending),
     Column(
@@ -78,7 +78,14 @@ COLUMNS: tuple[Column[JobView], ...] = (
         sort=lambda job: job.counters.cost_nano,
     ),
     Column(
-        "models", "Models", _models, 24, drop=5, sort=lambda job: "".join(ref.model for ref in job.job.spec.models[:1])
+        "models",
+        "Models",
+        _models,
+        16,
+        drop=5,
+        beside=20,
+        most=40,
+        sort=lambda job: "".join(ref.model for ref in job.job.spec.models[:1]),
     ),
 )
 SORTS: dict[str, Callable[[JobView], Any]] = {column.id: column.sort for column in COLUMNS if column.sort is not None}
@@ -299,11 +306,12 @@ class JobsPlace(Place):
         self.table.focus()
 
     def key_escape(self) -> None:
-        """Leaves the filter, or takes marks away."""
+        """Leaves the filter; where there is none, takes marks away."""
         line = self.query_one("#jobs-filter", Input)
-        self.table.marks.clear()
         if line.has_class("open"):
             line.value = ""
             line.remove_class("open")
+        else:
+            self.table.marks.clear()
         self.table.focus()
         self.table.refresh()

@@ -10,9 +10,7 @@ from tui_batch.domain.item import ItemFlag, ItemState
 from tui_batch.domain.item_filter import ItemOrder, SortKey
 from tui_batch.domain.stored import ItemRow
 from tui_batch.tui.tones import Span, Tone
-
-GAP = 1
-"""Cells between two columns."""
+from tui_batch.tui.widgets.listing import GAP
 
 STATES = {
     ItemState.PENDING: ("○", Tone.MUTED),

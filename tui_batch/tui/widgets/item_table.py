@@ -15,7 +15,6 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui_batch.domain.item_filter import INPUT_ORDER, ItemOrder
@@ -23,11 +22,11 @@ from tui_batch.domain.stored import ItemRow
 from tui_batch.safe_text import safe_text
 from tui_batch.tui.item_list import ItemList
 from tui_batch.tui.tones import Span, Styles, Tone, styles_of
-from tui_batch.tui.widgets.item_columns import GAP, USUAL, Slot, columns_with, fields_of, lay_out
-from tui_batch.tui.widgets.table import MARK
+from tui_batch.tui.widgets.item_columns import USUAL, Slot, columns_with, fields_of, lay_out
+from tui_batch.tui.widgets.listing import GAP, MARK, Listing
 
 
-class ItemTable(ScrollView, can_focus=True):
+class ItemTable(Listing):
     """Draws an ItemList. The cursor and the marks are its own and are about items, not about lines."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"item-table--header", "item-table--cursor", "item-table--marked"}
@@ -79,7 +78,6 @@ class ItemTable(ScrollView, can_focus=True):
         self.marks: set[int] = set()
         """Ids of the marked items."""
         self.order: ItemOrder = INPUT_ORDER
-        self._empty = ""
         self.range_start: int | None = None
         """Where marking a range began; None: no range is being marked."""
         self._stretching = False
@@ -91,17 +89,6 @@ class ItemTable(ScrollView, can_focus=True):
         """By whether a row is marked and whether the cursor is on it: asking the style sheet takes long."""
 
     # What it shows
-
-    @property
-    def empty(self) -> str:
-        """What an empty list says."""
-        return self._empty
-
-    @empty.setter
-    def empty(self, words: str) -> None:
-        if words != self._empty:
-            self._empty = words
-            self.refresh()
 
     @property
     def cursor(self) -> int:

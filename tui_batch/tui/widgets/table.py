@@ -12,22 +12,18 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui_batch.tui.tones import Spans, Styles, Tone, styled, styles_of
+from tui_batch.tui.widgets.listing import GAP, MARK, Listing
 
 T = TypeVar("T")
-GAP = 1
-"""Cells between two columns."""
 MOST_LINES = 500
 """Lines that are kept as they were drawn; more than a screen has, with what was scrolled past lately."""
 NARROWEST = 4
 """Cells of the stretching column at least."""
 MARGIN = 1
 """Cells of air beside the columns, left and right. On the left marks stand."""
-MARK = "▌"
-"""Stands before a marked row: without colours it is marked too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +40,10 @@ class Column(Generic[T]):
     """Takes the room that is left. One column at most."""
     drop: int = 0
     """Left out when there is too little room, the highest number first; 0: never."""
+    beside: int = 0
+    """Left out too as long as the stretching column would have fewer cells than this."""
+    most: int = 0
+    """In cells: up to so many it has half of the room that is left beside all this. One column at most; 0: not this."""
     sort: Callable[[T], Any] | None = None
     """What rows are ordered by when its title is clicked; None: nothing happens."""
 
@@ -54,16 +54,35 @@ def fitting(columns: Sequence[Column[T]], width: int) -> list[tuple[Column[T], i
     Where that is less than it should have, it is narrower, so that what is cut shows an ellipsis.
     """
     kept = list(columns)
-    while len(kept) > 1 and sum(column.width + GAP for column in kept) - GAP > width:
+    while len(kept) > 1 and _lacks_room(kept, width):
         droppable = [column for column in kept if column.drop]
         if not droppable:
             break
         kept.remove(max(droppable, key=lambda column: column.drop))
-    spare = width - (sum(column.width + GAP for column in kept) - GAP)
-    return [(one, max(NARROWEST, one.width + spare) if one.stretches else one.width) for one in kept]
+    spare = _spare(kept, width)
+    shared = spare - max(0, max(one.beside for one in kept) - _stretching(kept))
+    widths = {one.id: one.width + max(0, min(one.most - one.width, shared // 2)) for one in kept}
+    left = spare - sum(widths[one.id] - one.width for one in kept)
+    return [(one, max(NARROWEST, one.width + left) if one.stretches else widths[one.id]) for one in kept]
 
 
-class Table(ScrollView, Generic[T], can_focus=True):
+def _spare(columns: Sequence[Column[T]], width: int) -> int:
+    """Cells that the columns leave; below 0: that they lack."""
+    return width - (sum(column.width + GAP for column in columns) - GAP)
+
+
+def _stretching(columns: Sequence[Column[T]]) -> int:
+    """The least that the stretching column has."""
+    return sum(column.width for column in columns if column.stretches)
+
+
+def _lacks_room(columns: Sequence[Column[T]], width: int) -> bool:
+    """Whether one of the columns must go: for room, or for the stretching one's sake."""
+    spare = _spare(columns, width)
+    return spare < 0 or any(column.beside > _stretching(columns) + spare for column in columns)
+
+
+class Table(Listing, Generic[T]):
     """Rows of values of one kind, each with a key. Keeps its cursor on the same key when rows come and go."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--header", "table--cursor", "table--marked"}
@@ -123,12 +142,11 @@ class Table(ScrollView, Generic[T], can_focus=True):
         can_mark: bool = False,
         id: str | None = None,
     ) -> None:
-        super().__init__(id=id)
+        super().__init__(empty=empty, id=id)
         self.columns = tuple(columns)
         self._key = key
         self._can_mark = can_mark
         """Whether a click before a row marks it."""
-        self._empty = empty
         self._rows: tuple[T, ...] = ()
         self._index: dict[object, int] = {}
         self._cursor = 0
@@ -140,17 +158,6 @@ class Table(ScrollView, Generic[T], can_focus=True):
         """Lines as drawn, with their rows, by key, width, mark and cursor: when a job runs one row changes."""
 
     # What it shows
-
-    @property
-    def empty(self) -> str:
-        """What is said where there are no rows."""
-        return self._empty
-
-    @empty.setter
-    def empty(self, words: str) -> None:
-        if words != self._empty:
-            self._empty = words
-            self.refresh()
 
     @property
     def sorted_by(self) -> str:
@@ -273,6 +280,10 @@ class Table(ScrollView, Generic[T], can_focus=True):
     def _fitting(self) -> list[tuple[Column[T], int]]:
         return fitting(self.columns, self.size.width - 2 * MARGIN)
 
+    def width_of(self, column_id: str) -> int:
+        """Cells that a column has on the screen; 0: it has no room there."""
+        return next((width for column, width in self._fitting() if column.id == column_id), 0)
+
     def notify_style_update(self) -> None:
         """A theme was chosen, or the focus came or went."""
         super().notify_style_update()
@@ -289,7 +300,7 @@ class Table(ScrollView, Generic[T], can_focus=True):
             return self._strip(self._header(), base + self.get_component_rich_style("table--header"))
         position = y - 1 + round(self.scroll_offset.y)
         if position >= len(self._rows):
-            empty = self._empty if not self._rows and y == 2 else ""
+            empty = self.empty if not self._rows and y == 2 else ""
             return self._strip(Text(f"  {empty}"), base + styles[Tone.MUTED])
         return self._drawn(self._rows[position], position == self._cursor, styles)
 
