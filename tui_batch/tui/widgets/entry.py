@@ -8,7 +8,7 @@ from textual.suggester import SuggestionReady
 from textual.widgets import Input
 
 from tui_batch.safe_text import safe_letters
-from tui_batch.tui.widgets.in_order import own_key
+from tui_batch.tui.widgets.in_order import keys_of, own_key
 
 
 class Entry(Input):
@@ -16,6 +16,7 @@ class Entry(Input):
 
     MOST_DRAWN = 10_000
     """Characters that are drawn: nobody scrolls further, and drawing a megabyte holds everything up."""
+    _EDITING = keys_of(Input.BINDINGS) - {"enter"}
 
     @property
     def _value(self) -> Text:
@@ -28,6 +29,10 @@ class Entry(Input):
     async def on_key(self, event: events.Key) -> None:
         """What was typed first is done first."""
         await own_key(self, event)
+
+    def keeps(self, event: events.Key) -> bool:
+        """A letter, and what moves or deletes in the line."""
+        return event.is_printable or event.key in self._EDITING
 
     async def _on_suggestion_ready(self, event: SuggestionReady) -> None:
         """What cannot be drawn as it is, is not offered behind the cursor."""

@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
+
 from textual import events
+from textual.binding import Binding, BindingType
 from textual.widget import Widget
+
+
+@runtime_checkable
+class Typing(Protocol):
+    """A field: it writes what is typed as soon as it hears of it."""
+
+    def keeps(self, event: events.Key) -> bool:
+        """Whether a key is about the field alone, so that the next one is typed there too."""
+        ...
+
+
+def keys_of(bindings: Iterable[BindingType]) -> frozenset[str]:
+    """The keys of a widget's own BINDINGS."""
+    keys = (one.key if isinstance(one, Binding) else one[0] for one in bindings)
+    return frozenset(key.strip() for several in keys for key in several.split(","))
 
 
 async def own_key(field: Widget, event: events.Key) -> None:
