@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,16 @@ import pytest
 from app_bench import open_app, open_test_desk, toasts
 from item_yard import HOSTILE, Yard, add_letters, mixed_job, open_yard
 from rich.cells import cell_len
+from textual.app import App
 
 from tui_batch.domain.item import ItemState
-from tui_batch.domain.item_filter import ItemOrder, SortKey
+from tui_batch.domain.item_filter import ALL_ITEMS, ItemOrder, SortKey
+from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.job import JobState
 from tui_batch.errors import UserError
 from tui_batch.store.item_view import ItemQuery, ItemSearch, Piece
 from tui_batch.tui import editor, item_verbs
+from tui_batch.tui.item_list import ItemList, Whole
 from tui_batch.tui.item_parts import Part
 from tui_batch.tui.places.items import ItemsPlace
 from tui_batch.tui.screens import item_detail
@@ -331,5 +336,52 @@ def test_the_editor_is_the_persons_own() -> None:
     assert editor.editor_command({"EDITOR": "code --wait"}, "linux", lambda _: None) == ["code", "--wait"]
     assert editor.editor_command({}, "linux", lambda name: name if name == "vi" else None) == ["vi"]
     assert editor.editor_command({}, "win32", lambda name: name) == ["notepad"]
+    quoted = r'"C:\Program Files\Ed\ed.exe" -w'
+    assert editor.editor_command({"EDITOR": quoted}, "win32", str) == [r"C:\Program Files\Ed\ed.exe", "-w"]
     with pytest.raises(UserError, match="EDITOR cannot be read: No closing quotation"):
         editor.editor_command({"EDITOR": "vim -c 'set"}, "linux", lambda _: None)
+
+
+async def test_an_editor_that_leaves_no_file_and_a_full_disk_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def removed(_app: object, command: list[str]) -> None:
+        os.unlink(command[-1])
+
+    def full(*_: object) -> Path:
+        raise OSError(28, "No space left on device")
+
+    app: App[None] = App()
+    monkeypatch.setenv("EDITOR", "ed")
+    monkeypatch.setattr(editor, "_suspended", removed)
+    with pytest.raises(UserError, match="ed left no file behind"):
+        await editor.edit_text(app, "words")
+    monkeypatch.setattr(editor, "_write", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        await editor.edit_text(app, "words")
+
+
+async def test_a_list_that_is_turned_round_while_it_is_read_shows_what_it_is_then(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        items = ItemList(desk.store, Whole(await add_letters(desk.store, ["x"] * 250), 250))
+        reading = asyncio.create_task(items.read(0, 100))
+        await asyncio.sleep(0)
+        items.turn(ALL_ITEMS, ItemOrder(SortKey.ROW, descending=True))
+        assert not await reading, "rows of the list that it was"
+        assert items.row(0) is None
+        assert await items.read(0, 100)
+        assert [row.seq for n in range(3) if (row := items.row(n)) is not None] == [249, 248, 247]
+
+
+async def test_an_item_of_a_job_that_ended_while_it_was_looked_at_is_tried_again_for_good(tmp_path: Path) -> None:
+    async with open_yard(tmp_path) as yard:
+        place = await at_items(yard)
+        job = place.job
+        assert job is not None
+        jobs = yard.desk.store.jobs
+        await (await yard.desk.controller.start(1))
+        assert (await jobs.get(1)).state is JobState.COMPLETED, "with four dead"
+        seen = replace(job, job=replace(job.job, state=JobState.RUNNING))
+        count = await yard.desk.controller.retry(1, Selection(item_ids=(7,)))
+        assert await item_verbs.ItemVerbs(yard.app).go_on(seen, count) == "1 item is tried again"
+        await yard.until(lambda: (now := yard.app.view.job) is not None and now.counters.done == 9, "and answered")

@@ -35,7 +35,9 @@ def editor_command(environment: Mapping[str, str], platform: str, find: Callable
 
 def _split(name: str, words: str, platform: str) -> list[str]:
     try:
-        return shlex.split(words, posix=platform != "win32")
+        if platform == "win32":  # where a backslash is part of a path; quotes stay around it, and are no part of it
+            return [word.strip('"') for word in shlex.split(words, posix=False)]
+        return shlex.split(words)
     except ValueError as error:  # a quote that is not closed
         raise UserError(f"{name} cannot be read: {error}", remedy=f"It is: {words}") from None
 
@@ -44,13 +46,16 @@ async def edit_text(app: App[Any], text: str, suffix: str = ".txt") -> str | Non
     """Opens the text in the editor and returns what was saved; None: it was left as it was.
 
     Meanwhile the terminal is the editor's: the app draws nothing, while the engine goes on. Raises UserError when the
-    editor cannot be started or fails.
+    editor cannot be started or fails, or when its file cannot be written or is gone.
     """
     command = editor_command(os.environ, sys.platform, shutil.which)
-    path = await asyncio.to_thread(_write, text, suffix)
+    try:
+        path = await asyncio.to_thread(_write, text, suffix)
+    except OSError as error:
+        raise UserError(f"the text cannot be written for the editor: {error.strerror}") from error
     try:
         await _suspended(app, [*command, str(path)])
-        edited = await asyncio.to_thread(path.read_text, encoding="utf-8", errors="replace")
+        edited = await asyncio.to_thread(_read, path, command[0])
     finally:
         with suppress(OSError):
             path.unlink()
@@ -63,6 +68,13 @@ def _write(text: str, suffix: str) -> Path:
     with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as file:
         file.write(text)
     return Path(name)
+
+
+def _read(path: Path, editor: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UserError(f"{editor} left no file behind: {error.strerror}; nothing was changed") from error
 
 
 async def _suspended(app: App[Any], command: list[str]) -> None:

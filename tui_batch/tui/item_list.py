@@ -120,7 +120,7 @@ class ItemList:
         return changed
 
     async def _read_page(self, number: int) -> bool:
-        age, ids = self._age, self._ids
+        age, ids, order = self._age, self._ids, self.order
         start = number * PAGE
         stop = min(start + PAGE, len(self))
         if ids is None:
@@ -129,15 +129,21 @@ class ItemList:
             wanted = ids[start:stop].tolist()
             found = await self._store.items.rows(wanted)
             rows = tuple(found.get(item_id) for item_id in wanted)
-        if ids is not self._ids and (self._ids is None or ids is None or self._ids[start:stop] != ids[start:stop]):
-            return False  # the list became another while its rows were read
         rows = await self._with_fields(rows)
+        if order != self.order or not self._is_still(ids, start, stop):
+            return False  # the list became another while its rows were read
         before = self._pages.get(number)
         self._pages[number] = _Page(rows, age)
         self._pages.move_to_end(number)
         while len(self._pages) > KEPT:
             self._pages.popitem(last=False)
         return before is None or before.rows != rows
+
+    def _is_still(self, ids: array[int] | None, start: int, stop: int) -> bool:
+        """Whether these ids are what is listed from one place up to another."""
+        if ids is None or self._ids is None:
+            return ids is self._ids
+        return self._ids[start:stop] == ids[start:stop]
 
     def want(self, fields: frozenset[str]) -> None:
         """Rows have these fields of their answers from now on."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tui_batch import figures
 from tui_batch.domain.item import ItemState
 from tui_batch.domain.item_scope import Selection
+from tui_batch.domain.job import ACTIVE
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.stored import ItemDetail
 from tui_batch.errors import UserError
@@ -83,9 +84,10 @@ class ItemVerbs:
         One that stands still with items left stays so: whoever tries one item again has not said to pay for the rest.
         """
         items = "1 item is" if count == 1 else f"{figures.count(count)} items are"
-        if job.is_active or not count:
+        now = await self._desk.store.jobs.get_listed(job.id)  # it may have ended since it was shown, or been paused
+        if now.state in ACTIVE or not count:
             return f"{items} tried again"
-        if job.counters.pending:
+        if now.counters.pending > count:
             return f"{items} pending again. Job #{job.id} does not run: p in the list of jobs lets it go on."
         await self._desk.controller.resume(job.id)
         self._app.record("resume", str(job.id))
