@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 from app_bench import add_job, open_app, open_test_desk
+from hypothesis import given
+from hypothesis import strategies as st
 from item_yard import Yard, open_yard
 from rich.cells import cell_len
 
 from tui_batch.domain.outcome import OutcomeClass
 from tui_batch.domain.stored import ErrorGroup
 from tui_batch.store.items import OTHERS
+from tui_batch.tui.alike import CUT, told_apart
 from tui_batch.tui.places.errors import ErrorsPlace, advice, filter_of
 from tui_batch.tui.places.items import ItemsPlace
 from tui_batch.tui.screens.confirm import Confirm
@@ -119,3 +122,24 @@ def test_a_group_is_a_filter_that_can_be_typed() -> None:
     assert text_of(filter_of(one)) == "like:7"
     assert text_of(filter_of(rest)) == "state:dead class:timeout"
     assert parse_filter(text_of(filter_of(rest))) == filter_of(rest)
+
+
+def test_messages_that_differ_far_right_are_told_apart() -> None:
+    start = "400 Bad Request: the response format is not a schema that can be met: "
+    told = told_apart([f"{start}a is missing", "busy", f"{start}b is missing", f"{start}b is empty"], 40)
+    assert [text[:40] for text in told] == [
+        "400 Bad Reque … can be met: a is missing",
+        "busy",
+        "400 Bad Reque … can be met: b is missing",
+        "400 Bad Reque … can be met: b is empty",
+    ]
+
+
+@given(st.lists(st.text("ab ", max_size=60), max_size=6), st.integers(20, 50))
+def test_telling_apart_cuts_only_what_is_alike(texts: list[str], room: int) -> None:
+    told = told_apart(texts, room)
+    for text, other in zip(texts, told, strict=True):
+        assert text == other or (CUT in other and text.startswith(other[: room // 3]) and len(text) > len(other))
+    seen = [text[: room - 1] if len(text) > room else text for text in texts]
+    told_as = [text[: room - 1] if len(text) > room else text for text in told]
+    assert len(set(told_as)) >= len(set(seen)), "never fewer than could be told apart before"

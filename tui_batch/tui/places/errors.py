@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import on
@@ -21,6 +21,7 @@ from tui_batch.domain.stored import ErrorGroup
 from tui_batch.errors import UserError
 from tui_batch.store.items import OTHERS
 from tui_batch.tui.actions import bindings
+from tui_batch.tui.alike import told_apart
 from tui_batch.tui.clipboard import copy
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.export_scopes import NamedScope
@@ -59,6 +60,8 @@ class Group:
 
     group: ErrorGroup
     share: float
+    words: str
+    """The message, cut so that it can be told from others beside it."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -85,7 +88,7 @@ COLUMNS: tuple[Column[Group], ...] = (
     Column("share", "share", lambda one: plain(f"{one.share:.0%}", Tone.MUTED), 5, right=True, drop=1),
     Column("class", "class", lambda one: plain(f"✗ {one.group.cls.value}", Tone.BAD), 16,
            sort=lambda one: one.group.cls.value),
-    Column("message", "message (… is what varies)", lambda one: plain(one.group.message or "(no message)"), 20,
+    Column("message", "message (… is what varies)", lambda one: plain(one.words or "(no message)"), 20,
            stretches=True, sort=lambda one: one.group.message),
 )  # fmt: skip
 
@@ -174,7 +177,7 @@ class ErrorsPlace(Place):
             self._read_at, self._took = time.monotonic(), time.monotonic() - begun
         if self.job is not None and self.job.id == job.id:
             total = max(1, sum(group.count for group in found))
-            self._groups = tuple(Group(group, group.count / total) for group in found)
+            self._groups = tuple(Group(group, group.count / total, group.message) for group in found)
         self._draw()
 
     def _draw(self) -> None:
@@ -187,7 +190,7 @@ class ErrorsPlace(Place):
         self.table.empty = self._nothing()
         if bool(rows) != bool(self.table.rows):
             self.refresh_bindings()
-        self.table.set_rows(rows)
+        self.table.set_rows(_told_apart(rows, self.table.width_of("message")))
         self._say()
 
     def _nothing(self) -> str:
@@ -276,11 +279,13 @@ class ErrorsPlace(Place):
         line.focus()
 
     def action_back(self) -> None:
-        """Leaves the filter, and takes marks away."""
+        """Leaves the filter; where there is none, takes marks away."""
         line = self.query_one("#errors-filter", Input)
-        line.value = ""
-        line.remove_class("open")
-        self.table.marks.clear()
+        if line.has_class("open"):
+            line.value = ""
+            line.remove_class("open")
+        else:
+            self.table.marks.clear()
         self.table.focus()
         self.table.refresh()
         self._draw()
@@ -385,6 +390,11 @@ class ErrorsPlace(Place):
 
     def _verb(self, action_id: str, work: Coroutine[Any, Any, None]) -> None:
         self.app.run_worker(self._app.guarded(work, action_id), group="verbs")
+
+
+def _told_apart(groups: Sequence[Group], room: int) -> list[Group]:
+    words = told_apart([one.group.message for one in groups], room)
+    return [replace(one, words=told) for one, told in zip(groups, words, strict=True)]
 
 
 def _filtered_together(groups: Sequence[ErrorGroup]) -> list[list[ErrorGroup]]:

@@ -196,11 +196,15 @@ class LogPlace(Place):
         self.table.focus()
 
     def key_escape(self) -> None:
-        """Leaves the filter and shows all lines."""
+        """Leaves the filter, which shows all lines; where there is none, takes marks away."""
         line = self.query_one("#log-filter", Input)
-        line.value = ""
-        line.remove_class("open")
+        if line.has_class("open"):
+            line.value = ""
+            line.remove_class("open")
+        else:
+            self.table.marks.clear()
         self.table.focus()
+        self.table.refresh()
 
     def action_log_follow(self) -> None:
         """To the newest line; the list moves on with what comes."""

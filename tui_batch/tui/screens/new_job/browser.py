@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from rich.text import Text
 from textual import events, on
@@ -17,6 +16,7 @@ from textual.widgets.option_list import Option
 
 from tui_batch import figures
 from tui_batch.safe_text import safe_text
+from tui_batch.tui.alike import common_start
 from tui_batch.tui.screens.new_job.fields import Entered, Field, Typed
 from tui_batch.tui.screens.new_job.files import Entry, Kind, first_folder, matching
 
@@ -124,7 +124,7 @@ class FileBrowser(Vertical):
         """Whether there was more of half a name to write, which now stands there."""
         if typed.endswith(os.sep) or not self._is_half(typed):
             return False
-        common = _common_start([entry.text for entry in self._entries])
+        common = common_start([entry.text for entry in self._entries])
         if len(common) <= len(typed):
             return False
         self.path = common
@@ -173,13 +173,6 @@ class FileBrowser(Vertical):
         listed.add_options(Option(_line(entry)) for entry in entries)
         if listed.has_focus and entries:
             listed.highlighted = 0
-
-
-def _common_start(texts: Sequence[str]) -> str:
-    """The letters that all begin with, one text at least."""
-    first, last = min(texts), max(texts)
-    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
-    return first[: sum(1 for _ in same)]
 
 
 _GLYPHS = {Kind.FOLDER: "▸", Kind.DATA: "≡", Kind.JOB_FILE: "»"}
