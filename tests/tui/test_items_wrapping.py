@@ -81,4 +81,10 @@ async def test_without_a_tool_that_works_the_terminal_is_told(tmp_path: Path, mo
     monkeypatch.setattr(clipboard, "tools", lambda *_: [broken, [sys.executable, "-c", save]])
     assert await clipboard.copy("words 日本", told.append) == sys.executable
     assert (tmp_path / "copied").read_bytes().decode() == "words 日本"
+    (tmp_path / "clip").write_text(f"#!{sys.executable}\n{save}\n")
+    (tmp_path / "clip").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(clipboard, "tools", lambda *_: [["clip"]])
+    assert await clipboard.copy("words 日本", told.append) == "clip"
+    assert (tmp_path / "copied").read_bytes().decode("utf-16-le") == "words 日本", "what Windows takes"
     assert told == ["words"]

@@ -17,12 +17,13 @@ from tui_batch.errors import InputError, UserError
 from tui_batch.report.formats import ResultFormat
 from tui_batch.report.targets import parse_target
 from tui_batch.tui.actions import REGISTRY
-from tui_batch.tui.export_plan import usual_format, with_ending
+from tui_batch.tui.export_plan import checked_report, checked_target, usual_format, with_ending
 from tui_batch.tui.finding import distance, found
 from tui_batch.tui.keymap import _meet, key_name, keymap_page, keys_of, load_keymap
 from tui_batch.tui.knob_form import FIELDS, read, texts_of
 from tui_batch.tui.log_lines import KEPT, Level, LogFilter, LogLines, parse_log_filter
 from tui_batch.tui.prefs import Prefs, Remembered, load, parse, store
+from tui_batch.tui.screens.new_job.files import first_folder, recent_files
 from tui_batch.tui.themes import contrast, load_themes, read_theme
 
 NIGHT = (paths.shipped("themes") / "night.yaml").read_text()
@@ -121,8 +122,9 @@ def test_a_keymap_with_anything_wrong_is_refused_with_its_line(tmp_path: Path, t
 
 def test_keys_may_be_written_as_characters_and_swapped(tmp_path: Path) -> None:
     file = tmp_path / "keymap.yaml"
-    file.write_text('app.log: "7, ?"\napp.help: f2\njob.pause: r\njob.retry: p\n')
+    file.write_text('app.log: "7, ?"\napp.help: f2\njob.pause: r\njob.retry: p\njobs.mark: comma\n')
     assert load_keymap(file).keys == {
+        "jobs.mark": "comma",
         "app.log": "7,question_mark",
         "app.help": "f2",
         "job.pause": "r",
@@ -274,6 +276,29 @@ def test_a_filter_that_means_nothing_is_told(text: str) -> None:
 
 
 # Finding, and names of files
+
+
+def test_a_place_that_nobody_can_look_into_is_told_or_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    too_long = "/" + "x" * 300 + "/rows.jsonl"
+    with pytest.raises(UserError, match="name too long"):
+        checked_target(too_long, "rows.jsonl")
+    with pytest.raises(UserError, match="name too long"):
+        checked_report(too_long.replace("jsonl", "html"))
+    kept = tmp_path / "rows.jsonl"
+    kept.write_text("{}")
+    jobs = [_job_over(path) for path in (too_long, "rows\0.jsonl", str(tmp_path), str(kept))]
+    assert [entry.text for entry in recent_files(jobs)] == [str(kept)]
+
+    def gone() -> Path:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(Path, "cwd", gone)
+    assert first_folder(()) == os.path.join(Path.home(), "")
+
+
+def _job_over(path: str) -> Job:
+    made = JobSpec("rows", InputSource(path, "jsonl"), (), ())
+    return Job(1, made, Knobs(), JobState.COMPLETED, None, "", Counters(), None, None, 0.0, None, None)
 
 
 def test_the_nearest_comes_first() -> None:

@@ -48,8 +48,10 @@ async def _fed(command: Sequence[str], text: str) -> bool:
         )
     except OSError:
         return False
+    # The one of Windows takes other bytes for letters of an old code page.
+    encoding = "utf-16-le" if command[0] == "clip" else "utf-8"
     try:
-        await asyncio.wait_for(process.communicate(text.encode("utf-8", "replace")), WAIT_S)
+        await asyncio.wait_for(process.communicate(text.encode(encoding, "replace")), WAIT_S)
     except (TimeoutError, OSError):
         if process.returncode is None:
             process.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -62,18 +63,29 @@ def checked_target(text: str, source: str) -> tuple[Target, bool]:
     target = parse_target(text.strip())
     if target.path is None:
         raise UserError("the screen cannot take results", remedy="Name a file.")
-    path = target.path.absolute()
-    target = replace(target, path=path)
-    check_target(target, source)
-    return target, path.is_file()
+    with _reached(target.path):
+        target = replace(target, path=target.path.absolute())
+        check_target(target, source)
+        return target, os.path.isfile(str(target))
 
 
 def checked_report(text: str) -> tuple[Path, bool]:
     """The absolute path, and whether a report would replace a file. Raises UserError when it cannot be. Blocks."""
-    path = expanded(text.strip()).absolute()
-    report_format(path)
-    check_place(path)
-    return path, path.is_file()
+    named = expanded(text.strip())
+    with _reached(named):
+        path = named.absolute()
+        report_format(path)
+        check_place(path)
+        return path, path.is_file()
+
+
+@contextmanager
+def _reached(path: Path) -> Iterator[None]:
+    """Says in words why a path cannot be looked at: its name is too long, or it lies where nobody may look."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}", remedy="Name another file.") from error
 
 
 @contextmanager

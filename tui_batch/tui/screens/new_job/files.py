@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
-from pathlib import Path
+from itertools import islice
 
 from tui_batch.domain.job import Job
 from tui_batch.inputs.detection import data_suffix, is_job_file
 from tui_batch.inputs.readers.registry import format_by_suffix
+from tui_batch.paths import working_folder
 
 MOST_ENTRIES = 1_000
 """Entries of a directory that are listed at most."""
@@ -85,18 +87,21 @@ def kind_of(name: str) -> Kind | None:
 def recent_files(jobs: Iterable[Job]) -> tuple[Entry, ...]:
     """The inputs of the latest jobs that are still there, the newest first. Blocks."""
     paths = dict.fromkeys(job.spec.source.path for job in sorted(jobs, key=lambda job: -job.id))
-    found = []
-    for path in paths:
-        file = Path(path)
-        if file.is_absolute() and file.is_file():
-            found.append(Entry(path, path, Kind.DATA, file.stat().st_size))
-        if len(found) == RECENT:
-            break
-    return tuple(found)
+    found = (_recent(path) for path in paths if os.path.isabs(path))
+    return tuple(islice(filter(None, found), RECENT))
+
+
+def _recent(path: str) -> Entry | None:
+    """None: it is no file any more, or cannot be reached."""
+    try:
+        about = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return Entry(path, path, Kind.DATA, about.st_size) if stat.S_ISREG(about.st_mode) else None
 
 
 def first_folder(recent: Iterable[Entry]) -> str:
     """Where browsing begins: beside the latest input, else where the program was started."""
     latest = next((entry for entry in recent), None)
-    folder = os.path.dirname(latest.text) if latest is not None else os.getcwd()
+    folder = os.path.dirname(latest.text) if latest is not None else str(working_folder())
     return os.path.join(folder, "")
