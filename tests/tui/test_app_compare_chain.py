@@ -77,6 +77,7 @@ async def test_two_marked_jobs_are_compared_side_by_side(tmp_path: Path) -> None
             assert [line["same"] for line in lines] == [True, False, False]
             assert lines[0]["response: gpt-4o-mini (job 2)"] == "yes"
             await yard.until(lambda: "compare 1 2 -o" in done_commands(yard)[-1])
+            assert app.manners.prefs.value.folder == str(tmp_path), "the next file is offered there"
             await pilot.resize_terminal(60, 20)
             await yard.until(lambda: isinstance(app.screen, CompareScreen))
             await yard.press("escape")

@@ -130,7 +130,7 @@ def test_a_terminal_that_takes_nothing_does_not_hold_up_the_job(tmp_path: Path) 
             terminal.press("21")  # each draws a place, which nobody reads
         wait_until(lambda: stored(db)[0] == JobState.COMPLETED.value)
         terminal.until("llmbatch-tui")  # the title, which a change of place does not draw
-        terminal.until("completed in")
+        terminal.until("completed after")
         terminal.press("q")
         assert terminal.end() == 0
         assert RESTORED in terminal.seen
@@ -155,7 +155,7 @@ def test_a_job_goes_on_in_the_background_and_is_shown_live_when_the_app_is_opene
     with PseudoTerminal(["--db", str(db)], tmp_path, (120, 40)) as terminal:
         terminal.until("runs in process")
         steer(db, {"concurrency": 64})
-        terminal.until("completed in")
+        terminal.until("completed after")
         terminal.press("q")
         assert terminal.end() == 0
     job = job_of(db)

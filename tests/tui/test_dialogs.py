@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from app_bench import until
 from textual.app import App
+from textual.widgets import Static
 
 from tui_batch.tui.screens.confirm import Confirm
-from tui_batch.tui.screens.dialog import Dialog
+from tui_batch.tui.screens.dialog import Dialog, safe_content
 from tui_batch.tui.screens.menu import Choice, Menu
+from tui_batch.tui.screens.text import TextDialog
 
 HOSTILE = "[/red] \x1b[2J [bold]x[/bold] \u202e"
 
@@ -90,3 +92,12 @@ async def test_a_dialog_survives_the_smallest_terminal() -> None:
             await pilot.resize_terminal(*size)
             await pilot.pause()
         await pilot.press("y")
+
+
+async def test_a_long_line_is_shown_whole_and_what_is_left_out_is_told() -> None:
+    app: App[None] = App()
+    async with app.run_test(size=(80, 24)):
+        await app.push_screen(TextDialog("line", "x" * 40_000))
+        shown = app.screen.query(Static)
+        assert any(str(one.content) == "x" * 40_000 for one in shown)
+    assert str(safe_content("x" * 12, 10)) == "xxxxxxxxxx … and 2 characters more"

@@ -139,6 +139,8 @@ async def test_an_endpoint_is_tested_switched_off_and_limited_while_a_job_runs(t
             await pilot.press("x", "enter")
             trouble = app.screen.query_one("#trouble", Static)
             await until(pilot, lambda: "requests a minute: must be a whole number" in str(trouble.content), "told")
+            await pilot.press("down", "down", "up")
+            await until(pilot, lambda: getattr(app.focused, "id", "") == "tpm", "arrows go from field to field")
             app.screen.query_one("#rpm", Input).value = "600"
             app.screen.query_one("#max_in_flight", Input).value = "2"
             await pilot.press("enter")

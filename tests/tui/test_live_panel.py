@@ -179,11 +179,15 @@ def test_a_pause_says_why_and_which_key_is_next(reason: PauseReason) -> None:
     assert any("insufficient [/b]␛[31m funds" in line for line in lines)
 
 
-def test_an_ended_job_says_how_long_it_took_and_a_draft_how_to_begin() -> None:
+def test_an_ended_job_says_how_long_after_its_start_that_was_and_a_draft_how_to_begin() -> None:
     ended = replace(JOB, state=JobState.COMPLETED, owner=None, finished_at=1100.0)
-    assert any("completed in 1:40, 4.1/s" in line and "x exports it" in line for line in text(view(ended, None)))
-    narrow = [line for line in text(view(ended, None), 60, 20) if "completed in" in line]
-    assert narrow == ["completed in 1:40, 4.1/s  ·  r tries the dead again"], "hints that do not fit are left out whole"
+    assert any(
+        "completed after 1:40, mean 4.1/s" in line and "x exports it" in line for line in text(view(ended, None))
+    )
+    narrow = [line for line in text(view(ended, None), 60, 20) if "completed after" in line]
+    assert narrow == ["completed after 1:40, mean 4.1/s  ·  r tries the dead again"], (
+        "hints that do not fit are left out whole"
+    )
     draft = replace(JOB, state=JobState.DRAFT, owner=None, started_at=None)
     assert any("p starts it" in line for line in text(view(draft, None)))
 
@@ -263,7 +267,7 @@ async def test_the_panel_follows_a_job_that_runs(tmp_path: Path) -> None:
         async with open_app(desk, size=(80, 24)) as (app, pilot):
             panel = app.query_one(LivePanel)
             await until(pilot, lambda: "in flight" in panel.render().plain, "running")
-            await until(pilot, lambda: "completed in" in panel.render().plain, "the end")
+            await until(pilot, lambda: "completed after" in panel.render().plain, "the end")
             assert "12 done" in panel.render().plain
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from app_bench import until
 from textual.app import App, ComposeResult
-from textual.widgets import OptionList
+from textual.widgets import OptionList, Static
 
 from tui_batch.inputs.draft import ModelChoice
 from tui_batch.tui.screens.new_job.more_sections import ModelsSection
@@ -47,3 +48,16 @@ async def test_a_letter_after_which_the_same_models_fit_leaves_their_list_as_it_
         before = list(app.query_one(OptionList).options)
         section.show_models("sm", "")
         assert all(now is old for now, old in zip(app.query_one(OptionList).options, before, strict=True))
+
+
+async def test_the_list_says_what_enter_does_once_several_models_fit() -> None:
+    app = Form()
+    async with app.run_test() as pilot:
+        section = app.query_one(ModelsSection)
+        section.show_offers(OFFERS)
+        section.show_models("sm", "")
+        assert section.take_half()
+        hint = section.query_one("#field-models > .remark", Static)
+        await until(pilot, lambda: "2 models listed: ↑ ↓ choose, enter picks" in str(hint.content))
+        await pilot.press("up")
+        await until(pilot, lambda: "typing narrows the list" in str(hint.content), "in the field again")

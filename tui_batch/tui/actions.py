@@ -19,7 +19,7 @@ class Action:
     """Something a person can do."""
 
     id: str
-    """`context.name`: app, job (verbs, everywhere), jobs, items, errors, endpoints, gpu, log, item, compare."""
+    """`context.name`: app, job (verbs, everywhere), a place, item, new_job or compare."""
     keys: str
     """As Textual names them, separated by commas; a person's keymap may change them."""
     label: str

@@ -123,6 +123,7 @@ class CompareScreen(ModalScreen[None]):
         folder = await asyncio.to_thread(lambda: app.manners.folder)
         target = await app.push_screen_wait(ComparisonDialog(self._jobs, folder))
         if target is not None:
+            app.manners.remember_folder(target.path)
             app.manners.start_work(write_comparison(app, self._jobs, target))
 
     def action_compare_close(self) -> None:

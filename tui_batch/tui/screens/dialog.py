@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
-from tui_batch.safe_text import safe_text
+from tui_batch.safe_text import safe_lines
 
 T = TypeVar("T")
 MOST_TEXT = 2_000
@@ -54,11 +54,12 @@ class Dialog(ModalScreen[T]):
         self.dismiss(None)
 
 
-def safe_content(text: str) -> Content:
+def safe_content(text: str, most: int = MOST_TEXT) -> Content:
     """Text of several lines with nothing in it that could act on the terminal; no part of it is markup."""
-    return Content("\n".join(safe_text(line) for line in text[:MOST_TEXT].split("\n")))
+    more = f" … and {len(text) - most:,} characters more" if len(text) > most else ""
+    return Content(safe_lines(text[:most]) + more)
 
 
-def words(text: str, classes: str = "") -> Static:
-    """A piece of text in a dialog."""
-    return Static(safe_content(text), classes=classes, markup=False)
+def words(text: str, classes: str = "", most: int = MOST_TEXT) -> Static:
+    """A piece of text in a dialog, of which so many characters are shown at most."""
+    return Static(safe_content(text, most), classes=classes, markup=False)

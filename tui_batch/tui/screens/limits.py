@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Button, Input, Static
 
@@ -35,6 +38,11 @@ class LimitsDialog(Dialog[LaneLimits | None]):
     LimitsDialog .row Static { width: 20; }
     LimitsDialog .row Input { width: 1fr; background: $panel; }
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "app.focus_next", show=False),
+        Binding("up", "app.focus_previous", show=False),
+    ]
 
     def __init__(self, lane: LaneSnapshot) -> None:
         super().__init__()

@@ -10,6 +10,9 @@ from textual.containers import Vertical, VerticalScroll
 
 from tui_batch.tui.screens.dialog import Dialog, words
 
+MOST = 50_000
+"""Characters that are shown: as many as a person may want to read here."""
+
 
 class TextDialog(Dialog[None]):
     """Shows it wrapped, to be scrolled."""
@@ -30,5 +33,5 @@ class TextDialog(Dialog[None]):
         with Vertical(classes="box"):
             yield words(self._title, "title")
             with VerticalScroll():
-                yield words(self._text)
+                yield words(self._text, most=MOST)
             yield words("esc closes", "muted")

@@ -188,9 +188,9 @@ def _standing(job: JobView) -> tuple[Content, tuple[Content, ...]]:
         return Content("not started"), (key_hint("job.pause", "starts it"),)
     if begun is None or ended is None:
         return Content(job.state.value), ()
-    took = max(0.0, ended - begun)
+    took = max(0.0, ended - begun)  # also the time that it stood still: nothing says how long that was
     per_s = figures.rate((job.counters.done + job.counters.dead) / took) if took >= 1 else ""
-    said = f"{job.state.value} in {figures.duration(took)}" + (f", {per_s}" if per_s else "")
+    said = f"{job.state.value} after {figures.duration(took)}" + (f", mean {per_s}" if per_s else "")
     dead = (key_hint("job.retry", "tries the dead again"), key_hint("app.errors", "shows why they are dead"))
     again = dead if job.counters.dead else ()
     return Content(said), (*again, key_hint("job.export", "exports it"), key_hint("jobs.open", "shows its items"))

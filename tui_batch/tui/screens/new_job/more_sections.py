@@ -31,6 +31,7 @@ MOST_OFFERS = 500
 TOLD_TROUBLES = 4
 MODEL_WIDTH = 28
 """Columns that a model's name takes in the list, if it is not longer."""
+_TYPED = "MODEL @ ENDPOINT, MODEL … typing narrows the list, enter picks"
 _MODES = {
     "": "several models: each answers every row",
     Mode.SINGLE: "one model answers every row",
@@ -77,12 +78,7 @@ class ModelsSection(Section):
     def compose(self) -> ComposeResult:
         """Names typed or picked, mode, endpoint; the models there are and what the endpoints said."""
         with Vertical(classes="form"):
-            yield Field(
-                "models",
-                "Models",
-                "MODEL @ ENDPOINT, MODEL … typing narrows the list, enter picks",
-                classes="-wide",
-            )
+            yield Field("models", "Models", _TYPED, classes="-wide")
             words = (("automatic", ""), *((mode.value, mode.value) for mode in Mode))
             yield ChoiceField("mode", "Sharing", words, _MODES[""])
             yield Field("endpoint", "Endpoint", "for models that name none; name or URL")
@@ -104,10 +100,16 @@ class ModelsSection(Section):
             listed.action_select()
             event.stop()
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """The list never has the focus without saying what enter would pick."""
-        if isinstance(event.widget, OptionList) and event.widget.highlighted is None and self._listed:
-            event.widget.highlighted = 0
+    @on(events.DescendantFocus)
+    @on(events.DescendantBlur)
+    def _tell_keys(self) -> None:
+        """The list never has the focus without saying what enter would pick, and that it does."""
+        listed = self.query_one(OptionList)
+        if listed.has_focus and listed.highlighted is None and self._listed:
+            listed.highlighted = 0
+        count = figures.things(len(self._listed), "model")
+        words = f"{count} listed: ↑ ↓ choose, enter picks, ↑ at the top goes back" if listed.has_focus else _TYPED
+        self.query_one("#field-models", Field).hint(words)
 
     def take_half(self) -> bool:
         """Whether half a model's name stands there: the one that fits is picked, of several one is to be picked."""

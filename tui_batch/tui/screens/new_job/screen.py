@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -34,12 +34,10 @@ from tui_batch.tui.screens.new_job.files import Kind
 from tui_batch.tui.screens.new_job.form_screen import FormScreen
 from tui_batch.tui.screens.new_job.more_sections import RunSection, Trial, cost_words
 from tui_batch.tui.screens.new_job.sections import ColumnBar, PromptSection, rows_of
+from tui_batch.tui.telling import Telling
 from tui_batch.work.command_words import run_words
 from tui_batch.work.drafting import Form, FormError, form_of_draft
 from tui_batch.work.new_job import TRY_ROWS, Workshop, answers, composed, make
-
-if TYPE_CHECKING:
-    from tui_batch.tui.app import BatchApp
 
 LOOK_S = 0.3
 """How often the answers of a trial are looked at."""
@@ -215,11 +213,9 @@ class NewJobScreen(FormScreen):
             app.record(*run_words(draft, schema=path, sample=sample))
 
     @property
-    def _noting_app(self) -> BatchApp | None:
+    def _noting_app(self) -> Telling[Any] | None:
         """The app with its log; None: the screen stands in another."""
-        from tui_batch.tui.app import BatchApp
-
-        return self.app if isinstance(self.app, BatchApp) else None
+        return self.app if isinstance(self.app, Telling) else None
 
     # Job files
 
