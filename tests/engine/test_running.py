@@ -251,7 +251,8 @@ def test_two_jobs_of_equal_priority_share_and_a_higher_one_goes_first(tmp_path: 
             first = [prompt[0] for prompt in bench.executor.prompts[:40]]
             assert 16 <= first.count("a") <= 24
             bench.executor.sent.clear()
-            low = await bench.add([f"low {n}" for n in range(30)], FOUR, endpoints=(one,))
+            urgent = [{"prompt": f"low {n}", "priority": 20} for n in range(30)]  # among its own job's rows only
+            low = await bench.add(urgent, FOUR, endpoints=(one,))
             high = await bench.add([f"high {n}" for n in range(30)], Knobs(concurrency=4, priority=5), endpoints=(one,))
             await run_all(bench, low, high)
             assert sum(prompt.startswith("high") for prompt in bench.executor.prompts[:34]) >= 30

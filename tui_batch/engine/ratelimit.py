@@ -455,8 +455,7 @@ def _missing(stated: Window, window: SlidingWindow, left_when_sent: int | None) 
     The server counted at some moment between sending and now, so only what is missing at both ends counts.
     """
     limit, left_now = window.limit, window.room
-    if stated.limit is None or stated.remaining is None or stated.remaining < 0:
-        # Azure may state 0 or -1 left of nothing in particular.
+    if stated.limit is None or stated.remaining is None:
         return 0
     if limit is None or left_now is None or left_when_sent is None:
         return 0
