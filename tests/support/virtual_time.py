@@ -79,19 +79,22 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def watch_aiosqlite(monkeypatch: Any) -> None:
-    """Counts calls to SQLite's threads as work, so that the clock stands still meanwhile."""
-    original = aiosqlite.Connection._execute
+    """Counts calls to SQLite's threads as work, so that the clock stands still meanwhile: opening and closing, too."""
+    for name in ("_execute", "_connect", "close"):
+        monkeypatch.setattr(aiosqlite.Connection, name, _counted(getattr(aiosqlite.Connection, name)))
 
-    async def counted(self: aiosqlite.Connection, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+
+def _counted(original: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., Coroutine[Any, Any, T]]:
+    async def counted(*args: Any, **kwargs: Any) -> T:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         loop.selector.at_work += 1
         try:
-            return await original(self, fn, *args, **kwargs)
+            return await original(*args, **kwargs)
         finally:
             loop.selector.at_work -= 1
 
-    monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
+    return counted
 
 
 def run_virtually(main: Coroutine[Any, Any, T]) -> T:
