@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from app_bench import add_job, open_app, open_test_desk, until
+import pytest
+from app_bench import add_job, open_app, open_test_desk, toasts, until
 from hypothesis import given
 from hypothesis import strategies as st
+from textual.widgets import Static
 
 from tui_batch.domain.job import JobState, Knobs
 from tui_batch.tui.actions import by_id
@@ -73,6 +75,8 @@ async def test_deleting_asks_and_no_is_the_default(tmp_path: Path) -> None:
         async with open_app(desk) as (app, pilot):
             await pilot.press("D")
             await until(pilot, lambda: len(app.screen_stack) == 2)
+            said = [str(words.render()) for words in app.screen.query(Static)]
+            assert "What is lost: 1 item, none of which was asked about." in said
             await pilot.press("enter")
             await until(pilot, lambda: len(app.screen_stack) == 1)
             assert len(await desk.store.jobs.list()) == 1
@@ -83,7 +87,7 @@ async def test_deleting_asks_and_no_is_the_default(tmp_path: Path) -> None:
             assert await desk.store.jobs.list() == []
 
 
-async def test_the_filter_shows_the_jobs_that_have_all_words(tmp_path: Path) -> None:
+async def test_the_filter_shows_the_jobs_that_have_all_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_test_desk(tmp_path) as desk:
         for name in ("red apples", "green apples", "green pears"):
             await add_job(desk, ["a"], name=name)
@@ -95,6 +99,9 @@ async def test_the_filter_shows_the_jobs_that_have_all_words(tmp_path: Path) -> 
             assert [job.name for job in jobs(app).chosen()] == ["green apples"], "marked as it was found"
             await pilot.press("j", "escape")
             await until(pilot, lambda: not jobs(app).table.marks, "the second one takes the marks away")
+            heard = toasts(app, monkeypatch)
+            await pilot.press("slash", *"plums", "enter", "p")
+            await until(pilot, lambda: heard == ["No job is listed. Escape takes the filter away."])
 
 
 async def test_marked_jobs_are_meant_together(tmp_path: Path) -> None:

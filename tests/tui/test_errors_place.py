@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -68,6 +69,23 @@ async def test_an_empty_list_never_says_what_was_true_before(tmp_path: Path) -> 
         await yard.until(lambda: "No dead items. All is well." in yard.text())
         await yard.press("6")
         await yard.until(lambda: "Nothing has happened yet." in yard.text() or "#1" in yard.text())
+
+
+async def test_a_list_that_is_still_being_read_does_not_say_that_all_is_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_yard(tmp_path) as yard:
+        read, may_go_on = yard.desk.store.items.errors, asyncio.Event()
+
+        async def slow(job_id: int) -> list[ErrorGroup]:
+            await may_go_on.wait()
+            return await read(job_id)
+
+        monkeypatch.setattr(yard.desk.store.items, "errors", slow)
+        await yard.press("3")
+        await yard.until(lambda: "4 dead" in yard.text() and "Reading why they are dead …" in yard.text())
+        may_go_on.set()
+        await yard.until(lambda: len(yard.app.query_one(ErrorsPlace).table.rows) == 2, "read")
 
 
 async def test_the_key_that_edits_a_dead_item_makes_no_job_where_there_is_none(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class JobVerbs:
         """Does a verb over the chosen jobs, in a worker, so that it may ask."""
         verb, jobs = self._by_name[name], self._app.chosen_jobs()
         if not jobs:
-            self._app.notify("There is no job yet. n makes one.")
+            self._app.notify("No job is listed. Escape takes the filter away.")
             return
         named = _numbers(job.id for job in jobs)
         self._app.run_worker(self._app.guarded(verb(jobs), f"job.{name}", named), group="verbs")
@@ -240,11 +240,7 @@ class JobVerbs:
 
     async def delete(self, jobs: Sequence[JobView]) -> None:
         """Removes jobs, asked for first, and shows how far it is. What runs is stopped for it."""
-        rows = sum(job.counters.total for job in jobs)
-        paid = figures.known_cost(
-            sum(job.counters.cost_nano for job in jobs), sum(job.counters.unpriced for job in jobs)
-        )
-        detail = f"What is lost: {figures.things(rows, 'item')} and the answers, which cost {paid}."
+        detail = f"What is lost: {_held(jobs)}."
         if running := sum(job.is_active for job in jobs):
             it = "It runs" if len(jobs) == 1 else f"{running} of them run" if running > 1 else "One of them runs"
             detail = f"{it} and {'are' if running > 1 else 'is'} stopped first. {detail}"
@@ -294,6 +290,16 @@ class JobVerbs:
 
     async def _ask(self, question: str, detail: str = "") -> bool:
         return await self._app.push_screen_wait(Confirm(question, detail))
+
+
+def _held(jobs: Sequence[JobView]) -> str:
+    """What some jobs hold, and what was paid for it."""
+    every = [job.counters for job in jobs]
+    rows = figures.things(sum(one.total for one in every), "item")
+    if not any(one.done or one.requests for one in every):
+        return f"{rows}, none of which was asked about"
+    paid = figures.known_cost(sum(one.cost_nano for one in every), sum(one.unpriced for one in every))
+    return f"{rows} and the answers, which cost {paid}"
 
 
 def _of_several(number: int, jobs: Sequence[JobView]) -> str:

@@ -196,7 +196,9 @@ class ErrorsPlace(Place):
     def _nothing(self) -> str:
         if self.job is None:
             return "No job yet. n makes one from a file."
-        return "No group has these words. Escape takes them away." if self._words else "No dead items. All is well."
+        if self._groups:
+            return "No group has these words. Escape takes them away."
+        return "Reading why they are dead …" if self.job.counters.dead else "No dead items. All is well."
 
     def _say(self) -> None:
         self._say_line()

@@ -32,6 +32,7 @@ TOLD_TROUBLES = 4
 MODEL_WIDTH = 28
 """Columns that a model's name takes in the list, if it is not longer."""
 _TYPED = "MODEL @ ENDPOINT, MODEL … typing narrows the list, enter picks"
+_LISTED = "↑ ↓ choose, enter picks, ↑ at the top goes back to the name"
 _MODES = {
     "": "several models: each answers every row",
     Mode.SINGLE: "one model answers every row",
@@ -107,9 +108,7 @@ class ModelsSection(Section):
         listed = self.query_one(OptionList)
         if listed.has_focus and listed.highlighted is None and self._listed:
             listed.highlighted = 0
-        count = figures.things(len(self._listed), "model")
-        words = f"{count} listed: ↑ ↓ choose, enter picks, ↑ at the top goes back" if listed.has_focus else _TYPED
-        self.query_one("#field-models", Field).hint(words)
+        self.query_one("#field-models", Field).hint(_LISTED if listed.has_focus else _TYPED)
 
     def take_half(self) -> bool:
         """Whether half a model's name stands there: the one that fits is picked, of several one is to be picked."""
