@@ -414,6 +414,28 @@ def test_a_job_that_is_cancelled_while_it_ends_is_cancelled(tmp_path: Path, virt
     virtually(main())
 
 
+def test_a_machine_that_sleeps_between_two_beats_has_its_jobs_when_it_wakes(tmp_path: Path, virtually: Any) -> None:
+    """Wherever it fell asleep: also after a beat, as the process was about to look for jobs that others lost."""
+
+    async def scenario() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            job_id = await bench.add(rows(60), Knobs(concurrency=1))
+            jobs, sweeps = bench.store.jobs, []
+            sweep = jobs.expire
+
+            async def after_a_night(*, now: float, **how: Any) -> Any:
+                sweeps.append(await sweep(now=now + 8 * 3_600, **how))
+                return sweeps[-1]
+
+            jobs.expire = after_a_night  # type: ignore[method-assign]
+            job = await bench.run(job_id)
+            assert (job.state, job.counters.done) == (JobState.COMPLETED, 60)
+            assert sweeps
+            assert not any(sweeps)
+
+    virtually(scenario())
+
+
 def test_a_job_that_takes_long_to_start_and_to_end_keeps_its_lease(tmp_path: Path, virtually: Any) -> None:
     async def main() -> None:
         async with open_bench(tmp_path / "jobs.db") as bench:

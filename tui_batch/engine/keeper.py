@@ -116,11 +116,16 @@ class Keeper:
                 await self._renew()
                 if loop.time() - swept_at >= self._lease.sweep_s:
                     swept_at = loop.time()
-                    await self._store.jobs.expire(now=self._clock(), expiry_s=self._lease.expiry_s, alive=self._alive)
+                    await self._sweep()
                 self._engine.journal.observe(self._engine.snapshot())
                 await self._engine.journal.flush()
                 await self._engine.vigil.flush()
             await asyncio.sleep(self._lease.beat_s)
+
+    async def _sweep(self) -> None:
+        """Pauses the jobs of processes that are gone."""
+        expiry_s, owner = self._lease.expiry_s, self._engine.owner
+        await self._store.jobs.expire(now=self._clock(), expiry_s=expiry_s, alive=self._alive, by=owner)
 
     async def _renew(self) -> None:
         if not (own := self._engine.held_ids):

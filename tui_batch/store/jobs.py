@@ -264,9 +264,11 @@ class Jobs:
         """Gives the lease back."""
         await self._write.run(partial(leases.release, job_id=job_id, owner=owner))
 
-    async def expire(self, *, now: float, expiry_s: float = EXPIRY_S, alive: Alive = may_be_alive) -> Ids:
-        """Pauses (owner_lost) the jobs whose process is gone, and returns their ids."""
-        return await self._write.run(partial(leases.expire, now=now, expiry_s=expiry_s, alive=alive))
+    async def expire(
+        self, *, now: float, expiry_s: float = EXPIRY_S, alive: Alive = may_be_alive, by: Owner | None = None
+    ) -> Ids:
+        """Pauses (owner_lost) the jobs whose process is gone, and returns their ids. `by`: the process that looks."""
+        return await self._write.run(partial(leases.expire, now=now, expiry_s=expiry_s, alive=alive, by=by))
 
     # Verbs over all items, chunk by chunk
 
