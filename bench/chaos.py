@@ -2,9 +2,9 @@
 
 Run: python -m bench.chaos [--minutes 10 | --rounds 1] [--rows 600] [--seed 1]; ends with 1 when something does not.
 A round draws, by its seed, a wire format, one or two servers, faults for a fifth of all requests, answers that no wire
-format promises, and disturbances: signals, kill -9, a process that sleeps beyond its lease, a second process, a locked
-database, a full and a slow disk, a clock that jumps, a server that goes down. `--seed S --rounds 1` replays the round
-of seed S.
+format promises, perhaps a budget, and disturbances: signals, kill -9, a process that sleeps beyond its lease, a second
+process, a locked database, a full and a slow disk, each by itself and with a signal in it, a clock that jumps, a server
+that goes down. `--seed S --rounds 1` replays the round of seed S.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bench.chaos_stage import DISTURBANCES, Hung, Stage, staged, torment
 from bench.rogue_server import RogueServer
 from tui_batch.domain.endpoint import Api, Endpoint
 from tui_batch.domain.item import NewRow
-from tui_batch.domain.job import CacheMode, InputSource, JobSpec, Knobs, Mode, ModelRef
+from tui_batch.domain.job import NANO, CacheMode, InputSource, JobSpec, Knobs, Mode, ModelRef
 from tui_batch.domain.request import Timeouts
 from tui_batch.providers.base import HttpRequest
 from tui_batch.simulator.config import Pieces, SimulatorConfig
@@ -38,6 +38,8 @@ from tui_batch.store.store import open_store
 
 MODELS = {Api.OPENAI: "gpt-4o-mini", Api.ANTHROPIC: "claude-haiku-4-5", Api.OLLAMA: "llama3.2:3b"}
 PATHS = {Api.OPENAI: "/v1/chat/completions", Api.ANTHROPIC: "/v1/messages", Api.OLLAMA: "/api/chat"}
+LONGEST = 4_096
+"""Tokens of an answer: a budget needs a bound, and no answer comes near it."""
 FINAL = (Fault.QUOTA, Fault.AUTH)
 """Faults that stop a job for a person to look at: no part of this."""
 
@@ -56,13 +58,16 @@ class Plan:
     rogue: float
     disturbances: tuple[str, ...]
     marks: tuple[int, ...]
+    budget_nano: int | None
+    """Never reached, but reckoned with before each request."""
 
     def __str__(self) -> str:
         """In words."""
         way = (
             f"{self.api.value}{' streamed' if self.stream else ''}, {self.servers} servers, {self.in_flight} in flight"
         )
-        return f"seed {self.seed}: {way}; {self.faults}; strange {self.rogue:.0%}; {' '.join(self.disturbances)}"
+        money = "" if self.budget_nano is None else "; within a budget"
+        return f"seed {self.seed}: {way}; {self.faults}; strange {self.rogue:.0%}; {' '.join(self.disturbances)}{money}"
 
 
 def draw(seed: int, rows: int, wanted: tuple[str, ...] = ()) -> Plan:
@@ -88,6 +93,7 @@ def draw(seed: int, rows: int, wanted: tuple[str, ...] = ()) -> Plan:
         rogue=rogue,
         disturbances=disturbances,
         marks=tuple(sorted(rng.randint(1, max(1, rows * 3 // 4)) for _ in disturbances)),
+        budget_nano=rng.choice((None, 1_000 * NANO)),
     )
 
 
@@ -125,13 +131,16 @@ async def make(stage: Stage, plan: Plan) -> int:
         timeout_base_s=2.0,
         timeout_per_1k_tokens_s=0.0,
         stream=plan.stream,
+        params={} if plan.budget_nano is None else {"max_tokens": LONGEST},
         first_byte_s=1.5,
         stall_s=1.0,
     )
     settings = f"prices:\n  - model: '{model}'\n    input: {PRICE_IN / 1e3}\n    output: {PRICE_OUT / 1e3}\n"
     (stage.folder / "s.yaml").write_text(settings)
     async with open_store(stage.db) as store:
-        job_id = await store.jobs.create(spec, Knobs(concurrency=plan.in_flight), now=time.time())
+        job_id = await store.jobs.create(
+            spec, Knobs(concurrency=plan.in_flight, budget_nano=plan.budget_nano), now=time.time()
+        )
         async with store.importing(job_id) as importer:
             rows = [NewRow(n + 1, None, 0, orjson.dumps({"prompt": prompt(n)})) for n in range(plan.rows)]
             await importer.add(rows)
@@ -145,7 +154,7 @@ async def expected(plan: Plan) -> list[str]:
     for number in range(plan.rows):
         messages = [{"role": "user", "content": prompt(number)}]
         body = {"model": MODELS[plan.api], "messages": messages, "stream": False}
-        body |= {"max_tokens": 4_096} if plan.api is Api.ANTHROPIC else {}
+        body |= {"max_tokens": LONGEST} if plan.api is Api.ANTHROPIC else {}
         headers = (("content-type", "application/json"), ("anthropic-version", "2023-06-01"))
         url = f"http://sim.test{PATHS[plan.api]}"
         sent = HttpRequest("POST", url, headers, orjson.dumps(body), Timeouts())

@@ -6,8 +6,10 @@ Shares nothing with the program but the file: what is checked is what a person w
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -34,6 +36,7 @@ SELECT item.*, result.text, (SELECT count(*) FROM attempt WHERE item_id = item.i
   (SELECT count(DISTINCT number) FROM attempt WHERE item_id = item.id) AS numbers
 FROM item LEFT JOIN result ON result.item_id = item.id WHERE job_id = ? ORDER BY seq
 """
+LATE = re.compile(r"A late outcome \(.+\) came for item (\d+),")
 UNSEEN = "SELECT count(*) AS number FROM attempt WHERE status IS NULL"
 
 
@@ -53,6 +56,7 @@ def violations(stage: Stage, right: list[str]) -> Iterator[str]:
     if [item["seq"] for item in items] != list(range(len(right))):
         yield "rows are missing or doubled"
     yield from wrong_items(items, right, {""} if any(host.simulator.spoiled for host in stage.hosts) else set())
+    yield from wrong_attempts(items, late_outcomes(stage))
     yield from wrong_numbers(stage, items)
     yield from wrong_sums(job, items)
     yield from wrong_ledger(stage, job)
@@ -65,7 +69,7 @@ def violations(stage: Stage, right: list[str]) -> Iterator[str]:
 
 
 def wrong_items(items: list[dict[str, Any]], right: list[str], strange: set[str]) -> Iterator[str]:
-    """Rows without a final state, with another row's answer, or whose attempts do not add up.
+    """Rows without a final state, or with another row's answer.
 
     `strange`: what a rogue server may have answered within the format: a message without any block is an empty one.
     """
@@ -77,8 +81,23 @@ def wrong_items(items: list[dict[str, Any]], right: list[str], strange: set[str]
         matches = right[item["seq"]].startswith(text) if cut else text == right[item["seq"]]
         if item["state"] == "done" and not (matches and text) and text not in strange:
             yield f"{name} has a wrong answer: {text[:80]!r}"
-        if item["failures"] != item["requests"] - (item["state"] == "done"):
-            yield f"{name}: {item['requests']} requests, {item['failures']} failed attempts kept, {item['state']}"
+
+
+def late_outcomes(stage: Stage) -> Counter[int]:
+    """How many answers the log says to have come when their items were settled: of a process that slept meanwhile."""
+    texts = [event["text"] for event in read(stage.db, "SELECT text FROM event")]
+    return Counter(int(found.group(1)) for text in texts if (found := LATE.match(text)))
+
+
+def wrong_attempts(items: list[dict[str, Any]], late: Counter[int]) -> Iterator[str]:
+    """Requests of which neither an answer nor a failed attempt nor a line in the log tells."""
+    for item in items:
+        told = item["failures"] + late[item["id"]] + (item["state"] == "done")
+        if item["requests"] != told:
+            yield (
+                f"row {item['seq']}, {item['state']}: {item['requests']} requests, {item['failures']} failed attempts, "
+                f"{late[item['id']]} late answers"
+            )
 
 
 def wrong_numbers(stage: Stage, items: list[dict[str, Any]]) -> Iterator[str]:

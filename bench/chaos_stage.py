@@ -31,6 +31,8 @@ UNTRUE_S = 3_600.0
 MOST_A_COMMIT = 30
 """Answers that each place in flight may bring before a commit is called slow: nothing is sent once one has taken a
 second, and an answer takes 40 ms. With it what is in flight, and some room."""
+MIDST_S = 1.2
+"""How long a disturbance has lasted when the other one comes: all of them last longer."""
 SLOW_COMMIT_S = 1.6
 """What a commit takes on a slow disk: longer than the second after which it is called trouble."""
 
@@ -163,6 +165,11 @@ class Stage:
             conn.row_factory = sqlite3.Row
             return dict(conn.execute("SELECT * FROM job WHERE id = ?", (self.job_id,)).fetchone())
 
+    def is_run_by(self, process: asyncio.subprocess.Process) -> bool:
+        """Whether a process has come to running the job: one that has just been started may not have."""
+        job = self.row()
+        return (job["state"], job["owner_pid"]) == ("running", process.pid)
+
     @property
     def is_over(self) -> bool:
         """Whether the job says that nothing is left."""
@@ -208,24 +215,26 @@ Disturbance = Callable[[Stage, asyncio.subprocess.Process], Awaitable[None]]
 
 async def kill(stage: Stage, process: asyncio.subprocess.Process) -> None:
     """SIGKILL."""
+    ran = stage.is_run_by(process)
     with suppress(ProcessLookupError):
         process.kill()
     if await stage.ended(process) < 0 and not stage.is_over:
         stage.excuse()
-        stage.expected["owner_lost"] += stage.row()["state"] == "running"
+        stage.expected["owner_lost"] += ran and stage.row()["state"] == "running"
 
 
 def asked_to_end(number: signal.Signals) -> Disturbance:
     """A signal after which the process finishes what is in flight."""
 
     async def ask(stage: Stage, process: asyncio.subprocess.Process) -> None:
+        ran = stage.is_run_by(process)
         with suppress(ProcessLookupError):
             process.send_signal(number)
-        if await stage.ended(process) == 130 and not stage.is_over:
-            job = stage.row()
-            # The signal may meet a job that was pausing already, for what a server said: the log tells of that.
-            own = job["state"] == "paused" and job["reason"] != "user"
-            stage.expected[f"paused ({job['reason']})" if own else "paused (user): interrupted"] += 1
+        if await stage.ended(process) == 130 and ran and (job := stage.row())["state"] == "paused":
+            if job["reason"] == "user":
+                stage.expected["paused (user): interrupted"] += 1
+            else:  # the job was pausing already, for what a server said, or its owner was gone: the log tells of that
+                stage.expected[f"paused ({job['reason']})"] |= 1
 
     return ask
 
@@ -321,6 +330,20 @@ async def server_gone(stage: Stage, process: asyncio.subprocess.Process) -> None
         stage.back, stage.seen_then = time.monotonic(), stage.seen
 
 
+def amid(lasting: Disturbance, sudden: Disturbance) -> Disturbance:
+    """The one, and the other while it lasts."""
+
+    async def both(stage: Stage, process: asyncio.subprocess.Process) -> None:
+        going = asyncio.ensure_future(lasting(stage, process))
+        try:
+            await asyncio.sleep(MIDST_S)
+            await sudden(stage, process)
+        finally:
+            await going
+
+    return both
+
+
 DISTURBANCES: dict[str, Disturbance] = {
     "kill": kill,
     "term": asked_to_end(signal.SIGTERM),
@@ -335,6 +358,13 @@ DISTURBANCES: dict[str, Disturbance] = {
     "clock+": clock_set(UNTRUE_S),
     "clock-": clock_set(-UNTRUE_S),
     "server": server_gone,
+    "lock/kill": amid(hold, kill),
+    "lock/term": amid(hold, asked_to_end(signal.SIGTERM)),
+    "disk/kill": amid(fill_the_disk, kill),
+    "disk/hup": amid(fill_the_disk, asked_to_end(signal.SIGHUP)),
+    "slow/int": amid(slow_disk, asked_to_end(signal.SIGINT)),
+    "slow/int-int": amid(slow_disk, interrupt_twice),
+    "server/term": amid(server_gone, asked_to_end(signal.SIGTERM)),
 }
 """By the name that a plan uses. Each may end the process it is given; the next one gets another."""
 

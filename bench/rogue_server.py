@@ -46,6 +46,13 @@ STRANGE: tuple[tuple[int, Headers, bytes], ...] = (
     (599, JSON, b"%s%n"),
     (500, (*JSON, ("x-request-id", "\x1b[31m" * 3)), b"\x00\x01\x02"),
 )
+ODD_PIECES = (
+    *(b": nothing\n\n", b'event: ping\ndata: {"type": "ping"}\n\n', b"id: 7\nretry: 1\n\n", b"data: {}\n\n", b"\n"),
+    *(b"data: null\n\n", b"data: [1]\n\n", b"data: \xff\xfe{\n\n", b"{}\n", b"\x00", b"event: error\ndata: no\n\n"),
+    *(b'data: {"choices": [{"delta": null}, 5]}\n\n', b'data: {"choices": {}, "usage": 5, "id": []}\n\n'),
+    b'data: {"type": "content_block_delta", "index": {}, "delta": {"type": []}}\n\n',
+)
+"""What may come between two pieces of a streamed answer; none of it holds text, which could pass for the answer's."""
 HOSTILE: tuple[Any, ...] = (None, -1, 2**63, 10**18, 1e300, True, [], {}, [[]], {"a": None})
 """What may stand in place of a figure or an object; no text, which could pass for an answer."""
 
@@ -63,14 +70,24 @@ class RogueServer(Simulator):
     async def handle(self, request: SimRequest) -> SimResponse:
         """See Simulator."""
         response = await super().handle(request)
-        if request.method != "POST" or response.delivery is not Delivery.WHOLE or self._rng.random() >= self._rate:
+        spoils = response.delivery in (Delivery.WHOLE, Delivery.STREAM) and self._rng.random() < self._rate
+        if request.method != "POST" or not spoils:
             return response
         if response.status == 200:
             self.spoiled["answers"] += 1
         if response.status == 200 and len(response.chunks) == 1 and self._rng.random() < 0.5:
             return replace(response, chunks=(self._disfigured(response.body),))
+        if response.delivery is Delivery.STREAM and self._rng.random() < 0.7:
+            return replace(response, chunks=self._interrupted(response.chunks))
         status, headers, body = self._rng.choice(STRANGE)
-        return replace(response, status=status, headers=headers, chunks=(body,), pace_s=0.0)
+        return replace(response, status=status, headers=headers, chunks=(body,), delivery=Delivery.WHOLE, pace_s=0.0)
+
+    def _interrupted(self, chunks: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """A streamed answer that ends early, or with odd pieces in between."""
+        at = self._rng.randrange(len(chunks) + 1)
+        if self._rng.random() < 0.4:
+            return chunks[:at]
+        return (*chunks[:at], self._rng.choice(ODD_PIECES), *chunks[at:])
 
     def _disfigured(self, body: bytes) -> bytes:
         """A good answer with one of its values replaced."""
