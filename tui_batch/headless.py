@@ -5,7 +5,7 @@ JSON lines, on standard output, one object each:
 - `{"event": "start", "job": 3, "name": ..., "total": ..., "notes": [...]}`
 - `{"event": "progress", "job": 3, "state": ..., <the figures of show --json>, "in_flight": ..., "rate": ...,
   "eta_s": ..., "failures": {"rate_limited": 2}, "hold": "waiting for RPM, 12 s",
-  "projected_usd": {"low": ..., "likely": ..., "high": ...}}`: once a second, when it changed
+  "projected_usd": {"low": ..., "likely": ..., "high": ...}, "score": 0.91}`: once a second, when it changed
 - `{"event": "note", "text": ...}`: words that a person would have got on standard error
 - `{"event": "end", <all fields of show --json>, "message": ..., "exit_code": ..., "results": ..., "rejects": ...}`
 """

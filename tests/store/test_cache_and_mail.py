@@ -127,3 +127,13 @@ async def test_the_log_is_read_from_where_one_was(store: Store, make, clock) -> 
     assert [event.text for event in await store.events.tail(limit=1)] == ["gone"]
     (event, _) = await store.events.tail(job_id=job_id)
     assert (event.at, event.level, event.job_id) == (2_000.0, "warning", job_id)
+
+
+@pytest.mark.parametrize("args", ["", "[1]", "{", "null"])
+async def test_a_command_that_nobody_can_read_is_refused_and_harms_no_other(store: Store, make, db: Path, args) -> None:
+    job_id = await make.job(store)
+    await store.commands.push(job_id, "pause")
+    bad = await store.commands.push(job_id, "turn")
+    await store._write.run(lambda conn: conn.execute("UPDATE command SET args = ? WHERE id = ?", (args, bad)))
+    assert [command.verb for command in await store.commands.take([job_id])] == ["pause"]
+    assert await store.commands.wait(bad, timeout=0) == CommandResult(False, "its arguments are no JSON object")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,25 @@ async def test_an_import_that_is_cut_off_leaves_its_mark(store: Store, make) -> 
             raise RuntimeError
     job = await store.jobs.get(job_id)
     assert (job.imported, job.counters.total) == (False, 2)
+
+
+async def test_a_job_that_is_given_up_while_the_database_is_held_leaves_nothing_behind(
+    store: Store, make, db: Path
+) -> None:
+    async def draft() -> None:
+        async with store.jobs.drafting(make.spec(), Knobs(), now=0.0):
+            raise AssertionError("it was cancelled before")
+
+    with contextlib.closing(sqlite3.connect(db, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        drafting = asyncio.create_task(draft())
+        await asyncio.sleep(0.02)  # it waits for the lock by then; where it does not yet, there is less to undo
+        drafting.cancel()
+        await asyncio.sleep(0.02)
+        other.execute("ROLLBACK")
+    with pytest.raises(asyncio.CancelledError):
+        await drafting
+    assert await store.jobs.list() == []
 
 
 @pytest.mark.parametrize("ref", ["2", "#2", "second"])

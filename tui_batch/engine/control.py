@@ -187,14 +187,10 @@ class Controller:
         In mode each, a row that was edited for one model is the edited one for that model.
         """
         source = await self._store.jobs.get(job_id)
-        copy = await self._store.jobs.create(spec, knobs, now=self._clock())
-        try:
+        async with self._store.jobs.drafting(spec, knobs, now=self._clock()) as copy:
             await self._store.jobs.clone_rows(job_id, copy, origins=origins(source.spec, spec))
             await self._store.jobs.mark_imported(copy)
-        except BaseException:
-            await self._store.jobs.delete(copy)
-            raise
-        return copy
+            return copy
 
     def switch_off(self, endpoint: str) -> None:
         """Sends nothing to an endpoint any more: other deployments take over, jobs that have none wait.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tui_batch.domain.job import InputSource, JobSpec, Knobs
 from tui_batch.engine.chaining import FORMAT, ChainedRows, open_source
 from tui_batch.engine.router import variants
 from tui_batch.engine.sampling import count_rows, spread
-from tui_batch.errors import InputError, UserError
+from tui_batch.errors import InputError
 from tui_batch.inputs.importing import Batch, RejectsFile, batches
 from tui_batch.inputs.reading import Rows
 from tui_batch.inputs.rows import Reject
@@ -74,22 +73,15 @@ async def create_job(
     total = None if plan.sample is None else await _count(store, plan.spec.source)
     rows = await open_source(store, plan.spec.source)
     # The format that was found is part of the spec: it decides how a row becomes a request.
-    job_id = await store.jobs.create(replace(plan.spec, source=rows.source), plan.knobs, now=now)
+    spec = replace(plan.spec, source=rows.source)
     try:
-        async with store.importing(job_id, variants=variants(plan.spec)) as importer:
-            imported = await _read_in(importer, plan, job_id, rows, total, progress)
-    except BaseException:
-        await asyncio.shield(_undo(store, job_id))
-        raise
+        async with (
+            store.jobs.drafting(spec, plan.knobs, now=now) as job_id,
+            store.importing(job_id, variants=variants(spec)) as importer,
+        ):
+            return await _read_in(importer, plan, job_id, rows, total, progress)
     finally:
         await asyncio.to_thread(rows.close)
-    return imported
-
-
-async def _undo(store: Store, job_id: int) -> None:
-    """Why the job could not be made is what a person is to hear, not that it is gone already or the disk refuses."""
-    with suppress(UserError):
-        await store.jobs.delete(job_id)
 
 
 async def _count(store: Store, source: InputSource) -> int:

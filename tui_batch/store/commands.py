@@ -19,6 +19,10 @@ _POLL_S = 0.01
 """How often a waiting process looks for its answer. Processes that share a file have nothing to wake one another."""
 
 
+_UNREADABLE = "its arguments are no JSON object"
+_REFUSE = "UPDATE command SET state = 'failed', message = ?, finished_at = ? WHERE id = ?"
+
+
 class Commands:
     """A small mailbox a job."""
 
@@ -49,8 +53,8 @@ class Commands:
         return await self._read.read(lambda conn: conn.execute(sql, wanted).fetchone()) is not None
 
     async def take(self, job_ids: Collection[int]) -> list[Command]:
-        """The commands waiting for these jobs, oldest first. Each is handed out once."""
-        wanted = json.dumps(sorted(job_ids))
+        """The commands waiting for these jobs, oldest first. Each is handed out once, or refused if unreadable."""
+        wanted, now = json.dumps(sorted(job_ids)), self._clock()
         sql = """SELECT id, job_id, verb, args, created_at FROM command
             WHERE state = 'pending' AND job_id IN (SELECT value FROM json_each(?)) ORDER BY id"""
 
@@ -58,7 +62,11 @@ class Commands:
             with transaction(conn):
                 rows = conn.execute(sql, (wanted,)).fetchall()
                 conn.executemany("UPDATE command SET state = 'taken' WHERE id = ?", [row[:1] for row in rows])
-            return [Command(row[0], row[1], row[2], json.loads(row[3]), row[4]) for row in rows]
+                found = {row[0]: _args(row[3]) for row in rows}
+                refused = [(_UNREADABLE, now, number) for number, args in found.items() if args is None]
+                conn.executemany(_REFUSE, refused)
+            read = ((row, found[row[0]]) for row in rows)
+            return [Command(row[0], row[1], row[2], args, row[4]) for row, args in read if args is not None]
 
         return await self._write.run(take)
 
@@ -94,3 +102,12 @@ class Commands:
                 return conn.execute(sql, (command_id,)).rowcount == 1
 
         return await self._write.run(delete)
+
+
+def _args(text: str) -> dict[str, Json] | None:
+    """None for what is no JSON object: anybody may have written it, and the owner of the job must live on."""
+    try:
+        args = json.loads(text)
+    except ValueError:
+        return None
+    return args if isinstance(args, dict) else None

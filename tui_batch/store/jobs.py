@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
@@ -126,6 +127,21 @@ class Jobs:
                 return conn.execute(sql, values).lastrowid or 0
 
         return await self._write.run(insert)
+
+    @asynccontextmanager
+    async def drafting(self, spec: JobSpec, knobs: Knobs, *, now: float) -> AsyncIterator[int]:
+        """As `create`, for as long as its rows are put in: when that fails or is cancelled, no job is left behind."""
+        creating = asyncio.ensure_future(self.create(spec, knobs, now=now))
+        try:
+            yield await asyncio.shield(creating)
+        except BaseException:
+            await asyncio.shield(self._undo(creating))
+            raise
+
+    async def _undo(self, creating: asyncio.Future[int]) -> None:
+        """Why a job could not be made is what a person is to hear, not that it is gone already or the disk refuses."""
+        with suppress(UserError):
+            await self.delete(await creating)
 
     async def get(self, job_id: int) -> Job:
         """The job. Raises UserError when there is none, or it cannot be read."""
