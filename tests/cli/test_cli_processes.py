@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from listening import listening
 
 if TYPE_CHECKING:
     from conftest import Cli
@@ -299,6 +300,7 @@ def test_simulate_serves_until_ctrl_c(cli: Cli) -> None:
     assert server.stdout is not None
     url = server.stdout.readline().strip()
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v1", url)
+    assert listening(server.pid) == ["127.0.0.1"]
     result = cli("run", cli.rows(5), "--base-url", url, "-m", "gpt-4o-mini", "-o", cli.folder / "out.jsonl")
     assert result.code == 0, result.err
     assert "gpt-4o-mini" in cli("models", "--base-url", url).out
