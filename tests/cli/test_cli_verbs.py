@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tui_batch.cli.verbs import VERBS
+from tui_batch.domain.endpoint import Api, Endpoint
+from tui_batch.work.reach import Listing
 
 if TYPE_CHECKING:
     from conftest import Cli
@@ -220,6 +222,16 @@ def test_doctor_finds_a_database_in_a_folder_of_any_name(cli: Cli) -> None:
     found = cli("doctor", "--db", db)
     assert found.code == 0, found.out
     assert ", 1 job, " in found.out
+
+
+def test_a_server_that_names_no_models_is_told_of(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def empty(*_: object) -> list[Listing]:
+        return [Listing(Endpoint("mine", Api.OPENAI, "http://10.0.0.9/v1"))]
+
+    monkeypatch.setattr("tui_batch.work.reach.list_everything", empty)
+    shown = cli("models", "--endpoint", "mine")
+    assert (shown.code, shown.out) == (0, "")
+    assert "mine (http://10.0.0.9/v1) answers, and names no models" in shown.err
 
 
 def test_models_without_a_key_says_which(cli: Cli) -> None:

@@ -59,6 +59,8 @@ def _put_models(listings: list[Listing], place: Where) -> None:
     for listing in listings:
         if listing.trouble:
             say(listing.trouble)
+        elif not listing.models:
+            say(f"{listing.endpoint.name} ({listing.endpoint.base_url}) answers, and names no models")
     if not listings:
         say("no server found on this machine and no key in the environment")
         say(f"See what is known: {place.command('endpoints')}")
