@@ -53,7 +53,7 @@ async def test_a_read_only_store_refuses_verbs_that_write(db: Path, make) -> Non
         job_id = await make.job(store, 1)
     async with open_store(db, read_only=True) as store:
         assert (await store.jobs.get(job_id)).counters.pending == 1
-        with pytest.raises(StoreTrouble, match="cannot be written"):
+        with pytest.raises(StoreTrouble, match=r"cannot be written\nSee that the database's file"):
             await store.jobs.set_knobs(job_id, Knobs(rpm=1))
 
 

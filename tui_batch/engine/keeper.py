@@ -103,7 +103,7 @@ class Keeper:
         try:
             result = await self._controller.apply(job_id, Verb(command.verb), command.args)
         except StoreTrouble as error:
-            return CommandResult(False, f"not done: {error}")
+            return CommandResult(False, f"not done: {error.message}")
         except (UserError, ValueError, TypeError) as error:  # the last two: a newer or a foreign program's words
             return CommandResult(False, str(error))
         return CommandResult(True, "" if result is None else str(result))

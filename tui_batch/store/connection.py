@@ -48,16 +48,30 @@ class StoreTrouble(UserError):
     """The database cannot be used at this moment: the disk is full, another program holds it, it is read-only."""
 
 
+_TROUBLES = {
+    "database or disk is full": ("the disk is full", "Make room where the database is."),
+    "database is locked": (
+        "another program holds the database",
+        "Wait until it lets go: a backup, a tool that edits SQLite files.",
+    ),
+    "attempt to write a readonly database": (
+        "the database cannot be written",
+        "See that the database's file and folder may be written by you.",
+    ),
+    "disk I/O error": ("the disk reports an error", "See that the database's disk is there and works."),
+}
+"""What SQLite says, what that means to a person, and what to do."""
+
+
 def trouble_words(error: sqlite3.Error) -> str:
     """What a failed statement means to a person."""
     text = str(error)
-    known = {
-        "database or disk is full": "the disk is full",
-        "database is locked": "another program holds the database",
-        "attempt to write a readonly database": "the database cannot be written",
-        "disk I/O error": "the disk reports an error",
-    }
-    return known.get(text, f"the database reports: {text}")
+    return _TROUBLES[text][0] if text in _TROUBLES else f"the database reports: {text}"
+
+
+def _trouble(error: sqlite3.Error) -> StoreTrouble:
+    text = str(error)
+    return StoreTrouble(trouble_words(error), remedy=_TROUBLES[text][1] if text in _TROUBLES else "")
 
 
 class Connection(aiosqlite.Connection):
@@ -72,7 +86,7 @@ class Connection(aiosqlite.Connection):
             # aiosqlite has no public way to run a function of one's own on its thread.
             return cast(T, await self._execute(function, self._conn))  # type: ignore[no-untyped-call]
         except sqlite3.OperationalError as error:
-            raise StoreTrouble(trouble_words(error)) from error
+            raise _trouble(error) from error
 
     async def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """As run, for queries: when the caller is cancelled, the query ends soon instead of going on for nobody."""
