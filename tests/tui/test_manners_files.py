@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from textual.app import App, ComposeResult
 from textual.color import Color
+from textual.theme import Theme
+from textual.widgets import Button, Input, OptionList, Static, Tabs
 
 from tui_batch import paths
 from tui_batch.domain.job import Counters, InputSource, Job, JobSpec, JobState, Knobs
@@ -24,7 +27,8 @@ from tui_batch.tui.knob_form import FIELDS, read, texts_of
 from tui_batch.tui.log_lines import KEPT, Level, LogFilter, LogLines, parse_log_filter
 from tui_batch.tui.prefs import Prefs, Remembered, load, parse, store
 from tui_batch.tui.screens.new_job.files import first_folder, recent_files
-from tui_batch.tui.themes import contrast, load_themes, read_theme
+from tui_batch.tui.themes import _is_value, contrast, known_variables, load_themes, read_theme
+from tui_batch.tui.tones import styles_of
 
 NIGHT = (paths.shipped("themes") / "night.yaml").read_text()
 
@@ -46,6 +50,12 @@ def theme_file(folder: Path, text: str, name: str = "mine") -> Path:
         (("dark: true", "dark: true\nvariables: {border: wide}"), "variables.border", "no colour"),
         (("dark: true", "dark: true\nvariables: {boarder: red}"), "variables.boarder", "no style variable"),
         (("dark: true", "dark: true\nvariables: {block-cursor-text-style: loud}"), "variables", "no text style"),
+        (("dark: true", "dark: true\nvariables: {link-style: none bold}"), "variables", "no text style"),
+        (("dark: true", "dark: true\nvariables: {link-style: not}"), "variables", "no text style"),
+        (("dark: true", "dark: true\nvariables: {border: auto 87%}"), "variables", "no colour"),
+        (("dark: true", "dark: true\nvariables: {accent: teal 50%}"), "variables", "no colour"),
+        (("dark: true", "dark: true\nvariables: {primary-lighten-1: teal 50%}"), "variables", "no colour"),
+        (("dark: true", "dark: true\nvariables: {border: teal 200%}"), "variables", "no colour"),
     ],
 )
 def test_a_theme_with_anything_wrong_is_refused_with_its_line(
@@ -66,6 +76,26 @@ def test_a_theme_with_anything_wrong_is_refused_with_its_line(
 def test_a_theme_may_set_style_variables(tmp_path: Path) -> None:
     text = NIGHT.replace("name: night", "name: mine") + "variables:\n  border: teal 50%\n  link-style: bold\n"
     assert read_theme(theme_file(tmp_path, text)).variables == {"border": "teal 50%", "link-style": "bold"}
+
+
+class Dressed(App[None]):
+    """Most of what Textual colours."""
+
+    def compose(self) -> ComposeResult:
+        yield from (OptionList("a"), Input(), Button("x", variant="primary"), Tabs("a", "b"), Static("x"))
+
+
+@pytest.mark.parametrize("value", ["auto 87%", "teal 50%", "not bold dim"])
+async def test_what_a_theme_may_say_can_be_worn(value: str) -> None:
+    """A theme is taken while jobs run, as soon as its file is saved: one that ends the app then ends them too."""
+    said = {name: value for name in known_variables() if _is_value(name, value)}
+    assert len(said) > 5
+    app = Dressed()
+    async with app.run_test() as pilot:
+        app.register_theme(Theme("mine", primary="#6cb6ff", variables=said))
+        app.theme = "mine"
+        await pilot.pause()
+        styles_of(app.theme_variables)
 
 
 def test_the_shipped_themes_load_and_the_terminal_s_uses_its_own_colours() -> None:

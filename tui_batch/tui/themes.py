@@ -34,7 +34,10 @@ ROLES = (
 """The ten colours, as docs/themes.md describes them."""
 _FIELDS = frozenset({"name", "dark", "variables", *ROLES})
 _ANSI = "ansi_"
-_STYLES = frozenset({"none", "bold", "b", "dim", "italic", "i", "reverse", "underline", "u", "strike", "not"})
+_ONE_STYLE = r"(?:not )?(?:bold|b|dim|italic|i|reverse|underline|u|strike)"
+_TEXT_STYLE = re.compile(rf"none|{_ONE_STYLE}(?: {_ONE_STYLE})*")
+_TEXT_COLOUR = re.compile("text|color|foreground")
+"""In the names of variables that are colours of text."""
 _MOST_FILES = 200
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
@@ -196,13 +199,27 @@ def _is_style(name: str) -> bool:
 
 
 def _is_value(name: str, value: str) -> bool:
-    """Whether Textual can use a value for a variable: a style, or a colour with or without a share in percent."""
+    """Whether Textual can use a value for a variable: a style, or a colour with or without a share in percent.
+
+    One that it cannot use ends the app, and that when the theme is put on, or when a dialog is opened.
+    """
     if _is_style(name):
-        return set(value.split()) <= _STYLES and value.strip() != ""
+        return _TEXT_STYLE.fullmatch(" ".join(value.split())) is not None
     colour, _, share = value.partition(" ")
-    if share and not re.fullmatch(r"\d{1,3}%", share):
+    if share and (name in ROLES or not re.fullmatch(r"\d{1,2}%|100%", share) or not _can_be_mixed(name, value)):
         return False
-    return (colour == "auto" and bool(share)) or _is_colour(colour)
+    if colour == "auto":  # what can be read on whatever it stands on
+        return bool(share) and _TEXT_COLOUR.search(name) is not None
+    return _is_colour(colour)
+
+
+def _can_be_mixed(name: str, value: str) -> bool:
+    """Whether Textual can make the variables that it mixes from this one."""
+    try:
+        Theme("tried", primary="#000000", variables={name: value}).to_color_system().generate()
+    except ColorParseError:
+        return False
+    return True
 
 
 @cache
