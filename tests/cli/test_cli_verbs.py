@@ -255,6 +255,14 @@ def test_the_database_may_be_named_before_or_after_the_verb(cli: Cli, monkeypatc
     assert f"--db {other}" in shown.err
 
 
+def test_settings_that_were_named_must_be_there(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may name another database: its jobs must not be looked for in the usual one."""
+    monkeypatch.delenv("LLMBATCH_DB")
+    result = cli("--settings", cli.folder / "setings.yaml", "ls")
+    assert result.code == 2
+    assert "setings.yaml: there is no such file" in result.err
+
+
 def test_a_file_that_is_no_database_is_refused_in_words(cli: Cli) -> None:
     cli.db.write_text("this is not a database" * 100)
     result = cli("show", "1")

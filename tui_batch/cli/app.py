@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tui_batch.tui.desk import Wish
     from tui_batch.tui.start import Farewell, Signals
 
-NO_TERMINAL = f"""{PROGRAM} without a command opens the app, which needs a terminal. Without one:
+NO_TERMINAL = f"""The app needs a terminal. Without one:
   {PROGRAM} run INPUT -m MODEL -o results.jsonl    run a file of prompts
   {PROGRAM} ls                                     list the jobs
   {PROGRAM} --help                                 every command"""
