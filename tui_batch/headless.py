@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol, TextIO
 
-import orjson
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -32,6 +31,7 @@ from tui_batch.engine.snapshot import EngineSnapshot, JobSnapshot
 from tui_batch.report.job_json import counters_json, job_json
 from tui_batch.report.money_json import cost_range_json
 from tui_batch.safe_text import safe_lines, safe_text
+from tui_batch.text_streams import json_for
 
 PLAIN_EVERY_S = 5.0
 """Seconds between two plain lines while the state stays the same."""
@@ -283,7 +283,7 @@ class JsonDisplay:
         """Nothing to give back."""
 
     def _put(self, event: dict[str, Json]) -> None:
-        self._stream.write(orjson.dumps(event).decode() + "\n")
+        self._stream.write(json_for(self._stream, event) + "\n")
         self._stream.flush()
 
 

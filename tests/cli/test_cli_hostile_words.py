@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tui_batch.cli.main import main
 
 if TYPE_CHECKING:
     from conftest import Cli
@@ -36,6 +40,32 @@ def test_a_home_directory_that_is_not_there_is_told_in_words(cli: Cli, words: tu
     result = cli(*words)
     assert result.code == 2
     assert "there is no home directory ~nobody-here here" in result.err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437"])
+def test_what_a_stream_cannot_say_is_escaped_and_no_fault(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    """As behind a pipe on Windows, where standard output is not in UTF-8."""
+    name = "\u4f60\u597d \U0001f600 caf\u00e9"
+    out = io.TextIOWrapper(io.BytesIO(), encoding)
+    monkeypatch.setattr("sys.stdout", out)
+    for words, wanted in (
+        (("run", cli.rows(1), "--simulate", "--name", name, "--json"), "completed"),
+        (("ls",), "\\u4f60\\u597d"),
+        (("show", "1", "--json"), "name"),
+        (("items", "1", "--json"), "excerpt"),
+        (("items", "1"), "gpt-4o-mini"),
+    ):
+        start = out.buffer.seek(0, io.SEEK_END)
+        assert main([str(word) for word in words]) == 0
+        out.flush()
+        out.buffer.seek(start)
+        told = out.buffer.read().decode(encoding)
+        assert wanted in told
+        if "--json" in words:
+            values = [json.loads(line) for line in told.splitlines() if not told.startswith("[")]
+            assert all(value.get("name", name) == name for value in values)
 
 
 def test_more_dollars_than_there_are_is_no_budget(cli: Cli) -> None:

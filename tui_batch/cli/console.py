@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import textwrap
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tui_batch.errors import UserError
 from tui_batch.safe_text import safe_lines, safe_text
+from tui_batch.text_streams import json_for
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +42,7 @@ def put(text: str) -> None:
 def put_json(value: Json) -> None:
     """A JSON document on standard output: indented for a terminal, one line elsewhere."""
     indent = 2 if sys.stdout.isatty() else None
-    put(json.dumps(value, ensure_ascii=False, indent=indent))
+    put(json_for(sys.stdout, value, indent))
 
 
 def console() -> Console:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tui_batch.cli.console import say, show_error
 from tui_batch.cli.exits import Exit
 from tui_batch.errors import UserError
+from tui_batch.text_streams import be_lenient
 from tui_batch.work.place import PROGRAM
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 def code_of(command: Callable[[], object]) -> int:
     """Runs a command and returns its exit code."""
+    be_lenient(sys.stdout)
     try:
         command()
     except SystemExit as ending:

@@ -22,6 +22,7 @@ from tui_batch.domain.stored import ErrorGroup, ItemRow
 from tui_batch.errors import UserError
 from tui_batch.report.formats import ResultFormat, endings
 from tui_batch.safe_text import safe_text
+from tui_batch.text_streams import json_for
 from tui_batch.work.filter_words import parse_filter
 
 if TYPE_CHECKING:
@@ -119,13 +120,11 @@ async def _items(place: Where, ref: str, wanted: ItemFilter, limit: int) -> list
 
 async def _items_json(place: Where, ref: str, wanted: ItemFilter, limit: int | None) -> None:
     """A JSON list, an item a line, written as it is read."""
-    import json
-
     from tui_batch.report.job_json import item_json
 
     lead = "["
     async for row in _rows(place, ref, wanted, limit):
-        put(lead + json.dumps(item_json(row), ensure_ascii=False))
+        put(lead + json_for(sys.stdout, item_json(row)))
         lead = ","
     put("]" if lead == "," else "[]")
 
