@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sqlite3
 from contextlib import closing
@@ -90,6 +91,15 @@ def test_a_bad_row_is_refused_with_its_place(failed: Cli, text: str, words: str)
     assert words in result.err
     assert "row.json" in result.err
     assert failed("edit", "1", "--row", row).code == 2
+
+
+def test_a_row_from_standard_input_is_utf_8_whatever_the_terminal_speaks(
+    failed: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = json.dumps({"custom_id": "c1", "prompt": "caf\u00e9"}, ensure_ascii=False).encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(row), "cp1252"))
+    assert failed("edit", "2", "--row", "-").code == 0
+    assert failed("item", "2", "--json").json["row"]["prompt"] == "caf\u00e9"
 
 
 def test_dead_items_are_discarded_by_class_and_only_when_told_to(failed: Cli) -> None:

@@ -122,7 +122,8 @@ def _read_row(source: str) -> dict[str, Json]:
     from tui_batch.work.edited_row import read_row
 
     try:
-        text = sys.stdin.read() if source == STDIN else expanded(source).read_text(encoding="utf-8-sig")
+        data = sys.stdin.buffer.read() if source == STDIN else expanded(source).read_bytes()
+        text = data.decode("utf-8-sig")  # as all input is, whatever the terminal speaks
     except UnicodeDecodeError:
         raise UserError(f"{source}: is not valid UTF-8", remedy="Save the row as UTF-8.") from None
     except OSError as error:
