@@ -186,6 +186,15 @@ def test_templates_can_reach_nothing_and_make_nothing_huge(template: str) -> Non
         "{% filter replace('x', 'y' * 1000000) %}" + "x" * 10_000 + "{% endfilter %}",
         "{% for i in range(10000) %}{{ ('x ' * 4000000)|wordcount }}{% endfor %}",
         "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{{ ('1' * 9000000)|int(0, 2) // ('1' * 4500000)|int(0, 2) }}",
+        "{% set n = namespace(x=1) %}{% for i in range(9999) %}{% set n.x = n.x + n.x %}{% endfor %}",
+        "{{ ('a' * 9000000).rfind('a' * 2000000 ~ 'b' ~ 'a' * 2000000) }}",
+        "{{ ('a' * 9000000).rsplit(sep='a' * 2000000 ~ 'b' ~ 'a' * 2000000) }}",
+        "{{ ('ab' * 4000000).strip('c' * 4000000 ~ 'ab') }}",
+        "{{ ('ab' * 4000000)|trim('c' * 4000000 ~ 'ab') }}",
+        "{{ [{'a': 1}]|map(attribute='a.' * 5000000)|list }}",
+        "{{ [{'a': 1}]|selectattr('a.' * 5000000)|list }}",
+        "{{ [{'a': 1}]|sum('a.' * 5000000) }}",
     ],
 )
 def test_a_template_that_would_make_much_of_little_is_refused_before_it_does(
@@ -265,11 +274,12 @@ def test_templates_that_do_much_but_not_too_much_are_rendered() -> None:
         "{% for r in rows if r.tags|length > 1 %}{{ loop.index }}/{{ loop.length }} {{ r.name|upper ~ ':' ~ 1 }} "
         "{{ r.tags|map('upper')|join(', ') }} {{ r.text|truncate(12) }} {{ {'k': [r.name, 1]}|tojson }}"
         "{% set a, b = r.name, 'z' %}{{ a + b }}{% if r.name in ['n1', 'n2'] %}!{% endif %}\n{% endfor %}"
+        "{{ 7 // 2 - 1 }} {{ (' x-y ' * 9000).strip(' ').rsplit('-', 1)|length }} "
         "{{ rows|map(attribute='name')|list|last }} {{ [1, 2, 3]|sum }} {{ '%s-%s' % ('a', 1) }} {{ 'a,b'.split(',') }}"
     )
     made = render({"rows": rows}, prompt=text).request.messages[0].content.splitlines()
     assert made[1] == '2/500 N1:1 A, B word... {"k":["n1",1]}n1z!'
-    assert made[-1] == 'n499 6 a-1 ["a","b"]'
+    assert made[-1] == '2 2 n499 6 a-1 ["a","b"]'
 
 
 def test_lists_and_objects_alone_in_a_prompt_are_written_in_every_thread_and_for_ever() -> None:

@@ -30,6 +30,12 @@ SLOW = 10
 """How much more than its input the work of a slow filter is."""
 COPIED = 200
 """Characters that are copied from one text to another while one would be made otherwise."""
+PAIRS = 100
+"""Pairs of characters that are compared while one would be made: each place of a text with each of another."""
+MAX_BITS = 4_096
+"""Of a whole number: to divide larger ones takes time that grows with their square, and no clock is looked at."""
+MAX_STEPS = 1_000
+"""Dots and commas in what may be the path of an attribute: it is taken apart into objects, which nobody counts."""
 MAX_WIDTH = 1_000
 """Characters that a text may be padded or indented by."""
 
@@ -69,6 +75,11 @@ def too_long() -> NoReturn:
     raise SecurityError(f"it makes more than {MAX_OUTPUT:,} characters")
 
 
+def too_large() -> NoReturn:
+    """Refuses a number beyond MAX_BITS."""
+    raise SecurityError("it makes too large a number")
+
+
 def making(size: int) -> None:
     """A text of so many characters is about to be made. Raises SecurityError."""
     if size > MAX_OUTPUT:
@@ -77,9 +88,14 @@ def making(size: int) -> None:
 
 
 def weight(value: Any) -> int:
-    """About how much it is to walk a value or to write it out. Raises SecurityError beyond MAX_ITEMS objects."""
+    """About how much it is to walk a value or to write it out.
+
+    Raises SecurityError beyond MAX_ITEMS objects, and for a number beyond MAX_BITS.
+    """
     if isinstance(value, str | bytes):
         return len(value)
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        too_large()
     if not isinstance(value, list | tuple | dict):
         return 1
     chars = items = 0
@@ -161,6 +177,17 @@ def of_wordwrap(text: str, width: int, wrapstring: str | None) -> None:
     spend(sum(len(word) ** 2 for word in text.split()) // (COPIED * max(1, width)))
 
 
+def of_pairs(text: str, others: Iterable[Any]) -> None:
+    """Methods that compare a text, in each of its places, with all of another."""
+    spend(sum(len(text) * len(other) for other in others if isinstance(other, str)) // PAIRS)
+
+
+def of_paths(values: Iterable[Any]) -> None:
+    """Attributes by their paths: `address.town`, `name,age`."""
+    if any(isinstance(value, str) and value.count(".") + value.count(",") > MAX_STEPS for value in values):
+        raise SecurityError(f"an attribute's path: at most {MAX_STEPS:,} steps")
+
+
 def of_round(precision: int) -> None:
     """`round`: ten to the power of the precision."""
     if not -100 <= precision <= 100:
@@ -172,10 +199,12 @@ LOOKS: dict[str, Callable[[Mapping[str, Any]], None]] = {
     "indent": lambda given: of_indent(str(given["s"]), given["width"]),
     "replace": lambda given: of_replace(str(given["s"]), str(given["old"]), str(given["new"])),
     "round": lambda given: of_round(int(given["precision"])),
+    "trim": lambda given: of_pairs(str(given["value"]), [given["chars"]]),
     "wordwrap": lambda given: of_wordwrap(str(given["s"]), int(given["width"]), given["wrapstring"]),
 }
 """Filters that may make much of little: what to look at, by the names of their arguments, before they do."""
 
+PATH_FILTERS = frozenset({"groupby", "join", "map", "max", "min", "rejectattr", "selectattr", "sort", "sum", "unique"})
 SLOW_FILTERS = frozenset(
     {"capitalize", "dictsort", "groupby", "pprint", "sort", "striptags", "title", "unique", "urlencode", "wordcount"}
 )
@@ -189,6 +218,8 @@ def metered(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
     def call(*args: Any, **kwargs: Any) -> Any:
         given = [*args[:own], *(counted(arg) if isinstance(arg, Iterator) else arg for arg in args[own:])]
+        if name in PATH_FILTERS:
+            of_paths((*args[own + 1 :], *kwargs.values()))
         spend(TURN + factor * sum(map(weight, (*given[own:], *kwargs.values()))))
         if look is not None:
             bound = signature.bind(*given, **kwargs)

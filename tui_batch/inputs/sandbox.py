@@ -39,6 +39,8 @@ _TEXT_METHODS = frozenset(
     }
 )
 """Methods of text that make no more than their input, or that are looked at before they do."""
+_IN_EVERY_PLACE = frozenset({"rfind", "rindex", "rsplit", "rpartition", "strip", "lstrip", "rstrip"})
+"""Methods whose time grows with the product of two texts; to find from the front takes that of their sum."""
 # Filters that pad to a width given as a number, or whose answer depends on chance.
 _DROPPED_FILTERS = frozenset({"center", "batch", "slice", "random", "xmlattr", "urlize"})
 
@@ -46,7 +48,7 @@ _DROPPED_FILTERS = frozenset({"center", "batch", "slice", "random", "xmlattr", "
 class PromptEnvironment(ImmutableSandboxedEnvironment):
     """Jinja's immutable sandbox in which everything that makes or walks something is counted."""
 
-    intercepted_binops = frozenset({"+", "*", "**", "%"})
+    intercepted_binops = frozenset({"+", "-", "*", "**", "%", "//"})
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """As in Jinja; of text only methods that are listed here, of numbers and bytes none."""
@@ -84,7 +86,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         owner = getattr(__obj, "__self__", None)
         metering.walking(owner, *args, *kwargs.values())
         if isinstance(owner, str):
-            _check_method(owner, __obj.__name__, args)
+            _check_method(owner, __obj.__name__, (*args, *kwargs.values()))
         made = super().call(__context, __obj, *args, **kwargs)
         metering.walking(made)
         return made
@@ -325,14 +327,14 @@ def _after_key(text: str, at: int) -> int:
 
 
 def _check_power(base: Any, exponent: Any) -> None:
-    if isinstance(base, int) and isinstance(exponent, int) and base.bit_length() * abs(exponent) > 4096:
-        raise SecurityError("** makes too large a number")
+    if isinstance(base, int) and isinstance(exponent, int) and base.bit_length() * abs(exponent) > metering.MAX_BITS:
+        metering.too_large()
 
 
 def _check_product(left: Any, right: Any) -> None:
     if isinstance(left, int) and isinstance(right, int):
-        if left.bit_length() + right.bit_length() > 4096:
-            raise SecurityError("* makes too large a number")
+        if left.bit_length() + right.bit_length() > metering.MAX_BITS:
+            metering.too_large()
         return
     for value, times in ((left, right), (right, left)):
         if isinstance(times, int) and isinstance(value, str | list | tuple):
@@ -345,5 +347,7 @@ def _check_method(text: str, name: str, args: tuple[Any, ...]) -> None:
         metering.of_replace(text, str(args[0]), str(args[1]))
     elif name == "join" and args:
         metering.of_join(text, metering.listed(args[0]))
+    elif name in _IN_EVERY_PLACE:
+        metering.of_pairs(text, args)
     elif name == "title":
         metering.spend(metering.SLOW * len(text))
