@@ -48,7 +48,7 @@ STRANGE: tuple[tuple[int, Headers, bytes], ...] = (
 )
 ODD_PIECES = (
     *(b": nothing\n\n", b'event: ping\ndata: {"type": "ping"}\n\n', b"id: 7\nretry: 1\n\n", b"data: {}\n\n", b"\n"),
-    *(b"data: null\n\n", b"data: [1]\n\n", b"data: \xff\xfe{\n\n", b"{}\n", b"\x00", b"event: error\ndata: no\n\n"),
+    *(b"data: null\n\n", b"data: [1]\n\n", b"data: \xff\xfe{\n\n", b"{}\n", b"\x00\n", b"event: error\ndata: no\n\n"),
     *(b'data: {"choices": [{"delta": null}, 5]}\n\n', b'data: {"choices": {}, "usage": 5, "id": []}\n\n'),
     b'data: {"type": "content_block_delta", "index": {}, "delta": {"type": []}}\n\n',
 )
