@@ -83,6 +83,8 @@ def test_a_running_job_obeys_at_once(cli: Cli) -> None:
     result = cli("set", "1", "concurrency=100")
     assert result.code == 0, result.err
     assert "Nobody" not in result.err
-    cli.wait_for(lambda job: job["done"] >= 100)  # one at a time would take a minute
+    cli.wait_for(
+        lambda job: job["done"] >= 380
+    )  # one at a time, at half a second each, would take longer than it waits
     assert cli("cancel", "1", "--yes").code == 0
     process.communicate(timeout=150)

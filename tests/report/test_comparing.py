@@ -173,7 +173,7 @@ async def test_one_model_on_two_servers_is_two_contenders(store: Store, tmp_path
     assert (first["response: tiny @ left"], first["response: tiny @ right"]) == ("yes", "no")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(
     st.lists(
         st.builds(ModelRef, st.sampled_from(["a", "b"]), st.sampled_from([("x",), ("y",), ("x", "y")])), max_size=6
