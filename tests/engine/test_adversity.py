@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_bench import echo, failed, ok, open_bench, rows, until
+from engine_bench import ENDPOINT, echo, failed, ok, open_bench, rows, until
 from refusing import refusing
 from virtual_time import START
 
@@ -331,6 +331,44 @@ def test_a_defect_in_one_job_lets_the_rows_of_another_go_on_that_wait_for_its_re
                 patch.setattr("tui_batch.engine.landing.price_of", broken)
                 assert (await asyncio.wait_for(end, 30.0)).state is JobState.FAILED
             assert (await asyncio.wait_for(other, 30.0)).counters.done == 1
+
+    virtually(main())
+
+
+def test_a_database_that_breaks_while_money_is_set_aside_ends_the_job_with_words(
+    tmp_path: Path, virtually: Any
+) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", prices=UnitPrices.per_mtok("10", "40")) as bench:
+            job_id = await bench.add(rows(4), replace(FOUR, budget_nano=10**12), params={"max_tokens": 10})
+            bench.store.ledger.secure = broken  # type: ignore[method-assign]
+            job = await asyncio.wait_for(await bench.controller.start(job_id), 30.0)
+            assert (job.state, job.message) == (JobState.FAILED, "DatabaseError: database disk image is malformed")
+            assert bench.executor.sent == []
+
+    virtually(main())
+
+
+def test_a_job_whose_end_cannot_be_written_ends_for_who_waits_for_it(tmp_path: Path, virtually: Any) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            job_id = await bench.add(rows(4), FOUR, endpoints=(replace(ENDPOINT, rpm=1),))
+            end = await bench.controller.start(job_id)
+            await until(bench, 1)
+            await asyncio.sleep(5.0)  # nothing is in flight: the next may go in a minute
+            bench.store.jobs.set_state = broken  # type: ignore[method-assign]
+            run = bench.engine.find(job_id)
+            assert run is not None
+            assert run.in_flight == 0
+            bench.engine.halt(run, Halt(JobState.PAUSED, PauseReason.USER))
+            with pytest.raises(sqlite3.DatabaseError):
+                await asyncio.wait_for(end, 30.0)
 
     virtually(main())
 

@@ -293,15 +293,18 @@ class Engine:
 
     async def _announce(self, run: JobRun, halt: Halt) -> None:
         """The job's state changes at once, not when its last slow request ends."""
-        if halt is not LOST and run.halt is halt and run.id in self._runs:
-            jobs, now = self.store.jobs, self._around.clock()
-            with suppress(StoreTrouble):  # the screen shows the trouble; the state is written again at the end
-                await jobs.set_state(
-                    run.id, halt.state, reason=halt.reason, message=halt.message, now=now, by=self.owner
-                )
-            if halt.state is JobState.CANCELLED:
-                self._in_background(self._cancel_items(run.id))
-        self._settled(run)
+        try:
+            if halt is not LOST and run.halt is halt and run.id in self._runs:
+                await self._write_state(run.id, halt)
+        finally:  # whatever became of it, the run may be over
+            self._settled(run)
+
+    async def _write_state(self, job_id: int, halt: Halt) -> None:
+        jobs, now = self.store.jobs, self._around.clock()
+        with suppress(StoreTrouble):  # the screen shows the trouble; the state is written again at the end
+            await jobs.set_state(job_id, halt.state, reason=halt.reason, message=halt.message, now=now, by=self.owner)
+        if halt.state is JobState.CANCELLED:
+            self._in_background(self._cancel_items(job_id))
 
     async def _cancel_items(self, job_id: int) -> None:
         """While the last requests land; what the disk refuses now is cancelled when they have."""

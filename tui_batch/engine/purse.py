@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable
 
 from tui_batch.domain.item import ItemRecord
 from tui_batch.domain.job import JobState, Owner, PauseReason
+from tui_batch.engine.endings import broken
 from tui_batch.engine.jobrun import JobRun
 from tui_batch.engine.lane import Halt, Wait
 from tui_batch.store.connection import StoreTrouble
@@ -91,6 +92,9 @@ class Purse:
             got = await self._ledger.secure(run.id, demand, day_cap=budget.day_cap, now=self._clock(), by=self._owner)
         except StoreTrouble:
             asyncio.get_running_loop().call_later(AGAIN_S, self._kick)
+            return
+        except Exception as error:  # a damaged database: the job would wait for its budget without end
+            self._halt(run, broken(error))
             return
         finally:
             self._asking.discard(run.id)
