@@ -78,13 +78,11 @@ def test_a_job_at_rest_keeps_what_was_set(cli: Cli) -> None:
 
 
 def test_a_running_job_obeys_at_once(cli: Cli) -> None:
-    process = cli.start("run", cli.rows(400), "--simulate", "-c", "1")
+    process = cli.start("run", cli.rows(310), "--simulate", "-c", "1")
     cli.wait_for(lambda job: job["done"] >= 1)
     result = cli("set", "1", "concurrency=100")
     assert result.code == 0, result.err
     assert "Nobody" not in result.err
-    cli.wait_for(
-        lambda job: job["done"] >= 380
-    )  # one at a time, at half a second each, would take longer than it waits
+    cli.wait_for(lambda job: job["done"] >= 305)  # one at a time, at half a second each, takes longer than it waits
     assert cli("cancel", "1", "--yes").code == 0
     process.communicate(timeout=150)
