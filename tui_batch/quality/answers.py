@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 import orjson
@@ -14,6 +14,10 @@ LONGEST_PARSED = 64 * 1024
 """Characters of an answer that lists and filters still read for its fields."""
 DEEPEST = 4
 """Levels of an answer whose fields are offered by name; deeper ones can be typed."""
+
+
+MOST_LEVELS = 200
+"""Lists and objects within one another in an answer that is read as JSON. What writes cells and rows goes 254 deep."""
 
 
 class Unreadable(Exception):
@@ -29,7 +33,7 @@ def unfenced(text: str) -> str:
 
 
 def parsed_answer(text: str | None) -> Mapping[str, Json] | None:
-    """An answer that is a JSON object, by its fields; None for any other answer.
+    """An answer that is a JSON object, by its fields; None for any other answer, and for one nested beyond reason.
 
     It is parsed when it is shown: a copy of the fields in the database would double its size.
     """
@@ -39,7 +43,25 @@ def parsed_answer(text: str | None) -> Mapping[str, Json] | None:
         value = orjson.loads(bare)
     except orjson.JSONDecodeError:
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and not _is_deep(bare, value) else None
+
+
+def _is_deep(text: str, value: Json) -> bool:
+    """Whether an answer has more than MOST_LEVELS."""
+    if text.count("[") + text.count("{") <= MOST_LEVELS:
+        return False
+    level = [value]
+    for _ in range(MOST_LEVELS):
+        level = [inner for one in level for inner in _within(one) if isinstance(inner, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _within(value: Json) -> Iterable[Json]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def field_at(fields: Mapping[str, Json], path: str) -> Json:
@@ -113,10 +135,12 @@ class Answer:
 
     @cached_property
     def _parsed(self) -> Json | Unreadable:
+        bare = unfenced(self.text)
         try:
-            return orjson.loads(unfenced(self.text))
+            value = orjson.loads(bare)
         except orjson.JSONDecodeError as error:
             return Unreadable(f"the answer is not JSON: {error}")
+        return Unreadable("the answer is nested too deep") if _is_deep(bare, value) else value
 
     @property
     def value(self) -> Json:
