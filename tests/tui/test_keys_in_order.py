@@ -157,3 +157,11 @@ async def test_space_switches_what_the_cursor_went_to() -> None:
         do_at_once(app, *map(key, ("down", "down", "space", "up", "space")))
         await until(pilot, lambda: len(switched) == 2, "both")
         assert switched == ["cost", "model"]
+
+
+async def test_a_key_that_comes_home_once_the_app_is_closed_looks_for_no_screen() -> None:
+    app = Form()
+    async with app.run_test(size=(60, 24)):
+        before = app.screen
+    assert not app.screen_stack
+    await app._follow(before, frozenset())

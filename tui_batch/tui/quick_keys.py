@@ -113,6 +113,8 @@ class QuickKeys(App[R]):
         self.call_later(self._release)
 
     def _is_settled(self, before: Screen[Any], running: Set[Worker[Any]]) -> bool:
+        if not self.is_running:
+            return True  # the app closes: there may be no screen any more
         if self.screen is before:
             return not self._openers() - running
         return self.screen.is_mounted and (self.screen.focused is not None or not self.screen.focus_chain)
