@@ -89,12 +89,13 @@ def test_retry_after_stops_that_deployment_and_nobody_else(tmp_path: Path, virtu
             rows = [f"row {n}" for n in range(200)]
             models = (ModelRef("m", names),)
             job_id = await bench.add(rows, Knobs(concurrency=4), endpoints=pool, models=models)
-            await bench.controller.start(job_id)
-            await asyncio.sleep(120.0)
+            job = await bench.run(job_id)
+            # The rows that it refused are answered elsewhere as well, long before it may be asked again.
+            assert job.counters.done == 200
+            assert asyncio.get_running_loop().time() < 60.0
             asked = Counter(endpoint for _, endpoint, _ in bench.executor.sent)
-            # Those refused wait as they were told; every other row is answered elsewhere meanwhile.
             assert 1 <= asked["one"] <= 4
-            assert asked["two"] == 200 - asked["one"]
+            assert asked["two"] == 200
             holds = {found.endpoint: found.hold for found in bench.engine.snapshot().lanes}
             assert (holds["one"] is not None, holds["two"]) == (True, None)
 

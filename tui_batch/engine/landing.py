@@ -10,7 +10,7 @@ from dataclasses import replace
 from tui_batch.domain.endpoint import DeploymentKey
 from tui_batch.domain.item import CachedResponse, ItemFlag, ItemRecord, ItemState
 from tui_batch.domain.job import JobState, PauseReason
-from tui_batch.domain.outcome import JOB_WIDE, Outcome, OutcomeClass
+from tui_batch.domain.outcome import FREE_RETRY, JOB_WIDE, Outcome, OutcomeClass
 from tui_batch.domain.quality import OnDrift, OnInvalid
 from tui_batch.engine.arrival import (
     ANSWERED,
@@ -233,7 +233,7 @@ class Landing:
         """Records the decision; returns the answer if equal requests may share it."""
         run, item, outcome = arrival.run, arrival.item, arrival.outcome
         history = History(item.attempts, item.malformed, item.requests + 1, item.invalid)
-        decision = decide(outcome, history, run.policy, now_unix=self._clock(), rng=self._rng)
+        decision = decide(self._as_told(arrival), history, run.policy, now_unix=self._clock(), rng=self._rng)
         if not isinstance(decision, Done):
             self._undone(replace(arrival, item=counted(item)), decision)
             return None
@@ -242,6 +242,17 @@ class Landing:
         self._done(arrival, decision.flags, entry)
         self._watch(run, outcome, permanent=False)
         return entry
+
+    def _as_told(self, arrival: Arrival) -> Outcome:
+        """The outcome, without a wait that is the deployment's own affair: another may answer the item meanwhile."""
+        outcome = arrival.outcome
+        if outcome.retry_after_s is None or outcome.cls not in FREE_RETRY or not self._has_others(arrival):
+            return outcome
+        return replace(outcome, retry_after_s=None)
+
+    def _has_others(self, arrival: Arrival) -> bool:
+        """Whether another deployment may answer the item."""
+        return any(key != arrival.lane.key and self._lanes[key].in_use for key in arrival.item.route)
 
     def _undone(self, arrival: Arrival, decision: RetryAt | Dead | PauseJob) -> None:
         """Records that there is no answer to be taken. The arrival's item counts this request."""
@@ -284,7 +295,8 @@ class Landing:
             self._settle_ruled(run, replace(found, entry=entry))
             return entry
         history = History(item.attempts, 0, item.requests)
-        decision = decide(outcome, history, run.judge_policy, now_unix=self._clock(), rng=self._rng)
+        told = self._as_told(arrival)
+        decision = decide(told, history, run.judge_policy, now_unix=self._clock(), rng=self._rng)
         if isinstance(decision, Done):  # an answer that holds no ruling never comes here as one that may be taken
             raise AssertionError(f"{outcome.cls} without a ruling")
         settled = unheard(found, None if isinstance(decision, PauseJob) else decision)
@@ -338,10 +350,8 @@ class Landing:
 
     def _stop(self, arrival: Arrival, halt: Halt) -> None:
         """Drops the deployment when others can answer the item; otherwise pauses the job."""
-        lane = arrival.lane
-        others = [key for key in arrival.item.route if key != lane.key and self._lanes[key].in_use]
-        if others and arrival.outcome.cls in JOB_WIDE:
-            lane.closed = halt
+        if arrival.outcome.cls in JOB_WIDE and self._has_others(arrival):
+            arrival.lane.closed = halt
         else:
             self._halt(arrival.run, halt)
 
