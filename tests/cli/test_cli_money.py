@@ -48,6 +48,21 @@ def test_an_estimate_compares_three_ways_and_sends_nothing(cli: Any) -> None:
     assert not list(cli.folder.glob("*.db"))
 
 
+def test_an_estimate_goes_by_the_service_tier_that_is_asked_for(cli: Any) -> None:
+    def costs(*more: str) -> list[Any]:
+        words = ("estimate", rows, "-m", "gpt-4o-mini", "--endpoint", "openai", "--param", "max_tokens=500", "--json")
+        return [way["cost_usd"] for way in told(cli(*words, *more))["strategies"]]
+
+    rows = cli.rows(50)
+    (_, usual, batch), (_, dear, same), (_, cheap, again) = (
+        costs(), costs("--param", "service_tier=priority"), costs("--param", "service_tier=flex")
+    )  # fmt: skip
+    assert dear["likely"] == pytest.approx(usual["likely"] * 5 / 3)
+    assert cheap["likely"] == pytest.approx(usual["likely"] / 2)
+    assert batch == same == again, "batches have no tiers"
+    assert costs("--param", "service_tier=golden")[1] is None, "nobody knows what that costs"
+
+
 def test_an_estimate_without_a_file_names_no_option_that_it_does_not_have(cli: Any) -> None:
     refused = cli("estimate")
     assert refused.code == 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
@@ -76,6 +76,8 @@ class ModelShare:
     """Of one request."""
     is_measured: bool = False
     """The latency is what the model took before."""
+    usual_cost: CostRange | None = None
+    """At the usual service tier, whichever is asked for; None: the price is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +98,12 @@ class Estimate:
     @property
     def cost(self) -> CostRange | None:
         """Of the whole job; None: the price of a model is unknown."""
-        costs = [share.cost for share in self.shares]
-        if any(one is None for one in costs):
-            return None
-        return sum((one for one in costs if one is not None), CostRange(0, 0, 0))
+        return _sum([share.cost for share in self.shares])
+
+
+def _sum(costs: Sequence[CostRange | None]) -> CostRange | None:
+    """All costs together; None: one is unknown."""
+    return None if None in costs else sum(filter(None, costs), CostRange(0, 0, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +192,10 @@ def measured(drawn: Drawn, knobs: Knobs, known: Known) -> Estimate:
         in_flight=_in_flight(known.estimator.learned(share.key) for share in shares),
         is_measured=all(share.is_measured for share in shares),
     )
-    costs = [share.cost for share in shares]
-    whole = None if any(one is None for one in costs) else sum(filter(None, costs), CostRange(0, 0, 0))
+    whole = _sum([share.cost for share in shares])
+    usual = _sum([share.usual_cost for share in shares])
     used = [endpoint for endpoint in spec.endpoints if any(share.key.endpoint == endpoint.name for share in shares)]
-    ways = strategies(pace, whole, knobs, used or list(spec.endpoints), [share.prices for share in shares])
+    ways = strategies(pace, whole, knobs, used or list(spec.endpoints), [share.prices for share in shares], usual)
     problem = dead[0].outcome.message if dead else ""
     return Estimate(drawn.total, drawn.counted, requests, round(len(dead) * scale), problem, shares, ways)
 
@@ -239,12 +243,18 @@ def _share(key: DeploymentKey, items: Sequence[Prepared], scale: float, known: K
         requests,
         tokens_in,
         TokenRange(*(round(sum(part) * scale) for part in (low, likely, high))),
-        None if prices is None else _costs(items, lengths, error, scale, prices, latency),
+        None if prices is None else _costs(items, lengths, error, scale, prices, latency, _tier),
         prices,
         _basis(how, learned.answers if learned is not None else 0),
         latency,
         seen is not None,
+        None if prices is None else _costs(items, lengths, error, scale, prices, latency, lambda _: None),
     )
+
+
+def _tier(item: Prepared) -> str | None:
+    """The service tier that a request asks for; None: the usual one."""
+    return item.calls[0].use.tier or None
 
 
 def _answer(item: Prepared, known: Known, key: DeploymentKey) -> tuple[float, float, float]:
@@ -280,15 +290,19 @@ def _costs(
     scale: float,
     prices: UnitPrices,
     latency_s: float,
-) -> CostRange:
-    """Row by row, because long prompts may have other prices."""
+    tier: Callable[[Prepared], str | None],
+) -> CostRange | None:
+    """Row by row, because long prompts may have other prices. None: the price of a service tier is unknown."""
     bounds = []
     for n, factor in enumerate((1 - error, 1.0, 1 + error)):
         usages = (
-            Usage(round(item.tokens_in * factor), round(answer[n])) for item, answer in zip(items, lengths, strict=True)
+            Usage(round(item.tokens_in * factor), round(answer[n]), tier=tier(item))
+            for item, answer in zip(items, lengths, strict=True)
         )
-        total = sum(cost(usage, prices, busy_s=latency_s) or 0 for usage in usages)
-        bounds.append(round(total * scale))
+        costs = [cost(usage, prices, busy_s=latency_s) for usage in usages]
+        if None in costs:
+            return None
+        bounds.append(round(sum(filter(None, costs)) * scale))
     return CostRange(*bounds)
 
 

@@ -68,11 +68,16 @@ class Strategy:
 
 
 def strategies(
-    pace: Pace, cost: CostRange | None, knobs: Knobs, endpoints: Sequence[Endpoint], prices: Sequence[UnitPrices | None]
+    pace: Pace,
+    cost: CostRange | None,
+    knobs: Knobs,
+    endpoints: Sequence[Endpoint],
+    prices: Sequence[UnitPrices | None],
+    usual: CostRange | None = None,
 ) -> tuple[Strategy, ...]:
-    """The three ways, in order."""
+    """The three ways, in order. `usual`: the cost at the usual service tier, which batches are priced by."""
     limits = Limits.of(knobs, endpoints)
-    return (_one_by_one(pace, cost, limits), _concurrent(pace, cost, knobs, limits), _batch(cost, endpoints, prices))
+    return (_one_by_one(pace, cost, limits), _concurrent(pace, cost, knobs, limits), _batch(usual, endpoints, prices))
 
 
 @dataclass(frozen=True, slots=True)
