@@ -292,7 +292,12 @@ def _costs(
     latency_s: float,
     tier: Callable[[Prepared], str | None],
 ) -> CostRange | None:
-    """Row by row, because long prompts may have other prices. None: the price of a service tier is unknown."""
+    """Row by row, because long prompts may have other prices.
+
+    None: the price of a service tier is unknown, or there are fees that no answer will tell of.
+    """
+    if any(item.calls[0].use.untold for item in items):
+        return None
     bounds = []
     for n, factor in enumerate((1 - error, 1.0, 1 + error)):
         usages = (
