@@ -62,6 +62,7 @@ def test_an_estimate_goes_by_the_service_tier_that_is_asked_for(cli: Any) -> Non
     assert batch == same == again, "batches have no tiers"
     assert costs("--param", "service_tier=golden")[1] is None, "nobody knows what that costs"
     assert costs("--param", "web_search_options={}")[1] is None, "as the bill will be, for the searches' sake"
+    assert costs("--param", "web_search_options={}", "--simulate")[1]["high"] == 0, "nobody bills the simulator"
 
 
 def test_an_estimate_without_a_file_names_no_option_that_it_does_not_have(cli: Any) -> None:

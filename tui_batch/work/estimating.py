@@ -296,7 +296,7 @@ def _costs(
 
     None: the price of a service tier is unknown, or there are fees that no answer will tell of.
     """
-    if any(item.calls[0].use.untold for item in items):
+    if prices.costs_tokens and any(item.calls[0].use.untold for item in items):
         return None
     bounds = []
     for n, factor in enumerate((1 - error, 1.0, 1 + error)):
