@@ -70,7 +70,9 @@ def test_a_theme_with_anything_wrong_is_refused_with_its_line(
     assert caught.value.line is not None
     loaded = load_themes([tmp_path])
     assert loaded.loaded == ()
-    assert loaded.failed == (caught.value.message,)
+    (told,) = loaded.failed
+    assert told.startswith(caught.value.message)
+    assert told.endswith(caught.value.remedy), "the app says what to do, too"
 
 
 def test_a_theme_may_set_style_variables(tmp_path: Path) -> None:

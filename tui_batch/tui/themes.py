@@ -48,7 +48,7 @@ class Themes:
 
     loaded: tuple[Theme, ...] = ()
     failed: tuple[str, ...] = ()
-    """A line for each file that was skipped: file, line, field, reason."""
+    """A line for each file that was skipped: file, line, field, reason, and what to do."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def load_themes(folders: Iterable[Path], names: Collection[str] | None = None) -
             theme = read_theme(file)
             found[theme.name] = theme
         except UserError as error:
-            failed.append(error.message)
+            failed.append(f"{error.message}. {error.remedy}" if error.remedy else error.message)
     return Themes(tuple(found.values()), tuple(failed))
 
 
