@@ -74,6 +74,14 @@ def test_more_dollars_than_there_are_is_no_budget(cli: Cli) -> None:
     assert "--budget 9e999999: must be an amount in US dollars, from 0 to 1,000,000,000" in result.err
 
 
+@pytest.mark.parametrize("item", ["0", "-1", "9" * 30])
+def test_an_item_that_no_database_can_hold_is_told_by_its_number(cli: Cli, item: str) -> None:
+    assert cli("run", cli.rows(1), "--simulate").code == 0
+    result = cli("export", "1", "-o", "-", "--item", item)
+    assert (result.code, result.out) == (2, "")
+    assert f"--item {item}: there is no such item" in result.err
+
+
 @pytest.mark.parametrize(
     ("param", "words"),
     [

@@ -210,7 +210,7 @@ def export(
     cost_usd, latency_ms, cached, finish_reason, custom_id and more. An own column of such a name becomes input_NAME.
     Works while the job runs, and says how many rows are still pending.
     """
-    from tui_batch.cli.parsing import parse_word
+    from tui_batch.cli.parsing import parse_ids, parse_word
     from tui_batch.report.targets import check_target, parse_target
 
     place = where(ctx, db, None)
@@ -219,7 +219,7 @@ def export(
     states = tuple(found.value for name in state or () if (found := parse_state(name)))
     classes = tuple(parse_class(name).value for name in cls or ())
     chosen = _terms(states, classes, tuple(model or ()), text or "") + _typed(words)
-    scope = ItemScope(ItemFilter(chosen), None if item is None else frozenset(item))
+    scope = ItemScope(ItemFilter(chosen), parse_ids(item))
     exported = run(_export(place, job, target, scope, flatten=flatten))
     pending = f", {figures.count(exported.pending)} of them still pending" if exported.pending else ""
     say(f"{figures.things(exported.rows, 'row')} to {target}{pending}.")

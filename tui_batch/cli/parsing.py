@@ -17,6 +17,8 @@ from tui_batch.work.amounts import MOST, read_dollars, read_whole
 from tui_batch.work.knob_words import read_concurrency
 
 E = TypeVar("E", bound=StrEnum)
+MOST_ID = 2**63 - 1
+"""The largest number that the database can hold."""
 
 
 def parse_pairs(option: str, pairs: Iterable[str]) -> dict[str, str]:
@@ -99,6 +101,14 @@ def parse_class(name: str) -> OutcomeClass:
     except ValueError:
         names = ", ".join(cls.value for cls in OutcomeClass if cls is not OutcomeClass.OK)
         raise UserError(f"{name!r} is no error class", remedy=f"The classes: {names}") from None
+
+
+def parse_ids(items: list[int] | None) -> frozenset[int] | None:
+    """Items by their ids; None: none is named. Raises UserError for a number that no item can have."""
+    for item in items or ():
+        if not 0 < item <= MOST_ID:
+            raise UserError(f"--item {item}: there is no such item", remedy="Name items by the ids that `items` shows.")
+    return None if items is None else frozenset(items)
 
 
 def parse_selection(classes: list[str] | None, items: list[int] | None, custom_ids: list[str] | None) -> Selection:
