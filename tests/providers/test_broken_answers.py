@@ -83,3 +83,22 @@ NAN = base64.b64encode(struct.pack("<2f", 1.0, float("nan"))).decode()
 def test_a_vector_of_anything_but_numbers_is_none(api: Api, body: dict[str, Any]) -> None:
     outcome = provider_for(api).decode(Operation.EMBED, HttpResponse(200, {}, orjson.dumps(body)))
     assert outcome.cls is OutcomeClass.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("indexes", "cls"),
+    [
+        ([2, 0, 1], OutcomeClass.OK),
+        ([None, None], OutcomeClass.OK),
+        ([0, 0], OutcomeClass.OK),  # a server that numbers nothing: they stand in their order
+        ([5], OutcomeClass.OK),
+        ([0, 2], OutcomeClass.MALFORMED),
+        ([3, 1, 2], OutcomeClass.MALFORMED),
+    ],
+)
+def test_vectors_are_not_given_to_the_wrong_texts_where_one_is_missing(
+    indexes: list[int | None], cls: OutcomeClass
+) -> None:
+    body = {"data": [{"index": index, "embedding": [0.5, float(n)]} for n, index in enumerate(indexes)]}
+    outcome = provider_for(Api.OPENAI).decode(Operation.EMBED, HttpResponse(200, {}, orjson.dumps(body)))
+    assert outcome.cls is cls

@@ -254,6 +254,8 @@ def _embedding(response: HttpResponse, data: Mapping[str, Any], limits: RateHead
     vectors = [vector_of(entry.get("embedding")) for entry in entries]
     if not vectors or not all(vectors):
         return malformed(response, "the answer has no data[0].embedding", limits)
+    if (count_of(entries[-1], "index") or 0) >= len(entries) > 1:
+        return malformed(response, "an embedding is missing in the answer", limits)
     return Outcome(
         OutcomeClass.OK,
         text=compact(vectors[0] if len(vectors) == 1 else vectors),
