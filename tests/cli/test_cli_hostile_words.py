@@ -42,6 +42,14 @@ def test_a_home_directory_that_is_not_there_is_told_in_words(cli: Cli, words: tu
     assert "there is no home directory ~nobody-here here" in result.err
 
 
+@pytest.mark.parametrize("words", [("--db", "x" * 300, "ls"), ("--settings", "x" * 300, "paths")])
+def test_a_path_that_cannot_be_looked_at_is_told_in_words(cli: Cli, words: tuple[str, ...]) -> None:
+    result = cli(*words)
+    assert result.code == 2
+    assert "File name too long" in result.err
+    assert f"{words[0]} PATH" in result.err
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437"])
 def test_what_a_stream_cannot_say_is_escaped_and_no_fault(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, encoding: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tui_batch import paths
+from tui_batch.errors import UserError
 from tui_batch.work.place import Where
 
 
@@ -26,8 +27,19 @@ def files_of(given: Globals) -> Where:
         options += ["--db", str(db or paths.default_db())]
     if settings is not None or "LLMBATCH_SETTINGS" in os.environ:
         options += ["--settings", str(settings or paths.settings_file())]
-    named = None if settings is None else paths.expanded(settings)
-    return Where(paths.expanded(db or _usual_db(named)), named, tuple(options))
+    named = None if settings is None else _to_be_seen("--settings", paths.expanded(settings))
+    return Where(_to_be_seen("--db", paths.expanded(db or _usual_db(named))), named, tuple(options))
+
+
+def _to_be_seen(option: str, path: Path) -> Path:
+    """The path, which need not be there. Raises UserError where it cannot even be told whether it is."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:  # a name too long, a directory that is closed to this person, a disk that fails
+        raise UserError(f"{path}: {error.strerror}", remedy=f"Choose another place with {option} PATH.") from None
+    return path
 
 
 def _usual_db(settings: Path | None) -> Path:
