@@ -14,6 +14,7 @@ from textual.widgets import Static
 from tui_batch.domain.job import JobState, Knobs
 from tui_batch.tui.actions import by_id
 from tui_batch.tui.app import BatchApp
+from tui_batch.tui.places.items import ItemsPlace
 from tui_batch.tui.places.jobs import COLUMNS, JobsPlace, list_height, part_below
 from tui_batch.tui.screens.menu import Menu
 from tui_batch.tui.tones import plain
@@ -102,6 +103,26 @@ async def test_the_filter_shows_the_jobs_that_have_all_words(tmp_path: Path, mon
             heard = toasts(app, monkeypatch)
             await pilot.press("slash", *"plums", "enter", "p")
             await until(pilot, lambda: heard == ["No job is listed. Escape takes the filter away."])
+
+
+async def test_the_panel_and_the_items_are_those_of_the_job_that_a_filter_left_under_the_cursor(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        found, other = [await add_job(desk, ["a"], name=name) for name in ("apples", "pears")]
+        async with open_app(desk) as (app, pilot):
+            await until(pilot, lambda: app.view.selected == other, "the newest")
+            await pilot.press("slash", *"apples")
+            await until(pilot, lambda: [job.id for job in jobs(app).table.rows] == [found])
+            await until(pilot, lambda: app.view.selected == found, "the one that verbs would mean")
+            await pilot.press("x")
+            await until(pilot, lambda: not jobs(app).table.rows)
+            await pilot.press("escape")
+            await until(pilot, lambda: len(jobs(app).table.rows) == 2)
+            row = jobs(app).table.cursor_row
+            assert row is not None
+            assert row.id == app.view.selected == found, "where the cursor was before the filter hid all"
+            await pilot.press("enter")
+            await until(pilot, lambda: (items := app.query_one(ItemsPlace).items) is not None
+                        and items.whole.job_id == found)  # fmt: skip
 
 
 async def test_marked_jobs_are_meant_together(tmp_path: Path) -> None:

@@ -150,6 +150,8 @@ class Table(Listing, Generic[T]):
         self._rows: tuple[T, ...] = ()
         self._index: dict[object, int] = {}
         self._cursor = 0
+        self._left: object = None
+        """Where the cursor was when the last row went: it goes there again when that comes back."""
         self.marks: set[object] = set()
         """Keys of the marked rows."""
         self._sorted_by = ""
@@ -186,20 +188,23 @@ class Table(Listing, Generic[T]):
         return marked or ([self._rows[self._cursor]] if self._rows else [])
 
     def set_rows(self, rows: Iterable[T]) -> None:
-        """Replaces the rows; the cursor stays on its key, or near where it was when that is gone."""
+        """Replaces the rows; the cursor stays on its key, or near where it was when that is gone, and says so then."""
         new, before = tuple(rows), self._rows
         changed = [place for place, (old, row) in enumerate(zip(before, new, strict=False)) if old is not row]
         if len(new) == len(before) and all(self._key(before[place]) == self._key(new[place]) for place in changed):
             self._rows = new
             self._redraw(place for place in changed if before[place] != new[place])
             return
-        key = self._key(before[self._cursor]) if before else None
+        key = self._key(before[self._cursor]) if before else self._left
+        self._left = None if new else key
         self._rows = new
         self._index = {self._key(row): position for position, row in enumerate(new)}
         self._cursor = max(0, min(self._index.get(key, self._cursor), len(new) - 1))
         self.marks &= self._index.keys()
         self.virtual_size = Size(self.size.width, len(new) + 1)
         self.refresh()
+        if new and key is not None and self._key(new[self._cursor]) != key:
+            self._tell_moved()
 
     def _redraw(self, places: Iterable[int]) -> None:
         """The lines of these rows, as far as they are on the screen."""
@@ -249,7 +254,11 @@ class Table(Listing, Generic[T]):
         else:
             self.refresh()
         if self._cursor != before:
-            self.post_message(self.Moved(self, self._key(self._rows[self._cursor])))
+            self._tell_moved()
+
+    def _tell_moved(self) -> None:
+        # Its own word, whoever made it move: Textual tells nobody beyond the place that it takes for the sender.
+        self.post_message(self.Moved(self, self._key(self._rows[self._cursor])).set_sender(self))
 
     def on_click(self, event: events.Click) -> None:
         """The header sorts; a row gets the cursor; twice opens it; at its edge marks it."""
