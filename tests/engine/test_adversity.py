@@ -502,6 +502,27 @@ def test_a_job_that_another_process_takes_while_it_starts_is_not_run_here(tmp_pa
     virtually(main())
 
 
+def test_a_job_that_cannot_be_started_is_free_again_though_the_disk_refuses_its_state(
+    tmp_path: Path, virtually: Any
+) -> None:
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db") as bench:
+            job_id = await bench.add(rows(4), FOUR)
+            wrap, refusals = refusing(1)
+
+            async def no_key(*_: Any, **__: Any) -> None:
+                bench.store.jobs.set_state = wrap(bench.store.jobs.set_state)  # type: ignore[method-assign]
+                raise UserError("the key is missing")
+
+            bench.engine._opener.open = no_key  # type: ignore[method-assign]
+            with pytest.raises(UserError, match="the key is missing"):
+                await bench.controller.start(job_id)
+            assert len(refusals) == 1
+            assert (await bench.store.jobs.get(job_id)).owner is None
+
+    virtually(main())
+
+
 def test_two_jobs_that_start_at_once_share_one_deployment(tmp_path: Path, virtually: Any) -> None:
     async def main() -> None:
         async with open_bench(tmp_path / "jobs.db", lambda p, n: (5.0, ok())) as bench:

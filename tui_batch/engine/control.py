@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 
@@ -22,6 +23,7 @@ from tui_batch.engine.lease import LEASE_S
 from tui_batch.engine.router import origins
 from tui_batch.engine.snapshot import LaneLimits
 from tui_batch.errors import UserError
+from tui_batch.store.connection import StoreTrouble
 from tui_batch.store.store import Store
 
 REPLY_S = 10.0
@@ -106,11 +108,19 @@ class Controller:
             await self._store.jobs.set_state(job_id, JobState.RUNNING, now=self._clock())
             return await engine.start(await self._store.jobs.get(job_id), trial)
         except BaseException:
-            await self._store.jobs.set_state(
-                job_id, job.state, reason=job.reason, message=job.message, now=self._clock(), by=engine.owner
-            )
-            await self._store.jobs.release(job_id, engine.owner)
+            await self._put_back(job, engine.owner)
             raise
+
+    async def _put_back(self, job: Job, owner: Owner) -> None:
+        """A job that could not be started is as it was. Where the disk refuses, why it could not is told all the same.
+
+        Each step for itself: a lease that stays would keep the job from everybody until it is over.
+        """
+        jobs, state, now = self._store.jobs, job.state, self._clock()
+        with suppress(StoreTrouble):
+            await jobs.set_state(job.id, state, reason=job.reason, message=job.message, now=now, by=owner)
+        with suppress(StoreTrouble):
+            await jobs.release(job.id, owner)
 
     async def conclude(self, job_id: int) -> Job:
         """Completes a job of which nothing is pending: its last run was ended just before it said so. Returns the job.
