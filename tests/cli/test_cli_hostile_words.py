@@ -50,6 +50,23 @@ def test_a_path_that_cannot_be_looked_at_is_told_in_words(cli: Cli, words: tuple
     assert f"{words[0]} PATH" in result.err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("export", "1", "-o", "x" * 300 + ".csv"),
+        ("report", "1", "-o", "x" * 300 + ".md"),
+        ("run", "rows.jsonl", "--simulate", "-o", "x" * 300 + ".csv"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_asked(cli: Cli, words: tuple[str, ...]) -> None:
+    """As it is with a directory that is closed to this person."""
+    assert cli("run", cli.rows(1), "--simulate").code == 0
+    result = cli(*words)
+    assert result.code == 2
+    assert "File name too long" in result.err
+    assert len(cli("ls", "--json").json) == 1
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437"])
 def test_what_a_stream_cannot_say_is_escaped_and_no_fault(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, encoding: str

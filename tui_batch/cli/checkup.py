@@ -63,7 +63,7 @@ def _version(package: str) -> str:
 
 
 def _database(db: Path) -> Check:
-    if not db.exists():
+    if not os.path.exists(db):
         writable = os.access(_folder(db), os.W_OK)
         return Check("database", f"{db} (not there yet{'' if writable else ', and cannot be made'})", writable)
     try:
@@ -79,7 +79,7 @@ def _database(db: Path) -> Check:
 
 def _folder(db: Path) -> Path:
     """Where it is, or the nearest folder above that is there."""
-    return next(folder for folder in (db.parent, *db.parent.parents) if folder.exists())
+    return next(folder for folder in (db.parent, *db.parent.parents) if os.path.exists(folder))
 
 
 def _space(db: Path) -> Check:
@@ -89,7 +89,7 @@ def _space(db: Path) -> Check:
 
 def _settings(named: Path | None) -> Check:
     path = named or paths.settings_file()
-    if not path.exists():
+    if not os.path.exists(path):
         return Check("settings", f"{path} (not there: defaults)")
     try:
         settings = load_settings(path)
@@ -107,7 +107,7 @@ def _keys() -> Check:
 def _vocabulary() -> Check:
     """Token counts are estimates until OpenAI's vocabulary is on this machine; nothing is fetched here."""
     cached, shipped = cached_file(NEWEST), shipped_file(NEWEST)
-    if cached.is_file():
+    if os.path.isfile(cached):
         return Check("tokens", f"exact for OpenAI's models: their vocabulary is in {cached.parent}")
     if shipped is not None:
         return Check("tokens", f"exact for OpenAI's models: their vocabulary is in {shipped.parent}")

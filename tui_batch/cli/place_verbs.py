@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -121,7 +122,7 @@ def paths(
     if as_json:
         put_json({name.replace(" ", "_"): str(path) for name, path in used})
         return
-    put_pairs([(name, f"{path}{'' if path.exists() else '  (not there yet)'}") for name, path in used])
+    put_pairs([(name, f"{path}{'' if os.path.exists(path) else '  (not there yet)'}") for name, path in used])
 
 
 def cache_stats(ctx: typer.Context, as_json: JsonOption = False, db: DbOption = None) -> None:

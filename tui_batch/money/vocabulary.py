@@ -45,7 +45,7 @@ def load_counter(model: str) -> Counter | None:
     Takes up to a second. Downloads nothing, unless the cached file is damaged: then tiktoken itself fetches it anew.
     """
     name = encoding_of(model)
-    if name is None or not (cached_file(name).is_file() or unpack_vocabulary(name)):
+    if name is None or not (os.path.isfile(cached_file(name)) or unpack_vocabulary(name)):
         return None
     import tiktoken
 
@@ -65,7 +65,7 @@ def fetch_vocabulary(model: str, fetch: Fetch | None = None) -> bool:
     if name is None:
         return False
     target = cached_file(name)
-    if target.is_file():
+    if os.path.isfile(target):
         return True
     try:
         _put(target, (fetch or _fetch)(_address(name)))
@@ -83,7 +83,7 @@ def shipped_file(encoding: str) -> Path | None:
         found = Path(str(distribution(_PACKAGE).locate_file(f"bpe_openai/data/{_file_of(encoding)}.tiktoken.gz")))
     except PackageNotFoundError:
         return None
-    return found if found.is_file() else None
+    return found if os.path.isfile(found) else None
 
 
 def unpack_vocabulary(encoding: str) -> bool:

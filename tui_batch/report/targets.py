@@ -69,13 +69,19 @@ def check_target(target: Target, source: str = "-") -> None:
     if path is None or _is_device(path):
         return
     check_place(path)
-    if source != "-" and path.exists() and Path(source).exists() and path.samefile(source):
+    if source != "-" and os.path.exists(path) and os.path.exists(source) and path.samefile(source):
         raise UserError(f"{path} is the input itself", remedy="Choose another file for the results.")
 
 
 def check_place(path: Path) -> None:
     """Raises UserError when no file of that name can be written."""
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = 0
+    except OSError as error:  # a directory that is closed to this person, a name too long
+        raise UserError(f"{path}: {error.strerror}", remedy="Choose another place.") from None
+    if stat.S_ISDIR(mode):
         raise UserError(f"{path} is a directory", remedy="Name a file in it.")
     if not path.parent.is_dir():
         raise UserError(f"{path}: there is no directory {path.parent}", remedy=f"Make it first: mkdir -p {path.parent}")
