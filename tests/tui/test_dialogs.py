@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from app_bench import until
+from rich.cells import cell_len
 from textual.app import App
 from textual.widgets import Static
 
 from tui_batch.tui.screens.confirm import Confirm
 from tui_batch.tui.screens.dialog import Dialog, safe_content
-from tui_batch.tui.screens.menu import Choice, Menu
+from tui_batch.tui.screens.menu import Choice, Menu, line
 from tui_batch.tui.screens.text import TextDialog
 
 HOSTILE = "[/red] \x1b[2J [bold]x[/bold] \u202e"
@@ -101,3 +102,8 @@ async def test_a_long_line_is_shown_whole_and_what_is_left_out_is_told() -> None
         shown = app.screen.query(Static)
         assert any(str(one.content) == "x" * 40_000 for one in shown)
     assert str(safe_content("x" * 12, 10)) == "xxxxxxxxxx … and 2 characters more"
+
+
+def test_details_stand_under_each_other_whatever_a_label_is_written_in() -> None:
+    lines = [line(Choice("a", label, 1, "detail"), 8).plain for label in ("日本語", "name")]
+    assert [cell_len(text.partition("detail")[0]) for text in lines] == [14, 14]

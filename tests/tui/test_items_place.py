@@ -79,6 +79,17 @@ async def test_items_are_listed_filtered_and_ordered(tmp_path: Path) -> None:
         assert place.export_scopes() == ()
 
 
+async def test_escape_in_the_list_takes_a_filter_away_that_means_nothing(tmp_path: Path) -> None:
+    async with open_yard(tmp_path) as yard:
+        place = await at_items(yard)
+        await yard.press("slash", *"state:odd", "enter")
+        await yard.until(lambda: "✗" in yard.text().splitlines()[-2], "it is refused")
+        place.table.focus()  # as by a click
+        await yard.until(lambda: place.table.has_focus)
+        await yard.press("escape")
+        await yard.until(lambda: not place.line.value and "12 items" in yard.text(), "as before")
+
+
 async def test_an_empty_list_says_why_and_hints_at_no_key_that_is_dead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

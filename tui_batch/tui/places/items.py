@@ -357,7 +357,7 @@ class ItemsPlace(Place):
         """Ends marking, or takes the filter away."""
         if self.table.range_start is not None:
             self.table.range_start = None
-        elif self.chosen_filter:
+        elif self.chosen_filter or self.line.value:  # which may be refused, and stand there all the same
             self.line.put("")
             self._turn(ALL_ITEMS, self._list.order if self._list is not None else INPUT_ORDER)
         self._say()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from rich.cells import cell_len
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -48,7 +49,7 @@ class Menu(Dialog[T | None], Generic[T]):
             yield words(self._title, "title")
             if self._detail:
                 yield words(self._detail, "under muted")
-            width = max((len(choice.label) for choice in self._choices if choice.detail), default=0)
+            width = max((cell_len(_label(choice)) for choice in self._choices if choice.detail), default=0)
             yield OptionList(*(Option(line(choice, width)) for choice in self._choices), markup=False)
 
     def on_mount(self) -> None:
@@ -118,8 +119,12 @@ def keys_for(labels: Sequence[str]) -> list[str]:
     return found
 
 
+def _label(choice: Choice[T]) -> str:
+    return safe_text(choice.label, 200)
+
+
 def line(choice: Choice[T], width: int) -> Content:
     """` k  label  detail`, on one line; details stand under each other."""
-    label = safe_text(choice.label, 200)
-    gap = "  " + " " * (width - len(label)) if choice.detail else ""
+    label = _label(choice)
+    gap = "  " + " " * (width - cell_len(label)) if choice.detail else ""
     return Content.assemble((f" {choice.key or ' '}  ", "bold"), label, gap, (safe_text(choice.detail, 200), "dim"))

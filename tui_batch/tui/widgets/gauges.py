@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
 from tui_batch import figures
@@ -111,7 +112,7 @@ def gauge_line(
     Where even their figures have no room, those furthest from their limit are left out.
     """
     parts: list[tuple[str, str]] = [] if state is None else [(state[0] + "  ", STYLES[state[1]])]
-    named = min(max(14, width // 3), max(14, len(name)))
+    named = min(max(14, width // 3), max(14, cell_len(name)))
     head = Content.assemble(_fit(name, named), "  ", *parts)
     shown = list(gauges)
     while len(shown) > 1 and _texts(shown) > width - head.cell_length:
@@ -128,7 +129,7 @@ def _texts(gauges: Sequence[Gauge]) -> int:
 
 
 def _fit(text: str, width: int) -> str:
-    return f"{text:<{width}}" if len(text) <= width else text[: width - 1] + "…"
+    return set_cell_size(text, width) if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
 
 
 def lane_line(lane: LaneSnapshot, width: int, glyphs: Glyphs = Glyphs.UNICODE) -> Content:
