@@ -51,6 +51,19 @@ async def test_plus_and_minus_turn_the_concurrency(tmp_path: Path) -> None:
             assert (await desk.store.jobs.get(job_id)).knobs.concurrency == 6
 
 
+async def test_a_step_from_a_concurrency_that_nobody_knows_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may have two hundred in flight: one step more made two of them."""
+    async with open_test_desk(tmp_path) as desk:
+        job_id = await add_job(desk, ["a"], knobs=Knobs())
+        async with open_app(desk) as (app, pilot):
+            heard = toasts(app, monkeypatch)
+            await pilot.press("plus")
+            await until(pilot, lambda: heard == [f"#{job_id} finds its concurrency by itself. s gives it a number."])
+            assert (await desk.store.jobs.get(job_id)).knobs.concurrency is None
+
+
 async def test_a_look_that_is_under_way_as_the_app_closes_is_let_go(tmp_path: Path) -> None:
     async with open_test_desk(tmp_path) as desk:
         await add_job(desk, ["one"])

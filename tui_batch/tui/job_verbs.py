@@ -105,7 +105,12 @@ class JobVerbs:
         for job in jobs:
             async with self._stepping:  # keys come quicker than views: each step begins where the last one ended
                 knobs = (await self._desk.store.jobs.get(job.id)).knobs
-                new = stepped(knobs.concurrency or max(1, job.in_flight), direction)
+                if not (
+                    now := knobs.concurrency or job.in_flight
+                ):  # auto, and at nothing, or in a process that is silent
+                    self._app.notify(f"#{job.id} finds its concurrency by itself. s gives it a number.")
+                    continue
+                new = stepped(now, direction)
                 await self._desk.controller.turn(job.id, {"concurrency": new})
             self._app.record("set", str(job.id), f"concurrency={new}")
             self._app.notify(f"#{job.id} concurrency {knobs.concurrency or 'auto'} → {new}", timeout=2)
