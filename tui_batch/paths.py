@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from platformdirs import PlatformDirs
@@ -31,6 +32,21 @@ def settings_file() -> Path:
     """The user's settings: LLMBATCH_SETTINGS, or settings.yaml in the platform's configuration directory."""
     named = os.environ.get("LLMBATCH_SETTINGS")
     return expanded(named) if named else Path(_DIRS.user_config_dir) / "settings.yaml"
+
+
+def is_there(path: Path, remedy: str) -> bool:
+    """Whether there is such a file. Raises UserError where nobody can tell: a closed directory, a name too long."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}", remedy=remedy) from None
+
+
+def has_settings() -> bool:
+    """Whether a settings file is in its usual place. Raises UserError where nobody can tell."""
+    return is_there(settings_file(), "Open its directory to yourself, or name another file with --settings PATH.")
 
 
 def user_themes() -> Path:

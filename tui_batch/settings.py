@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tui_batch.domain.endpoint import Endpoint
 from tui_batch.money.prices import OwnPrice, OwnWindow
-from tui_batch.paths import default_db, settings_file
+from tui_batch.paths import default_db, has_settings, settings_file
 from tui_batch.providers.catalog import known
 
 
@@ -43,7 +43,7 @@ def load_settings(path: Path | None = None) -> Settings:
     `path` given must exist; the usual place need not. Raises InputError naming file, line and field.
     """
     file = path or settings_file()
-    if path is None and not file.is_file():
+    if path is None and not has_settings():
         return Settings()
     from tui_batch.settings_file import read_settings  # its schema takes long to build, and most people have no file
 

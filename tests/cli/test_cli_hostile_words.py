@@ -50,6 +50,19 @@ def test_a_path_that_cannot_be_looked_at_is_told_in_words(cli: Cli, words: tuple
     assert f"{words[0]} PATH" in result.err
 
 
+def test_a_usual_place_of_settings_that_cannot_be_looked_at_is_told_in_words(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may hold a budget for the day: to go on as if there were none would be dear."""
+    monkeypatch.setenv("LLMBATCH_SETTINGS", str(cli.folder / ("x" * 300)))
+    monkeypatch.delenv("LLMBATCH_DB")
+    for words in (("ls",), ("run", cli.rows(1), "--simulate")):
+        result = cli(*words)
+        assert result.code == 2
+        assert "File name too long" in result.err
+        assert "--settings PATH" in result.err
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tui_batch import paths
-from tui_batch.errors import UserError
 from tui_batch.work.place import Where
 
 
@@ -33,12 +32,7 @@ def files_of(given: Globals) -> Where:
 
 def _to_be_seen(option: str, path: Path) -> Path:
     """The path, which need not be there. Raises UserError where it cannot even be told whether it is."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except OSError as error:  # a name too long, a directory that is closed to this person, a disk that fails
-        raise UserError(f"{path}: {error.strerror}", remedy=f"Choose another place with {option} PATH.") from None
+    paths.is_there(path, f"Choose another place with {option} PATH.")
     return path
 
 
@@ -47,7 +41,7 @@ def _usual_db(settings: Path | None) -> Path:
 
     A settings file that was named must be there: it may name another database.
     """
-    if "LLMBATCH_DB" in os.environ or (settings is None and not paths.settings_file().is_file()):
+    if "LLMBATCH_DB" in os.environ or (settings is None and not paths.has_settings()):
         return paths.default_db()
     from tui_batch.settings import load_settings
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import sys
 import zlib
 from abc import ABC, abstractmethod
@@ -240,7 +241,7 @@ def _open_file(path: str) -> IO[bytes]:
     except IsADirectoryError:
         raise InputError(path, "is a directory", remedy="Name one file.") from None
     except PermissionError:
-        if Path(path).is_dir():  # Windows refuses to open a directory with this error
+        if os.path.isdir(path):  # Windows refuses to open a directory with this error
             raise InputError(path, "is a directory", remedy="Name one file.") from None
         raise InputError(path, "may not be read by you", remedy="Change its permissions, or copy it.") from None
     except (OSError, ValueError) as error:
