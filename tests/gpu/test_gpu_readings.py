@@ -245,12 +245,14 @@ def test_what_is_no_exporters_address_is_refused_without_repeating_it(bad: str) 
 
 
 @contextmanager
-def served(status: int, page: str) -> Iterator[str]:
-    """A page on loopback."""
+def served(status: int, page: str, location: str = "") -> Iterator[str]:
+    """A page on loopback, or a redirect."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
+            if location:
+                self.send_header("location", location)
             self.end_headers()
             self.wfile.write(page.encode())
 
@@ -281,6 +283,12 @@ def test_an_exporter_that_fails_is_named_with_its_words() -> None:
     assert ExporterSampler(url).read().trouble.startswith("does not answer: ")
     with served(200, "up 1\n") as url:
         assert ExporterSampler(url).read().trouble.startswith("tells of no card")
+
+
+def test_an_exporter_leads_to_no_other_protocol() -> None:
+    """An FTP server is waited for without a bound on the whole, and leaving the program with it."""
+    with served(302, "", "ftp://127.0.0.1:9/metrics") as url:
+        assert ExporterSampler(url).read().trouble == "does not answer: it redirects to ftp"
 
 
 def test_a_port_of_another_program_is_no_exporter() -> None:

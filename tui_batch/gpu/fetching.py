@@ -39,7 +39,8 @@ def fetch(url: str, patience_s: float = PATIENCE_S) -> str:
 def _read(url: str, end: float) -> bytes:
     """The body. urllib's own timeout begins anew with every byte, so each read gets what is left of the time."""
     from http.client import HTTPConnection, HTTPSConnection
-    from urllib.request import HTTPHandler, HTTPSHandler, Request, build_opener
+    from urllib.error import URLError
+    from urllib.request import FTPHandler, HTTPHandler, HTTPSHandler, Request, build_opener
 
     class Plain(HTTPHandler):
         def http_open(self, request: Request) -> Any:
@@ -49,7 +50,11 @@ def _read(url: str, end: float) -> bytes:
         def https_open(self, request: Request) -> Any:
             return self.do_open(_bounded(HTTPSConnection, end), request)
 
-    with build_opener(Plain, Secure).open(url, timeout=max(0.001, end - time.monotonic())) as response:
+    class Elsewhere(FTPHandler):
+        def ftp_open(self, request: Request) -> Any:
+            raise URLError("it redirects to ftp")  # which urllib would follow, without a bound on the whole
+
+    with build_opener(Plain, Secure, Elsewhere).open(url, timeout=max(0.001, end - time.monotonic())) as response:
         body: bytes = response.read(LARGEST)
     return body
 
