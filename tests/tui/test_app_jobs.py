@@ -138,13 +138,19 @@ async def test_the_panel_and_the_items_are_those_of_the_job_that_a_filter_left_u
                         and items.whole.job_id == found)  # fmt: skip
 
 
-async def test_marked_jobs_are_meant_together(tmp_path: Path) -> None:
+async def test_marked_jobs_are_meant_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_test_desk(tmp_path) as desk:
         ids = [await add_job(desk, [str(n)]) for n in range(3)]
         async with open_app(desk) as (app, pilot):
             await pilot.press("space", "space", "plus")
             await until(pilot, lambda: sum(job.knobs.concurrency == 10 for job in app.view.jobs) == 2)
             assert (await desk.store.jobs.get(ids[0])).knobs.concurrency == 8
+            heard = toasts(app, monkeypatch)
+            for number, key in enumerate("ENW", 1):
+                await pilot.press(key)
+                await until(pilot, lambda number=number: len(heard) == number, "not done with one of them")
+                assert "2 jobs are marked" in heard[-1]
+                assert len(app.screen_stack) == 1
 
 
 async def test_the_list_is_ordered_by_keys_too(tmp_path: Path) -> None:

@@ -182,7 +182,8 @@ class JobVerbs:
         """Opens the new-job screen with what this job says."""
         from tui_batch.engine.compose import draft_of
 
-        await self._app.new_job(draft_of(jobs[0].job), jobs[0].job.spec.endpoints)
+        job = _only(jobs)
+        await self._app.new_job(draft_of(job.job), job.job.spec.endpoints)
 
     async def compare(self, jobs: Sequence[JobView]) -> None:
         """Opens the comparison of one job's models, or of two jobs over the same file."""
@@ -205,7 +206,7 @@ class JobVerbs:
         """Opens the new-job screen over the job's answers."""
         from tui_batch.work.new_job import chained_draft
 
-        job = jobs[0]
+        job = _only(jobs)
         if not job.counters.done:
             raise UserError(f"job {job.id} has no answers to go on with yet")
         await self._app.new_job(chained_draft(job.job), job.job.spec.endpoints)
@@ -216,11 +217,12 @@ class JobVerbs:
         from tui_batch.tui.places.items import ItemsPlace
         from tui_batch.work.filter_words import text_of
 
-        ids = sorted({item_id for alert in await self._alerts(jobs[0]) for item_id in alert.item_ids})
+        job = _only(jobs)
+        ids = sorted({item_id for alert in await self._alerts(job) for item_id in alert.item_ids})
         if not ids:
             self._app.notify("No alert said that the answers of this job got worse.")
             return
-        self._app.select(jobs[0].id)
+        self._app.select(job.id)
         place = self._app.go_to(ItemsPlace.NAME)
         assert isinstance(place, ItemsPlace)
         place.show_filter(text_of(just(ids)))
@@ -295,6 +297,13 @@ class JobVerbs:
 
     async def _ask(self, question: str, detail: str = "") -> bool:
         return await self._app.push_screen_wait(Confirm(question, detail))
+
+
+def _only(jobs: Sequence[JobView]) -> JobView:
+    """The one job that is meant. Raises UserError where several are marked."""
+    if len(jobs) > 1:
+        raise UserError(f"{len(jobs)} jobs are marked", remedy="This is done with one: escape takes the marks away.")
+    return jobs[0]
 
 
 def _held(jobs: Sequence[JobView]) -> str:
