@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from engine_bench import ENDPOINT, Bench, Script, failed, ok, open_bench
 from recount import counters_by_items
+from refusing import refusing
 
 from tui_batch.domain.endpoint import Api, Endpoint
 from tui_batch.domain.item import ItemFlag, ItemState
@@ -295,6 +296,22 @@ def test_cancelling_keeps_answers_that_were_on_their_way_before_their_judge(tmp_
             assert (row.state, row.flags, other.state) == (ItemState.DONE, ItemFlag.UNJUDGED, ItemState.CANCELLED)
             assert (await bench.texts(job_id))[0] == "answer to a"
             assert asked(bench, "court") == 0
+
+    virtually(main())
+
+
+def test_the_judge_is_asked_once_though_the_disk_refuses_for_a_while(tmp_path: Path, virtually: Any) -> None:
+    def script(prompt: str, _: int) -> tuple[float, Outcome]:
+        return (2.0, says(0.9)) if is_case(prompt) else (1.0 + 0.1 * int(prompt), ok(f"answer to {prompt}"))
+
+    async def main() -> None:
+        async with open_bench(tmp_path / "jobs.db", script) as bench:
+            wrap, refusals = refusing(1)
+            bench.store.items.unjudged = wrap(bench.store.items.unjudged)  # type: ignore[method-assign]
+            job_id = await bench.add([str(n) for n in range(4)], Knobs(concurrency=8), **judged(cache=CacheMode.OFF))
+            job = await bench.run(job_id)
+            assert (job.state, job.counters.done, len(refusals)) == (JobState.COMPLETED, 4, 1)
+            assert asked(bench, "court") == 4
 
     virtually(main())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from itertools import islice
 
 from tui_batch.domain.item import CachedResponse, ItemRecord, ItemState, PendingItem
@@ -74,15 +75,16 @@ class Feeder:
                 run.hungry.clear()
                 continue
             await self._backpressure()
-            judged = min(len(run.unjudged), JUDGE_PAGE)
-            page = await persistently(self._answered if judged else self._page, self._say)
+            # Taken once: while the disk refuses, more come, and they would be read with these and then once more.
+            waiting = list(islice(run.unjudged, JUDGE_PAGE))
+            page = await persistently(partial(self._answered, waiting) if waiting else self._page, self._say)
             ready, dead = await loop.run_in_executor(None, run.preparer.prepare, page)
             for entry in dead:
                 self._landing.unsendable(run, entry)
             await self._open_lanes(ready)
             now = self._clock()
             await self._enqueue(ready, {item.id: item.waits_s(now) for item in page})
-            for _ in range(judged):
+            for _ in waiting:
                 run.unjudged.popleft()
             self._moved()
 
@@ -108,10 +110,9 @@ class Feeder:
         run.claimed.update(item.id for item in fresh)
         return fresh
 
-    async def _answered(self) -> list[PendingItem]:
-        """The next items whose answers are on the disk, for their judge. They are claimed already."""
+    async def _answered(self, ids: list[int]) -> list[PendingItem]:
+        """These items, whose answers are on the disk, for their judge. They are claimed already."""
         run = self._run
-        ids = list(islice(run.unjudged, JUDGE_PAGE))
         page = await self._store.items.unjudged(run.id, ids)
         # What could not be stored, or was settled by a verb meanwhile, is the store's again.
         run.claimed.difference_update(set(ids) - {item.id for item in page})
