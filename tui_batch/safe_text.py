@@ -30,6 +30,11 @@ def safe_text(text: str, limit: int | None = None) -> str:
     return shown
 
 
+def shortened(text: str, limit: int) -> str:
+    """At most `limit` characters of a text, with an ellipsis for what is left out."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def safe_lines(text: str) -> str:
     """As `safe_text`, but that lines stay lines."""
     return "\n".join(map(safe_text, text.split("\n")))

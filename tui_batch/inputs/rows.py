@@ -11,6 +11,7 @@ import orjson
 
 from tui_batch.domain.item import NewRow
 from tui_batch.domain.job import MOST_PRIORITY, InputSource
+from tui_batch.safe_text import shortened
 
 PRIORITY_WORDS: Mapping[str, int] = {"urgent": 20, "high": 10, "normal": 0, "low": -10}
 """Words a priority column may hold."""
@@ -112,8 +113,7 @@ def _whole(value: Any) -> int | None:
 
 def short(value: Any, longest: int = 40) -> str:
     """A value for a message, on one line, cut where it would fill a screen."""
-    text = clean(_as_python(value[:longest] if isinstance(value, str) else value))
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    return shortened(clean(_as_python(value[:longest] if isinstance(value, str) else value)), longest)
 
 
 def _as_python(value: Any) -> str:

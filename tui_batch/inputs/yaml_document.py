@@ -13,6 +13,7 @@ import yaml
 
 from tui_batch.errors import InputError
 from tui_batch.inputs.json_text import MOST_DEPTH
+from tui_batch.safe_text import shortened
 
 MAX_BYTES = 1024 * 1024
 _MAX_NODES = 100_000
@@ -136,8 +137,8 @@ class Document:
 
     def error(self, where: Steps, reason: str, remedy: str = "") -> InputError:
         """An error about the value at a path. It is cut where it would fill a screen: a file may repeat itself."""
-        field = _cut(dotted(where), _LONGEST_FIELD)
-        return InputError(self.path, _cut(reason, _LONGEST), line=self.line(where), field=field, remedy=remedy)
+        field = shortened(dotted(where), _LONGEST_FIELD)
+        return InputError(self.path, shortened(reason, _LONGEST), line=self.line(where), field=field, remedy=remedy)
 
     def scalars(self) -> Iterator[tuple[Steps, str]]:
         """Every text in the document with its path."""
@@ -272,13 +273,9 @@ class _Check:
             raise self._error(node, where, "is too large a whole number", "Put it in quotes to have it as text.")
 
     def _error(self, node: yaml.Node, where: Steps, reason: str, remedy: str = "") -> InputError:
-        field = _cut(dotted(where), _LONGEST_FIELD)
+        field = shortened(dotted(where), _LONGEST_FIELD)
         line = node.start_mark.line + 1
-        return InputError(self._name, _cut(reason, _LONGEST), line=line, field=field, remedy=remedy)
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+        return InputError(self._name, shortened(reason, _LONGEST), line=line, field=field, remedy=remedy)
 
 
 def _number(text: str) -> float:

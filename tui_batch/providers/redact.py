@@ -8,6 +8,7 @@ from typing import Any
 
 from tui_batch.domain.outcome import Outcome
 from tui_batch.providers.secret_forms import MASK, SecretForms, forms_of
+from tui_batch.safe_text import shortened
 
 MESSAGE_LIMIT = 2_000
 """Characters kept of an error message."""
@@ -48,8 +49,7 @@ def clean_message(text: str, secret: str | None = None) -> str:
         forms = forms_of(secret)
         text = forms.masked_end(forms.masked(text[:_LOOKED_AT]))  # before the cut, which might leave a part of it
     text = storable(text[: 2 * MESSAGE_LIMIT])
-    text = _LOOKS_SECRET.sub(MASK, text).strip()
-    return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
+    return shortened(_LOOKS_SECRET.sub(MASK, text).strip(), MESSAGE_LIMIT)
 
 
 def masked(text: str, secret: str | None) -> str:

@@ -16,6 +16,7 @@ from tui_batch.errors import UserError
 from tui_batch.quality.answers import Answer, Unreadable
 from tui_batch.quality.judging import JUDGE, Ruling
 from tui_batch.quality.kinds import KINDS, Measure, Test, columns_of
+from tui_batch.safe_text import shortened
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -85,12 +86,14 @@ class Checks:
         scores = [verdict.score for _, verdict in verdicts if verdict.score is not None]
         score = sum(scores) / len(scores) if scores else None
         failing = tuple(
-            FailedCheck(one.name, one.field, _short(verdict.message)) for one, verdict in verdicts if verdict.message
+            FailedCheck(one.name, one.field, shortened(verdict.message, SHOWN))
+            for one, verdict in verdicts
+            if verdict.message
         )
         if not failing or (cut and not self.cut_fails):
             return Examined(outcome, score, len(scores))
         wrong = dict.fromkeys(one.message for one in failing)
-        invalid = replace(outcome, cls=OutcomeClass.INVALID, message=_short("; ".join(wrong)))
+        invalid = replace(outcome, cls=OutcomeClass.INVALID, message=shortened("; ".join(wrong), SHOWN))
         return Examined(invalid, score, len(scores), failing=failing)
 
 
@@ -188,8 +191,4 @@ def _schema_examiner(schema: Json) -> Examiner:
 def _schema_words(error: ValidationError) -> str:
     """Where the answer misses the schema, and how, in jsonschema's words."""
     place = ".".join(str(step) for step in error.absolute_path)
-    return f"the answer does not meet the schema: {place + ': ' if place else ''}{_short(error.message)}"
-
-
-def _short(reason: str) -> str:
-    return reason if len(reason) <= SHOWN else reason[: SHOWN - 1] + "…"
+    return f"the answer does not meet the schema: {place + ': ' if place else ''}{shortened(error.message, SHOWN)}"

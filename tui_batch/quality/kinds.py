@@ -17,6 +17,7 @@ from tui_batch.quality.answers import Answer
 from tui_batch.quality.judging import JUDGE
 from tui_batch.quality.patterns import matcher
 from tui_batch.quality.texts import column_text, last_number, plain, token_f1
+from tui_batch.safe_text import shortened
 
 Test = Callable[[Answer], str]
 """The words for what is wrong with an answer; empty: nothing. Raises Unreadable."""
@@ -155,8 +156,7 @@ def _reference(check: Check, answer: Answer) -> str | None:
 
 
 def _quoted(text: str) -> str:
-    short = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-    return f'"{short}"'
+    return f'"{shortened(text, _SHOWN)}"'
 
 
 _SCORED = frozenset({"field", "at_least"})

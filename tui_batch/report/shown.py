@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tui_batch.figures import utc
-from tui_batch.safe_text import safe_lines, safe_text
+from tui_batch.safe_text import safe_lines, safe_text, shortened
 
 CUT = 1_000
 """Characters of a row or an answer that are shown."""
@@ -16,7 +16,7 @@ def one_line(text: str, limit: int | None = None) -> str:
 
 def block(text: str, limit: int | None = CUT) -> str:
     """As one_line, but line ends stay line ends and tabs become four spaces."""
-    cut = text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
+    cut = text if limit is None else shortened(text, limit)
     return safe_lines(cut.replace("\r\n", "\n").replace("\t", "    "))
 
 
