@@ -157,6 +157,23 @@ def test_a_job_with_nothing_left_to_do_is_told_so_with_what_to_do(cli: Cli, verb
     assert cli.pasted("export 1 -o results.jsonl") in result.err
 
 
+def test_a_job_whose_input_was_not_read_to_its_end_is_told_so_and_has_no_copy(cli: Cli) -> None:
+    """A copy would be taken for the whole, and nothing would say which rows it lacks."""
+    assert cli("add", cli.rows(3), "--simulate").code == 0
+    with closing(sqlite3.connect(cli.db)) as conn, conn:  # as a process that is killed while it reads leaves it
+        conn.execute("UPDATE job SET imported = 0")
+    shown = cli("show", "1")
+    assert "input not read to its end" in shown.out
+    assert cli.pasted("delete 1") in shown.err
+    assert "resume" not in shown.err + cli("set", "1", "rpm=5").err
+    for verb in ("clone", "resume"):
+        refused = cli(verb, "1")
+        assert refused.code == 2
+        assert "was not read to its end" in refused.err
+        assert cli.pasted("delete 1") in refused.err
+    assert len(cli("ls", "--json").json) == 1
+
+
 def test_the_commands_that_are_told_can_be_pasted(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever database and settings were named: not every verb has both options, so they stand before it."""
     monkeypatch.chdir(cli.folder)

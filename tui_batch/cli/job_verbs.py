@@ -155,6 +155,8 @@ def _figure_pairs(job: Job) -> list[tuple[str, str]]:
 def next_commands(job: Job, place: Where) -> list[str]:
     """What a person may want to do with this job now, as commands to paste."""
     ref = str(job.id)
+    if not job.imported:
+        return [f"Delete: {place.command('delete', ref)}"]
     lines = []
     if job.counters.dead:
         lines.append(f"Errors: {place.command('errors', ref)}")

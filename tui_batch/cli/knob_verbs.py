@@ -37,7 +37,7 @@ def set_knobs(
     place = where(ctx, db, None)
     found, running = run(_turn(place, job, parse_changes(changes)))
     say(f"job {found.id}: {in_words(found.knobs)}")
-    if not running and found.counters.pending:
+    if not running and found.counters.pending and found.imported:
         say(f"Nobody runs the job. Resume: {place.command('resume', str(found.id))}")
 
 

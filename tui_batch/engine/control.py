@@ -47,13 +47,18 @@ class Verb(StrEnum):
     TURN = "turn"
 
 
-def check_startable(job: Job) -> None:
-    """Raises UserError when a job has nothing to do, or is not whole."""
+def check_whole(job: Job) -> None:
+    """Raises UserError for a job that has not all rows of its input: reading was cut off, or goes on elsewhere."""
     if not job.imported:
         raise UserError(
             f"the input of job {job.id} was not read to its end",
-            remedy=f"Delete it and run it again: llmbatch-tui delete {job.id}",
+            remedy=f"Unless it is being read in just now, delete it and run it again: llmbatch-tui delete {job.id}",
         )
+
+
+def check_startable(job: Job) -> None:
+    """Raises UserError when a job has nothing to do, or is not whole."""
+    check_whole(job)
     if job.counters.pending == 0:
         remedy = f"To try its dead items again: llmbatch-tui retry {job.id} --dead" if job.counters.dead else _what(job)
         raise UserError(f"job {job.id} has nothing left to do: it is {job.state}", remedy=remedy)
@@ -194,9 +199,11 @@ class Controller:
     async def clone(self, job_id: int, spec: JobSpec, knobs: Knobs) -> int:
         """A new draft with the same rows and none of the answers; returns its id. Cancelling leaves none behind.
 
-        In mode each, a row that was edited for one model is the edited one for that model.
+        In mode each, a row that was edited for one model is the edited one for that model. Raises UserError for a job
+        that is not whole: its copy would lack rows, and nothing would tell.
         """
         source = await self._store.jobs.get(job_id)
+        check_whole(source)
         async with self._store.jobs.drafting(spec, knobs, now=self._clock()) as copy:
             await self._store.jobs.clone_rows(job_id, copy, origins=origins(source.spec, spec))
             await self._store.jobs.mark_imported(copy)
