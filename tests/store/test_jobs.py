@@ -157,13 +157,14 @@ async def test_jobs_of_lost_owners_are_paused(store: Store, make) -> None:
 
 async def test_a_process_that_slept_does_not_take_its_own_jobs_for_lost(store: Store, make) -> None:
     """It may wake just before it looks for the jobs of others, and has not told yet that it lives."""
-    mine, theirs = [await make.job(store) for _ in range(2)]
-    for job_id, owner in ((mine, ME), (theirs, OTHER)):
+    mine, theirs, given_up = [await make.job(store) for _ in range(3)]
+    for job_id, owner in ((mine, ME), (theirs, OTHER), (given_up, ME)):
         await store.jobs.set_state(job_id, JobState.RUNNING, now=0.0)
         await store.jobs.acquire(job_id, owner, now=0.0, expiry_s=10, alive=yes)
-    assert await store.jobs.expire(now=100.0, expiry_s=10, alive=yes, by=ME) == [theirs]
+    held = {mine, theirs}  # the second was another's before it woke
+    assert await store.jobs.expire(now=100.0, expiry_s=10, alive=yes, by=ME, held=held) == [theirs, given_up]
     assert await store.jobs.heartbeat(ME, [mine], 100.0) == {mine}
-    assert await store.jobs.expire(now=200.0, expiry_s=10, alive=yes, by=OTHER) == [mine]
+    assert await store.jobs.expire(now=200.0, expiry_s=10, alive=yes, by=OTHER, held=held) == [mine]
 
 
 def test_only_a_gone_process_of_this_machine_is_known_to_be_dead() -> None:

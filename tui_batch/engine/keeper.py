@@ -123,9 +123,14 @@ class Keeper:
             await asyncio.sleep(self._lease.beat_s)
 
     async def _sweep(self) -> None:
-        """Pauses the jobs of processes that are gone."""
-        expiry_s, owner = self._lease.expiry_s, self._engine.owner
-        await self._store.jobs.expire(now=self._clock(), expiry_s=expiry_s, alive=self._alive, by=owner)
+        """Pauses the jobs of processes that are gone, and of this one those that it does not run after all."""
+        await self._store.jobs.expire(
+            now=self._clock(),
+            expiry_s=self._lease.expiry_s,
+            alive=self._alive,
+            by=self._engine.owner,
+            held=self._engine.held_ids,
+        )
 
     async def _renew(self) -> None:
         if not (own := self._engine.held_ids):

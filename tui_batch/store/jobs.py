@@ -281,10 +281,20 @@ class Jobs:
         await self._write.run(partial(leases.release, job_id=job_id, owner=owner))
 
     async def expire(
-        self, *, now: float, expiry_s: float = EXPIRY_S, alive: Alive = may_be_alive, by: Owner | None = None
+        self,
+        *,
+        now: float,
+        expiry_s: float = EXPIRY_S,
+        alive: Alive = may_be_alive,
+        by: Owner | None = None,
+        held: Collection[int] = (),
     ) -> Ids:
-        """Pauses (owner_lost) the jobs whose process is gone, and returns their ids. `by`: the process that looks."""
-        return await self._write.run(partial(leases.expire, now=now, expiry_s=expiry_s, alive=alive, by=by))
+        """Pauses (owner_lost) the jobs whose process is gone, and returns their ids.
+
+        `by`: the process that looks, and `held` the jobs that it runs: they are not lost.
+        """
+        look = partial(leases.expire, now=now, expiry_s=expiry_s, alive=alive, by=by, held=held)
+        return await self._write.run(look)
 
     # Verbs over all items, chunk by chunk
 

@@ -75,21 +75,28 @@ def release(conn: sqlite3.Connection, job_id: int, owner: Owner) -> None:
 
 
 def expire(
-    conn: sqlite3.Connection, *, now: float, expiry_s: float, alive: Alive, by: Owner | None = None
+    conn: sqlite3.Connection,
+    *,
+    now: float,
+    expiry_s: float,
+    alive: Alive,
+    by: Owner | None = None,
+    held: Collection[int] = (),
 ) -> list[int]:
     """Pauses (owner_lost) the queued and running jobs whose owner is gone, and returns their ids.
 
     A running job without an owner counts as lost too; a queued one without is waiting for a process to take it. `by`:
-    the process that looks. It is there, whatever its heartbeats say: it may have slept, with the whole machine.
+    the process that looks, and `held` the jobs that it runs. They are not lost, whatever its heartbeats say: it may
+    have slept, with the whole machine.
     """
     lost = []
     with transaction(conn):
         for job_id, state, token in _active(conn):
-            if by is not None and token == by.token:
+            if by is not None and token == by.token and job_id in held:
                 continue
             unowned = token is None and state == JobState.RUNNING
-            held = is_held(conn, job_id, now=now, expiry_s=expiry_s, alive=alive)
-            if unowned or (token is not None and not held):
+            lives = is_held(conn, job_id, now=now, expiry_s=expiry_s, alive=alive)
+            if unowned or (token is not None and not lives):
                 _lose(conn, job_id, now)
                 lost.append(job_id)
     return lost
