@@ -93,6 +93,16 @@ def test_a_bad_row_is_refused_with_its_place(failed: Cli, text: str, words: str)
     assert failed("edit", "1", "--row", row).code == 2
 
 
+def test_an_edited_item_that_waits_is_sent_by_resume(cli: Cli) -> None:
+    """It is not dead: retry would find nothing."""
+    assert cli("add", cli.rows(2), "--simulate").code == 0
+    row = cli.folder / "row.json"
+    row.write_text('{"prompt": "other"}')
+    edited = cli("edit", "1", "--row", row)
+    assert edited.code == 0, edited.err
+    assert cli.pasted("resume 1") in edited.err
+
+
 def test_a_row_from_standard_input_is_utf_8_whatever_the_terminal_speaks(
     failed: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

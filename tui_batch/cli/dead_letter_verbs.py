@@ -15,6 +15,7 @@ from tui_batch.cli.job_verbs import no_such_dead
 from tui_batch.cli.opening import desk, run
 from tui_batch.cli.parsing import parse_selection
 from tui_batch.cli.where import DbOption, Where, where
+from tui_batch.domain.item import ItemState
 from tui_batch.domain.item_scope import Selection
 from tui_batch.domain.job import Job
 from tui_batch.domain.request import Json
@@ -111,11 +112,14 @@ def edit(
 ) -> None:
     """Give one dead or pending item another row.
 
-    Other items that had the same row keep it. Retry sends it.
+    Other items that had the same row keep it. Retry sends a dead one, resume a pending one.
     """
     place = where(ctx, db, None)
-    job = run(_edit(place, item_id, _read_row(row)))
-    say(f"item {item_id} has a new row. Send it: {place.command('retry', str(job), '--item', str(item_id))}")
+    found = run(_edit(place, item_id, _read_row(row)))
+    job = str(found.job_id)
+    dead = found.row.state is ItemState.DEAD
+    send = place.command("retry", job, "--item", str(item_id)) if dead else place.command("resume", job)
+    say(f"item {item_id} has a new row. Send it: {send}")
 
 
 def _read_row(source: str) -> dict[str, Json]:
@@ -131,11 +135,12 @@ def _read_row(source: str) -> dict[str, Json]:
     return read_row(text, source)
 
 
-async def _edit(place: Where, item_id: int, row: dict[str, Json]) -> int:
+async def _edit(place: Where, item_id: int, row: dict[str, Json]) -> ItemDetail:
+    """Returns the item as it was before."""
     async with desk(place) as at:
         detail = await at.store.items.detail(item_id)
         await at.controller.edit(item_id, row)
-        return detail.job_id
+        return detail
 
 
 def discard(
