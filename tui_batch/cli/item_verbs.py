@@ -57,7 +57,9 @@ def items(
         str | None, typer.Option("--text", metavar="TEXT", help="Found in the row, the answer or the message.")
     ] = None,
     words: FilterOption = None,
-    limit: Annotated[str | None, typer.Option("--limit", metavar="N", help="At most so many items.")] = None,
+    limit: Annotated[
+        str | None, typer.Option("--limit", metavar="N", help=f"At most so many items; in a table else {SHOWN}.")
+    ] = None,
     as_json: JsonOption = False,
     db: DbOption = None,
 ) -> None:

@@ -65,7 +65,7 @@ def resume(
 ) -> None:
     """Go on with a job.
 
-    The process that runs it does when there is one, else this one, with the settings the job was made with.
+    The process that runs it does when there is one, else this one. What is asked, and of whom, is as it was made.
     """
     from tui_batch.cli import working
     from tui_batch.report.targets import check_target, parse_target
