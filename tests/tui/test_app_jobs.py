@@ -138,6 +138,23 @@ async def test_the_panel_and_the_items_are_those_of_the_job_that_a_filter_left_u
                         and items.whole.job_id == found)  # fmt: skip
 
 
+async def test_a_job_that_is_made_or_found_is_under_the_cursor_though_a_filter_would_hide_it(tmp_path: Path) -> None:
+    async with open_test_desk(tmp_path) as desk:
+        hidden = await add_job(desk, ["a"], name="pears")
+        await add_job(desk, ["a"], name="apples")
+        async with open_app(desk) as (app, pilot):
+            for by_palette in (True, False):
+                await pilot.press("slash", *"apples", "enter")
+                await until(pilot, lambda: [job.name for job in jobs(app).table.rows] == ["apples"])
+                if by_palette:
+                    await pilot.press("colon", *"pears", "enter")
+                else:
+                    await app.show_job(hidden)
+                await until(pilot, lambda: app.view.selected == hidden and len(jobs(app).table.rows) == 2)
+                assert [job.id for job in jobs(app).chosen()] == [hidden], "what keys mean is what the panel shows"
+                await pilot.press("home")
+
+
 async def test_marked_jobs_are_meant_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_test_desk(tmp_path) as desk:
         ids = [await add_job(desk, [str(n)]) for n in range(3)]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from app_bench import add_job, open_test_desk
+from item_yard import mixed_job
 
-from tui_batch.domain.job import Knobs
+from tui_batch.domain.job import NANO, Knobs
 from tui_batch.tui.bridge import FIRST_JOBS, Bridge
 
 
@@ -51,3 +54,18 @@ async def test_what_did_not_change_is_the_same_object_while_another_job_does(tmp
         second = {job.id: job for job in (await bridge.tick()).jobs}
         assert second[still] is first[still]
         assert [job.knobs.priority for job in (before.job, first[changed], second[changed]) if job] == [0, 7, 8]
+
+
+async def test_what_was_spent_today_is_nothing_on_the_next_day(tmp_path: Path) -> None:
+    """Though nothing in the database changed since then."""
+    async with open_test_desk(tmp_path) as desk:
+        await mixed_job(desk.store)
+        (day,) = min(await desk.store.ledger.sums(("day",)))
+        noon = datetime.fromisoformat(f"{day}T12:00:00+00:00").timestamp()
+        times = iter((noon, noon + 60, noon + 10 * 86_400))
+        capped = replace(desk, clock=lambda: next(times), settings=replace(desk.settings, day_budget_nano=5 * NANO))
+        bridge = Bridge(capped)
+        days = [(await bridge.tick()).day for _ in range(3)]
+        spent = await desk.store.ledger.spent_on(str(day))
+        assert spent > 0
+        assert [one.spent for one in days if one is not None] == [spent, spent, 0]

@@ -236,6 +236,9 @@ class BatchApp(Telling[Wish]):
         """Selects a job that was made just now, once the list has it."""
         self.bridge.hurry()
         await self._tick()
+        for job in self.view.jobs:
+            if job.id == job_id:
+                self.query_one(JobsPlace).reveal(job)
         self.select(job_id)
 
     # Actions; see actions.py

@@ -34,6 +34,8 @@ class Bridge:
     _still_of: tuple[Job, ...] | None = None
     """The jobs that `_last` shows, when none of them ran."""
     _day: DayBudget | None = None
+    _spent_on: str = ""
+    """The day that it is about; empty: it is to be read anew."""
     _version: int = -1
     _read_at: float = float("-inf")
     _history: dict[int, History] = field(default_factory=dict)
@@ -73,6 +75,7 @@ class Bridge:
         if len(self._jobs) > FEW_JOBS and now - self._read_at < SLOW_S:
             return
         if (version := await self.desk.store.data_version()) == self._version:
+            await self._read_day(now)  # which may be another by now
             await self._look_for_owners(now)
             return
         known = {job.id: job for job in self._jobs}
@@ -80,12 +83,19 @@ class Bridge:
         self._jobs = await self.desk.store.jobs.overview(known, newest=newest)
         if len(self._jobs) != newest:
             self._version, self._read_at = version, now
-        if (cap := self.desk.settings.day_budget_nano) is not None:
-            self._day = DayBudget(cap, await self.desk.store.ledger.spent_on(day_of(now)))
+        self._spent_on = ""
+        await self._read_day(now)
         await self._look_for_owners(now)
         alive = {job.id for job in self._jobs}
         for gone in self._history.keys() - alive:
             del self._history[gone]
+
+    async def _read_day(self, now: float) -> None:
+        """What was spent on this day, where it has a cap and is not known."""
+        cap, day = self.desk.settings.day_budget_nano, day_of(now)
+        if cap is not None and day != self._spent_on:
+            self._day = DayBudget(cap, await self.desk.store.ledger.spent_on(day))
+            self._spent_on = day
 
     async def _look_for_owners(self, now: float) -> None:
         """Whether a live process runs each job that has an owner; processes die without changing the database."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tui_batch.tui.export_scopes import NamedScope
     from tui_batch.tui.screens.palette import Command
     from tui_batch.tui.screens.quit import HandedOver, Leave
-    from tui_batch.tui.view import View
+    from tui_batch.tui.view import JobView, View
 
 LOOK_S = 1.0
 """Between two looks at the folder of the person's own themes."""
@@ -232,12 +232,13 @@ class Manners:
     def _jobs(self) -> list[Command]:
         from tui_batch.tui.screens.palette import Command
 
-        def open_job(job_id: int) -> None:
+        def open_job(job: JobView) -> None:
+            self._app.query_one(JobsPlace).reveal(job)
             self._app.go_to("jobs")
-            self._app.select(job_id)
+            self._app.select(job.id)
 
         jobs = self._app.view.jobs[:JOBS_IN_PALETTE]
-        return [Command(f"#{job.id} {job.name}", f"job, {job.state}", "", partial(open_job, job.id)) for job in jobs]
+        return [Command(f"#{job.id} {job.name}", f"job, {job.state}", "", partial(open_job, job)) for job in jobs]
 
     def _theme_commands(self) -> list[Command]:
         from tui_batch.tui.screens.palette import Command
@@ -345,5 +346,9 @@ class Manners:
         choice: Leave | None = await self._app.push_screen_wait(quit_menu(busy, keeps=not self._app.desk.is_demo))
         if choice is not None:
             self._leaves = True
-            self.handed = await leave(self._app, choice)
+            try:
+                self.handed = await leave(self._app, choice)
+            except UserError:
+                self._leaves = False  # nothing could be started that goes on with the jobs: the app stays
+                raise
             self._app.exit()

@@ -307,11 +307,20 @@ class JobsPlace(Place):
 
     def key_escape(self) -> None:
         """Leaves the filter; where there is none, takes marks away."""
-        line = self.query_one("#jobs-filter", Input)
-        if line.has_class("open"):
-            line.value = ""
-            line.remove_class("open")
+        if self.query_one("#jobs-filter", Input).has_class("open"):
+            self._leave_filter()
         else:
             self.table.marks.clear()
         self.table.focus()
         self.table.refresh()
+
+    def _leave_filter(self) -> None:
+        line = self.query_one("#jobs-filter", Input)
+        line.value = ""
+        line.remove_class("open")
+
+    def reveal(self, job: JobView) -> None:
+        """Takes the filter away where it hides a job that is to be selected: keys would mean another one."""
+        if not matching(job, self._words):
+            self._words = ""
+            self._leave_filter()
