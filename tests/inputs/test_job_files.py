@@ -292,7 +292,7 @@ def test_a_file_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
     """A recording, a disk's image: what is beyond the bound of a job file or a schema stays where it is."""
     endless = tmp_path / "endless"
     endless.touch()
-    os.truncate(endless, 2**32)  # takes no room: nothing is written
+    os.truncate(endless, 2**28)  # takes no room on most disks: nothing is written
     tracemalloc.start()
     try:
         with pytest.raises(InputError, match="is larger than 1024 KiB"):
