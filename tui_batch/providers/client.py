@@ -60,7 +60,7 @@ class EndpointClient:
         """Whether this server was seen to refuse stream_options."""
 
     async def send(self, wire: WireRequest) -> Outcome:
-        """Makes the request. Raises nothing but CancelledError."""
+        """Makes the request. Raises nothing but CancelledError, and what is a defect of the transport."""
         if wire.timeouts.stall_s is None:
             return await self._send(wire)
         if not self._refuses_options:
