@@ -8,6 +8,9 @@ import sys
 def main() -> int:
     """Opens the app, or loads the command line and runs it. Ctrl-C ends it quietly even while it is being loaded."""
     try:
+        from tui_batch.text_streams import open_missing
+
+        open_missing()
         from tui_batch.cli.app import bare
         from tui_batch.cli.ending import code_of
 

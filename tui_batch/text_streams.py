@@ -1,14 +1,31 @@
-"""Streams of text that are not in UTF-8: standard output behind a pipe on Windows, or in an old locale."""
+"""Standard streams that are not as usual: closed, or not in UTF-8 (behind a pipe on Windows, in an old locale)."""
 
 from __future__ import annotations
 
 import codecs
 import io
 import json
+import os
+import sys
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from tui_batch.domain.request import Json
+
+
+def open_missing() -> None:
+    """Opens the standard streams that whoever started this process closed, onto nothing.
+
+    Else the next files to be opened get their numbers: uvloop aborts the process over that (libuv takes the first three
+    for the standard streams), and what a library prints could end up in a database.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def takes_any_text(stream: TextIO) -> bool:
