@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -373,6 +374,29 @@ async def test_httpx_transport_takes_a_mock_in_place_of_the_network() -> None:
     transport = HttpxTransport(DIRECT, {}, inner=httpx.MockTransport(handle))
     response = await transport.send(post("http://llm.example/x"))
     assert json.loads(response.body) == {"a": 1}
+    await transport.aclose()
+
+
+class PanicException(BaseException):  # noqa: N818  (PyO3's name)
+    """As PyO3 makes it of a panic in Rust."""
+
+
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [(PanicException("index out of bounds"), TransportFailure), (KeyboardInterrupt(), KeyboardInterrupt)],
+)
+async def test_a_panic_of_the_library_is_a_failure_like_any_other(
+    error: BaseException, seen: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no Exception: the request it met was never counted as over, and its job never ended."""
+
+    def panics() -> None:
+        raise error
+
+    transport = PyreqwestTransport()
+    monkeypatch.setattr(transport, "_builder", lambda _: SimpleNamespace(build_streamed=panics))
+    with pytest.raises(seen):
+        await transport.send(HttpRequest("POST", "http://127.0.0.1:9/", (), b"{}", Timeouts()))
     await transport.aclose()
 
 

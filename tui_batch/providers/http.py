@@ -96,6 +96,10 @@ class PyreqwestTransport:
             raise
         except Exception as error:
             raise self._translate(error, request, time.monotonic() - start) from None
+        except BaseException as error:
+            if type(error).__name__ != _PANIC:
+                raise
+            raise TransportFailure(FailureKind.READ, "the network library failed") from None
 
     async def aclose(self) -> None:
         """See Transport."""
@@ -151,6 +155,10 @@ class PyreqwestTransport:
             kind = _kind(error, causes)
             return TransportFailure(kind, clean_message(_failure_text(kind, causes) or error.message))
         return error
+
+
+_PANIC = "PanicException"
+"""A fault of Rust's own, which PyO3 makes no Exception: it would take the request away without a trace."""
 
 
 async def _pieces(response: Response) -> AsyncIterator[bytes]:
