@@ -377,7 +377,7 @@ async def test_httpx_transport_takes_a_mock_in_place_of_the_network() -> None:
     await transport.aclose()
 
 
-class PanicException(BaseException):  # noqa: N818  (PyO3's name)
+class PanicException(BaseException):
     """As PyO3 makes it of a panic in Rust."""
 
 
