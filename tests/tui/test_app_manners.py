@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from app_bench import add_job, open_app, open_test_desk, until
+from textual.widgets import Static
 
 from tui_batch import paths
 from tui_batch.domain.job import JobState, Knobs
@@ -19,7 +20,9 @@ from tui_batch.tui.screens.quit import farewell
 from tui_batch.tui.screens.theme_chooser import ThemeChooser
 from tui_batch.tui.screens.too_small import TooSmall
 from tui_batch.tui.widgets.item_table import ItemTable
+from tui_batch.tui.widgets.live_panel import LivePanel
 from tui_batch.tui.widgets.table import Table
+from tui_batch.tui.widgets.welcome import Welcome
 from tui_batch.work.detach import Detached
 from tui_batch.work.place import Where
 
@@ -187,6 +190,18 @@ async def test_leaving_asks_while_a_job_runs_and_drains_it(tmp_path: Path) -> No
         job = await desk.store.jobs.get(job_id)
         assert (job.state, job.message) == (JobState.PAUSED, "the app was closed")
         assert job.owner is None
+
+
+async def test_words_name_the_keys_that_the_person_gave(tmp_path: Path) -> None:
+    paths.settings_file().with_name("keymap.yaml").write_text("app.new_job: ctrl+g\njob.pause: f9, p\n")
+    async with open_test_desk(tmp_path) as desk:
+        async with open_app(desk) as (app, pilot):
+            words = app.query_one(Welcome).query_one(Static)
+            await until(pilot, lambda: "^g  new job" in str(words.content))
+        await add_job(desk, ["a"])
+        async with open_app(desk) as (app, pilot):
+            panel = app.query_one(LivePanel)
+            await until(pilot, lambda: "not started  ·  f9 starts it" in panel.render().plain)
 
 
 async def test_with_nothing_running_q_leaves_at_once(tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ class Manners:
         if trouble is not None:
             self._app.say_trouble(trouble)
         self._app.set_keymap(dict(self.keymap.keys))
+        self._app.query_one(JobsPlace).know_keys(self._own_keys())
         self._arrange_items()
         self._app.set_interval(LOOK_S, self.look)
         if not gc.isenabled():  # whoever opened the app switched it off until all is loaded; most of that stays
@@ -194,6 +195,11 @@ class Manners:
         """An action's keys as the person has them."""
         keys = self.keymap.keys.get(action.id, action.keys).split(",")
         return " ".join(self._app.get_key_display(Binding(key, action.method)) for key in keys)
+
+    def _own_keys(self) -> dict[str, str]:
+        """The first key of each action that the person gave another, as it is shown."""
+        own = [action for action in REGISTRY if action.id in self.keymap.keys]
+        return {action.id: self.keys_of(action).partition(" ")[0] for action in own}
 
     def help(self) -> None:
         """All keys, those of this place first."""

@@ -22,6 +22,7 @@ from tui_batch.tui.screens import menu
 from tui_batch.tui.tones import Spans, Tone, plain
 from tui_batch.tui.view import JobView, View
 from tui_batch.tui.widgets.entry import Entry
+from tui_batch.tui.widgets.live_lines import OwnKeys
 from tui_batch.tui.widgets.live_panel import LivePanel
 from tui_batch.tui.widgets.table import Column, Table
 from tui_batch.tui.widgets.welcome import Welcome
@@ -318,6 +319,11 @@ class JobsPlace(Place):
         line = self.query_one("#jobs-filter", Input)
         line.value = ""
         line.remove_class("open")
+
+    def know_keys(self, own: OwnKeys) -> None:
+        """The person's own keys, for the words that name some."""
+        self.query_one(LivePanel).know_keys(own)
+        self.query_one(Welcome).know_keys(own)
 
     def reveal(self, job: JobView) -> None:
         """Takes the filter away where it hides a job that is to be selected: keys would mean another one."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
 
 from textual.content import Content
 
@@ -36,6 +37,10 @@ REASONS = {
 }
 
 
+OwnKeys: TypeAlias = Mapping[str, str]
+"""Keys as they are shown, by action id: those of a person's own keymap."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A job with everything that is known about it at one moment."""
@@ -51,6 +56,7 @@ class Subject:
     glyphs: Glyphs = Glyphs.UNICODE
     trouble: str = ""
     """Why what came cannot be stored, for which nothing is sent; empty: all is well."""
+    keys: OwnKeys = field(default_factory=dict)
 
 
 def heading(subject: Subject, width: int) -> Content:
@@ -126,7 +132,7 @@ def pace(subject: Subject, width: int) -> Content:
     """How fast it goes, when it ends, and what holds it back now."""
     job = subject.job
     if not job.is_active:
-        return standing(job, width)
+        return standing(job, width, subject.keys)
     pieces = [*_speed(job)]
     if job.live is not None:
         pieces += _flight(job.live, subject)
@@ -168,40 +174,46 @@ def _flight(live: JobSnapshot, subject: Subject) -> Iterator[Content]:
         yield Content.styled(waits, MUTED)
 
 
-def standing(job: JobView, width: int) -> Content:
+def standing(job: JobView, width: int, own: OwnKeys) -> Content:
     """Why a job does not run, and the keys that are next, as many as fit."""
-    said, hints = _standing(job)
+    said, hints = _standing(job, own)
     for hint in hints:
         if said.cell_length + hint.cell_length <= width:
             said += hint
     return said
 
 
-def _standing(job: JobView) -> tuple[Content, tuple[Content, ...]]:
+def _standing(job: JobView, own: OwnKeys) -> tuple[Content, tuple[Content, ...]]:
     begun, ended = job.job.started_at, job.job.finished_at
     if job.state is JobState.PAUSED and job.reason is PauseReason.BUDGET:
-        hints = key_hint("job.knobs", "raises it"), key_hint("job.pause", "resumes it then")
+        hints = key_hint("job.knobs", "raises it", own), key_hint("job.pause", "resumes it then", own)
         return Content.styled(REASONS[job.reason], "$warning"), hints
     if job.state is JobState.PAUSED and job.reason is not None:
-        return Content.styled(REASONS[job.reason], "$warning"), (key_hint("job.pause", "resumes it"),)
+        return Content.styled(REASONS[job.reason], "$warning"), (key_hint("job.pause", "resumes it", own),)
     if job.state is JobState.DRAFT:
-        return Content("not started"), (key_hint("job.pause", "starts it"),)
+        return Content("not started"), (key_hint("job.pause", "starts it", own),)
     if begun is None or ended is None:
         return Content(job.state.value), ()
     took = max(0.0, ended - begun)  # also the time that it stood still: nothing says how long that was
     per_s = figures.rate((job.counters.done + job.counters.dead) / took) if took >= 1 else ""
     said = f"{job.state.value} after {figures.duration(took)}" + (f", mean {per_s}" if per_s else "")
-    dead = (key_hint("job.retry", "tries the dead again"), key_hint("app.errors", "shows why they are dead"))
+    why = key_hint("app.errors", "shows why they are dead", own)
+    dead = (key_hint("job.retry", "tries the dead again", own), why)
     again = dead if job.counters.dead else ()
-    return Content(said), (*again, key_hint("job.export", "exports it"), key_hint("jobs.open", "shows its items"))
+    return Content(said), (
+        *again,
+        key_hint("job.export", "exports it", own),
+        key_hint("jobs.open", "shows its items", own),
+    )
 
 
-def key_hint(action_id: str, what: str) -> Content:
-    """`· p resumes it`, with the key that the action has."""
+def key_hint(action_id: str, what: str, own: OwnKeys) -> Content:
+    """`· p resumes it`, with the key that the action has, or that the person gave it."""
     action = by_id(action_id)
     if action is None:
         return Content("")
-    return Content.assemble((GAP, MUTED), (action.keys.partition(",")[0], "bold"), (f" {what}", MUTED))
+    key = own.get(action_id) or action.keys.partition(",")[0]
+    return Content.assemble((GAP, MUTED), (key, "bold"), (f" {what}", MUTED))
 
 
 def message(job: JobView, width: int) -> Content | None:
@@ -277,7 +289,9 @@ def limits(subject: Subject, width: int, room: int) -> list[Content]:
     if len(lines) <= room:
         return lines
     rest = len(lines) - room + 1
-    more = Content.assemble((f"and {rest} deployments more", MUTED), key_hint("app.endpoints", "shows them"))
+    more = Content.assemble(
+        (f"and {rest} deployments more", MUTED), key_hint("app.endpoints", "shows them", subject.keys)
+    )
     return [*lines[: room - 1], more]
 
 
@@ -289,7 +303,7 @@ def failures(subject: Subject, width: int, room: int) -> list[Content]:
     ordered = sorted(live.failures.items(), key=lambda pair: -pair[1])
     head = Content.styled("failed requests", MUTED)
     # There are the dead items: of requests that were tried again it shows nothing.
-    hint = key_hint("app.errors", "shows them") if live.counters.dead else Content("")
+    hint = key_hint("app.errors", "shows them", subject.keys) if live.counters.dead else Content("")
     if 1 < len(ordered) < room:
         bins = [Bin(cls.value.replace("_", " "), count, "$error") for cls, count in ordered]
         return [head + hint, *histogram(bins, min(width, BARS_WIDE), figures.short_count, subject.glyphs)]
@@ -308,22 +322,24 @@ def quality(subject: Subject, width: int) -> Iterator[Content]:
     """The mean score, and in what way answers got worse."""
     live = subject.job.live
     if live is None:
-        yield from _stored_alerts(subject.alerts, width)
+        yield from _stored_alerts(subject, width)
         return
     if live.score_mean is not None:
         yield Content.assemble("quality  mean score ", (f"{live.score_mean:.2f}", "bold"), (" of 1", MUTED))
     if live.drift:
-        yield Content.styled("! answers got worse", "bold $warning") + key_hint("job.worst", "shows the rows")
+        yield Content.styled("! answers got worse", "bold $warning") + key_hint(
+            "job.worst", "shows the rows", subject.keys
+        )
     for alert in live.drift:
         yield Content.styled(safe_text(f"  {alert}", width), "$warning")
 
 
-def _stored_alerts(alerts: Sequence[ToldAlert], width: int) -> Iterator[Content]:
+def _stored_alerts(subject: Subject, width: int) -> Iterator[Content]:
     """Those that held when the job last ran, or that the last one is over."""
-    if not alerts:
+    if not (alerts := subject.alerts):
         return
     holding = [told for told in alerts if told.ended_at is None]
-    hint = key_hint("job.worst", "shows the rows")
+    hint = key_hint("job.worst", "shows the rows", subject.keys)
     if holding:
         yield Content.styled("! answers got worse", "bold $warning") + hint
     else:

@@ -6,7 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from textual.content import Content
 from textual.geometry import Size
@@ -28,7 +28,7 @@ from tui_batch.tui.widgets.charts import (
     sparkline,
 )
 from tui_batch.tui.widgets.lines import Lines
-from tui_batch.tui.widgets.live_lines import Subject
+from tui_batch.tui.widgets.live_lines import OwnKeys, Subject
 
 SPANS_S = (600.0, 3_600.0, 43_200.0)
 """What charts show at most: ten minutes, an hour, twelve hours. A younger job fills them sooner."""
@@ -64,6 +64,7 @@ class Frame:
     glyphs: Glyphs = Glyphs.UNICODE
     span_s: float = SPANS_S[0]
     """The longest time that a chart shows."""
+    keys: OwnKeys = field(default_factory=dict)
 
 
 def draw_words(view: View, frame: Frame) -> list[Content]:
@@ -71,7 +72,7 @@ def draw_words(view: View, frame: Frame) -> list[Content]:
     job = view.job
     if job is None or frame.width < 20 or frame.height < 1:
         return []
-    subject = subject_of(view, job, view.history.get(job.id), frame.glyphs)
+    subject = subject_of(view, job, view.history.get(job.id), frame)
     lines = words(subject, frame.width, frame.height)
     return [line.truncate(frame.width, ellipsis=True) for line in lines[: frame.height]]
 
@@ -88,14 +89,14 @@ def draw_pictures(job: JobView, history: History | None, frame: Frame) -> list[C
     return [Content(""), *chart_grid(charts, width, frame.height - 1, glyphs)]
 
 
-def subject_of(view: View, job: JobView, history: History | None, glyphs: Glyphs) -> Subject:
+def subject_of(view: View, job: JobView, history: History | None, frame: Frame) -> Subject:
     """A job with the deployments that it may use, and its tokens a second."""
     spec = job.job.spec
     used = {(name, ref.model) for ref in (*spec.models, *filter(None, [spec.judge])) for name in ref.endpoints}
     lanes = tuple(lane for lane in view.engine.lanes if (lane.endpoint, lane.model) in used)
     recent = None if history is None else history.rates(tokens, 10.0, 1)[0]
     alerts = () if job.live is not None else view.alerts.get(job.id, ())
-    return Subject(job, view.now, lanes, recent, alerts, glyphs, view.engine.trouble)
+    return Subject(job, view.now, lanes, recent, alerts, frame.glyphs, view.engine.trouble, frame.keys)
 
 
 def words(subject: Subject, width: int, height: int) -> list[Content]:
@@ -285,6 +286,7 @@ class LivePanel(Lines):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._glyphs = terminal_glyphs()
+        self._keys: OwnKeys = {}
         self._view = View(0.0)
         self._drawn_size = Size(0, 0)
         self._span = 0
@@ -293,6 +295,11 @@ class LivePanel(Lines):
         self._pictured_at = 0.0
         """The newest point that they show."""
         self._pictures: list[Content] = []
+
+    def know_keys(self, own: OwnKeys) -> None:
+        """The person's own keys, which its hints name."""
+        self._keys = own
+        self._draw()
 
     def show(self, view: View) -> None:
         """Draws what changed about the selected job. Of one that stands still nothing does."""
@@ -305,7 +312,7 @@ class LivePanel(Lines):
         width, height = self._drawn_size = self.content_size
         if width <= 0:
             return  # no room is given out yet; on_resize comes with it
-        lines = draw_words(self._view, Frame(width, height, self._glyphs))
+        lines = draw_words(self._view, Frame(width, height, self._glyphs, keys=self._keys))
         lines += self._drawn(Frame(width, height - len(lines), self._glyphs, SPANS_S[self._span]))
         self.put(lines)
 

@@ -14,23 +14,25 @@ from tui_batch import paths
 from tui_batch.errors import UserError
 from tui_batch.tui.desk import Desk
 from tui_batch.tui.tones import Spans, Tone, plain, styled, styles_of
+from tui_batch.tui.widgets.live_lines import OwnKeys
 
 if TYPE_CHECKING:
     from tui_batch.work.reach import Reachable
 
+NO_KEYS: OwnKeys = {}
 SHOWN = 8
 """Endpoints named at most; place 4 has all."""
 
 
-def words(found: Sequence[Reachable] | None, trouble: str = "") -> list[Spans]:
+def words(found: Sequence[Reachable] | None, trouble: str = "", own: OwnKeys = NO_KEYS) -> list[Spans]:
     """The lines. `found` is None while servers are still being looked for."""
     return [
         plain("No jobs yet", Tone.STRONG),
         plain(""),
-        _key("n", "new job: pick a file, write a prompt, try ten rows, run all"),
-        _key("d", "demo: a sample job on the built-in simulator; no key, no network"),
-        _key("?", "every key"),
-        _key("q", "leave"),
+        _key(own.get("app.new_job", "n"), "new job: pick a file, write a prompt, try ten rows, run all"),
+        _key(own.get("jobs.demo", "d"), "demo: a sample job on the built-in simulator; no key, no network"),
+        _key(own.get("app.help", "?"), "every key"),
+        _key(own.get("app.quit", "q"), "leave"),
         plain(""),
         *_found(found, trouble),
         plain(""),
@@ -78,6 +80,7 @@ class Welcome(VerticalScroll, can_focus=False):
         self._desk = desk
         self._found: Sequence[Reachable] | None = None
         self._trouble = ""
+        self._keys: OwnKeys = NO_KEYS
         self._text = Static(Text(""))
 
     def compose(self) -> ComposeResult:
@@ -103,8 +106,13 @@ class Welcome(VerticalScroll, can_focus=False):
             self._trouble = str(error)
         self.redraw()
 
+    def know_keys(self, own: OwnKeys) -> None:
+        """The person's own keys."""
+        self._keys = own
+        self.redraw()
+
     def redraw(self) -> None:
         """In the colours of now."""
         styles = styles_of(self.app.theme_variables)
-        lines = [styled(spans, styles) for spans in words(self._found, self._trouble)]
+        lines = [styled(spans, styles) for spans in words(self._found, self._trouble, self._keys)]
         self._text.update(Text("\n").join(lines))
