@@ -130,8 +130,12 @@ async def test_cancelling_takes_the_answer_without_its_judge(waiting: Any, make:
     assert (row.state, row.flags) == (ItemState.DONE, ItemFlag.UNJUDGED)
     counters = await true_counters(store, make, job_id)
     assert (counters.done, counters.cancelled) == (1, 0)
-    await make.settle(store, verdict(job_id, item_id, score=0.9))
+    await make.settle(store, verdict(job_id, item_id, score=0.9, reason="right"))  # it was on its way, and is paid for
     assert (await true_counters(store, make, job_id)).cost_nano == 140
+    found = await store.items.detail(item_id)
+    assert (found.row.state, found.row.flags) == (ItemState.DONE, ItemFlag.NONE)
+    assert (found.row.score, found.reason, found.text) == (0.9, "right", f"answer {item_id}")
+    assert not [event for event in await store.events.tail(job_id=job_id) if "late" in event.text]
 
 
 async def test_an_answer_that_comes_after_cancelling_is_kept_though_nobody_will_judge_it(db: Path, make: Any) -> None:

@@ -40,6 +40,11 @@ WHERE id = ? AND job_id = ? AND state = ? AND judging > 0
 """
 """What a judge's request came to: where the answer came from and how long it took is not touched."""
 
+_HEARD_LATE = f"""
+UPDATE item SET score = ?, flags = (flags & ~{ItemFlag.UNJUDGED.value}) | ?
+WHERE id = ? AND job_id = ? AND state = 'done' AND flags & {ItemFlag.UNJUDGED.value}
+"""
+
 _RULED = "UPDATE result SET reason = ?, message = ?, checks = ? WHERE item_id = ?"
 
 _TURNED_DOWN = "DELETE FROM result WHERE item_id = ?"
@@ -297,8 +302,18 @@ def _keep_late(conn: sqlite3.Connection, r: ItemRecord, before: ItemState, now: 
     if r.attempt is not None:
         conn.execute(_ATTEMPT, _attempt_row(r.attempt))
         return
+    if r.leg is Leg.JUDGE and r.state is ItemState.DONE and _heard_late(conn, r):
+        return
     text = f"A late outcome ({r.outcome.cls}) came for item {r.item_id}, which is {before}; it was left as it is."
     insert_event(conn, r.job_id, now, "warning", text)
+
+
+def _heard_late(conn: sqlite3.Connection, r: ItemRecord) -> bool:
+    """Keeps a verdict on an answer that was taken without one as its job was cancelled. Whether there is such."""
+    found = conn.execute(_HEARD_LATE, (r.score, r.flags.value, r.item_id, r.job_id)).rowcount == 1
+    if found:
+        _write_verdicts(conn, [r])
+    return found
 
 
 def _saved(r: ItemRecord) -> int:
