@@ -45,10 +45,10 @@ _PAUSES = 8.0
 """Groups of a running job are made again after so many times the time that it took."""
 
 ADVICE = {
-    OutcomeClass.CONTEXT_LENGTH: "The prompt does not fit the model: shorten the row (E), or clone with another model.",
+    OutcomeClass.CONTEXT_LENGTH: "The prompt does not fit: shorten the row (E), or ask another model: E in Jobs.",
     OutcomeClass.BAD_REQUEST: "The server refuses the request as it is: read its words, then edit the row (E).",
     OutcomeClass.REFUSED: "The provider's filter refused; its answer is kept. Edit the row (E) or discard it (d).",
-    OutcomeClass.TRUNCATED: "The answer was cut: clone the job with a larger max_tokens.",
+    OutcomeClass.TRUNCATED: "The answer was cut: allow longer ones in a new job: E in Jobs begins with this one.",
     OutcomeClass.INVALID: "The answers failed the schema or a check: see one (e), then retry or edit.",
     OutcomeClass.MALFORMED: "The server's answer was no answer in its own format: retry later.",
 }
