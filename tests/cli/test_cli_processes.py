@@ -147,6 +147,16 @@ def test_a_process_whose_streams_are_closed_runs_a_job_all_the_same(cli: Cli) ->
         assert conn.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+def test_standard_output_without_room_is_no_fault_of_the_program(cli: Cli) -> None:
+    words = [sys.executable, "-m", "tui_batch", "paths"]
+    full = 'ulimit -f 0; exec "$@" > full.txt'  # a file that may hold nothing, as on a full disk
+    ran = subprocess.run(["sh", "-c", full, "sh", *words], cwd=cli.folder, timeout=DEADLINE_S, capture_output=True)
+    assert ran.returncode == 1
+    assert ran.stderr.decode().splitlines() == [
+        "error: standard output cannot be written: File too large", "Make room, or write elsewhere."
+    ]  # fmt: skip
+
+
 def test_another_process_retries_and_resumes_through_the_owner(cli: Cli) -> None:
     faults = ("--simulate", "--simulate-faults", "filter=0.5")
     process = cli.start("run", cli.rows(LONG), *faults, "-c", "2")
@@ -194,8 +204,8 @@ def test_a_reader_that_goes_away_is_no_error(cli: Cli) -> None:
     assert process.stdout.readline().startswith('{"id":0')
     process.stdout.close()
     process.stdout = None
-    _, _, err = ended(process)
-    assert err == ""
+    code, _, err = ended(process)
+    assert (code, err) == (141, "")
 
 
 class Terminal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ def code_of(command: Callable[[], object]) -> int:
     be_lenient(sys.stdout)
     try:
         command()
+        sys.stdout.flush()  # where what was printed meets a full disk
     except SystemExit as ending:
         return _flushed(ending.code if isinstance(ending.code, int) else Exit.OK)
     except UserError as error:
@@ -31,16 +33,28 @@ def code_of(command: Callable[[], object]) -> int:
         say("interrupted")
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        return _broken_pipe()
+        return _let_go(Exit.BROKEN_PIPE)  # quiet, as cat and grep are
     except UnicodeEncodeError as error:
         if not any("\ud800" <= char <= "\udfff" for char in error.object):
             return _unexpected(error)
         words = "an argument, or a name, holds bytes that are not UTF-8 text"  # Python makes surrogates of them
         show_error(UserError(f"{error.object[:100]}: {words}", remedy="Write it again, by hand."))
         return Exit.USAGE
+    except OSError as error:
+        return _no_room(error) if error.errno in _FULL else _unexpected(error)
     except Exception as error:
         return _unexpected(error)
-    return _flushed(Exit.OK)
+    return Exit.OK
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def _no_room(error: OSError) -> int:
+    """Tells that what is written, to standard output as a rule, has no room."""
+    where = error.filename or "standard output"
+    show_error(UserError(f"{where} cannot be written: {error.strerror}", remedy="Make room, or write elsewhere."))
+    return _let_go(Exit.UNEXPECTED)
 
 
 def _unexpected(error: Exception) -> int:
@@ -56,14 +70,16 @@ def _flushed(code: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        return _broken_pipe()
+        return _let_go(Exit.BROKEN_PIPE)
+    except OSError as error:
+        return _no_room(error) if error.errno in _FULL else _unexpected(error)
     return code
 
 
-def _broken_pipe() -> int:
-    """Quiet, as cat and grep are. Standard output is replaced, or Python would complain about it at exit."""
+def _let_go(code: int) -> int:
+    """Standard output is replaced, or Python would complain at exit that the rest cannot be written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return Exit.BROKEN_PIPE
+    return code
 
 
 def _keep_traceback() -> Path:

@@ -12,6 +12,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from tui_batch.cli.exits import Exit
+
 
 @dataclass(frozen=True, slots=True)
 class Verb:
@@ -102,6 +104,13 @@ class Verbs(_Quick, TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands: Any = _Made()
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the verb. Where the reader of standard output went away Typer would end with 1, as for a fault."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise SystemExit(int(Exit.BROKEN_PIPE)) from None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The list of verbs in `--help`."""
