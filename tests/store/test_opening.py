@@ -85,7 +85,7 @@ async def test_a_file_that_is_no_database_is_refused_by_name(db: Path) -> None:
 
 async def test_a_place_where_no_file_can_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot make the database"):
+    with pytest.raises(UserError, match="the database cannot be made"):
         async with open_store(tmp_path / "file" / "jobs.db"):
             pass
 

@@ -136,8 +136,9 @@ def create_file(path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
+        what = "cannot be written" if os.path.isfile(path) else "cannot be made"
         raise UserError(
-            f"{path}: cannot make the database: {error.strerror}", remedy="Choose another place with --db PATH."
+            f"{path}: the database {what}: {error.strerror}", remedy="Choose another place with --db PATH."
         ) from error
 
 
