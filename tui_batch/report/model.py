@@ -57,7 +57,7 @@ class Report:
     environment: tuple[tuple[str, str], ...]
     latency: Spread | None
     """Of answers that a server gave; None: there are none."""
-    latency_by_model: Mapping[tuple[str, str], Spread]
+    latency_by_deployment: Mapping[tuple[str, str], Spread]
     """By model and endpoint."""
     comparison: Comparison | None
     """Of the models of a job in mode each."""
@@ -124,7 +124,7 @@ async def make_report(
         settings=settings_of(job),
         environment=environment(),
         latency=spread_of(merged(figures.latencies.values())),
-        latency_by_model={key: spread for key, one in figures.latencies.items() if (spread := spread_of(one))},
+        latency_by_deployment={key: spread for key, one in figures.latencies.items() if (spread := spread_of(one))},
         comparison=await _comparison(store, job, partial(_part, progress, share, 1.0)),
     )
 

@@ -117,7 +117,7 @@ def spread_json(spread: Spread | None) -> Json:
 
 
 def _model(one: ModelFigures, report: Report) -> dict[str, Json]:
-    latency = report.latency_by_model.get((one.model or "", one.endpoint)) if one.endpoint is not None else None
+    latency = report.latency_by_deployment.get((one.model or "", one.endpoint)) if one.endpoint is not None else None
     return {
         "model": one.model,
         "endpoint": one.endpoint,

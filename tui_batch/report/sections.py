@@ -112,7 +112,7 @@ def _latency(report: Report) -> Optional:
             figures.count(one.count),
             *map(milliseconds, (one.mean, one.p50, one.p95, one.p99, one.longest)),
         )
-        for (model, endpoint), one in report.latency_by_model.items()
+        for (model, endpoint), one in report.latency_by_deployment.items()
     ]
     note = Note("Of answered requests, from sending to the last byte, to three digits. Cache hits are left out.")
     return Section(
