@@ -160,6 +160,20 @@ async def test_a_verdict_that_another_process_was_quicker_with_counts_its_cost_o
     assert (await store.items.detail(item_id)).text is None
 
 
+@pytest.mark.parametrize("cached", [True, False])
+async def test_an_answer_that_another_process_was_quicker_with_counts_its_cost_only(
+    waiting: Any, make: Any, cached: bool
+) -> None:
+    store, job_id, item_id = waiting
+    late = answer(make, job_id, item_id, text="late")
+    if cached:
+        late = replace(late, cached=True, cache_key=b"k" * 16, saved_nano=70, cost_nano=0)
+    await make.settle(store, late)
+    assert (await store.items.detail(item_id)).text == f"answer {item_id}"
+    counters = await true_counters(store, make, job_id)
+    assert (counters.pending, counters.cached, counters.cost_nano) == (1, 0, 100 if cached else 200)
+
+
 async def test_a_verdict_that_cannot_be_stored_leaves_the_answer_without_one(waiting: Any, make: Any) -> None:
     store, job_id, item_id = waiting
     await make.settle(store, verdict(job_id, item_id, score=0.9, cost_nano=2**70))

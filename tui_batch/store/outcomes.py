@@ -26,8 +26,9 @@ UPDATE item SET
   requests = requests + ?, unpriced = unpriced + ?, saved_nano = saved_nano + ?,
   tokens_in = coalesce(tokens_in + ?, tokens_in, ?), tokens_out = coalesce(tokens_out + ?, tokens_out, ?),
   cost_nano = coalesce(cost_nano + ?, cost_nano, ?)
-WHERE id = ? AND job_id = ? AND state = ?
+WHERE id = ? AND job_id = ? AND state = ? AND judging = 0
 """
+"""What a request for an answer came to. An answer that is there already, and waits for its judge, stays."""
 
 _VERDICT = """
 UPDATE item SET
@@ -282,7 +283,7 @@ def _commit_one(conn: sqlite3.Connection, r: ItemRecord, now: float) -> None:
 
 
 def _changes_item(conn: sqlite3.Connection, r: ItemRecord, before: ItemState) -> bool:
-    """Writes the item's own row. False: a verdict on an answer that no longer waits for one."""
+    """Writes the item's own row. False: another process was quicker, with its answer or with its verdict."""
     if r.leg is Leg.ANSWER:
         changed = conn.execute(_SETTLE, _settle_row(r, before))
     else:
