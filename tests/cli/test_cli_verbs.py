@@ -148,6 +148,11 @@ def test_add_leaves_the_job_for_later_and_cancel_ends_it(cli: Cli) -> None:
     assert (shown["state"], shown["cancelled"], shown["pending"]) == ("cancelled", 3, 0)
 
 
+def test_a_blank_name_is_none(cli: Cli) -> None:
+    assert cli("add", cli.rows(1), "--simulate", "--name", " ").code == 0
+    assert cli("ls", "--json").json[0]["name"] == "rows"
+
+
 @pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])
 def test_a_job_with_nothing_left_to_do_is_told_so_with_what_to_do(cli: Cli, verb: str) -> None:
     assert cli("run", cli.rows(1), "--simulate").code == 0

@@ -93,7 +93,7 @@ def _given(flags: JobFlags) -> dict[str, Any]:
     """The fields that options decide."""
     models = tuple(ModelChoice(name) for name in flags.model or ())
     found = {
-        "name": flags.name,
+        "name": (flags.name or "").strip() or None,
         "api": parse_word("--api", flags.api, Api),
         "models": models or None,
         "mode": parse_word("--mode", flags.mode, Mode),
