@@ -137,12 +137,12 @@ def test_another_process_cancels_a_run(cli: Cli) -> None:
 
 def test_a_process_whose_streams_are_closed_runs_a_job_all_the_same(cli: Cli) -> None:
     """As some schedulers start one: the program gave up, or its event loop aborted it."""
-    words = [sys.executable, "-m", "tui_batch", "run", str(cli.rows(3)), "--simulate", "--name", "closed"]
+    words = [sys.executable, "-m", "tui_batch", "run", str(cli.rows(1)), "--simulate", "--name", "closed"]
     ran = subprocess.run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *words], cwd=cli.folder, timeout=DEADLINE_S)
     assert ran.returncode == 0
     job = cli.job()
     assert job is not None
-    assert (job["name"], job["done"]) == ("closed", 3)
+    assert (job["name"], job["done"]) == ("closed", 1)
     with closing(sqlite3.connect(cli.db)) as conn:
         assert conn.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
