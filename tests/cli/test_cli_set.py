@@ -78,12 +78,14 @@ def test_a_job_at_rest_keeps_what_was_set(cli: Cli) -> None:
 
 
 def test_a_running_job_obeys_at_once(cli: Cli) -> None:
-    process = cli.start("run", cli.rows(310), "--simulate", "-c", "1")
+    assert cli("add", cli.rows(4), "--simulate").code == 0
+    assert cli("set", "1", "rpm=1").code == 0
+    process = cli.start("resume", "1")
     cli.wait_for(lambda job: job["done"] >= 1)
-    result = cli("set", "1", "concurrency=100")
+    result = cli("set", "1", "rpm=none")
     assert result.code == 0, result.err
     assert "Nobody" not in result.err
-    # One at a time, at half a second each, takes longer than this waits.
+    # One a minute, four rows take longer than this waits.
     cli.wait_for(lambda job: job["state"] == "completed")
     process.communicate(timeout=150)
     assert process.returncode == 0
