@@ -37,6 +37,7 @@ SELECT item.*, result.text, (SELECT count(*) FROM attempt WHERE item_id = item.i
 FROM item LEFT JOIN result ON result.item_id = item.id WHERE job_id = ? ORDER BY seq
 """
 LATE = re.compile(r"A late outcome \(.+\) came for item (\d+),")
+LOADING = re.compile(r"Traceback \(most recent call last\):\n(?: .*\n)*KeyboardInterrupt\n")
 UNSEEN = "SELECT count(*) AS number FROM attempt WHERE status IS NULL"
 
 
@@ -181,7 +182,7 @@ def wrong_manners(stage: Stage) -> Iterator[str]:
     odd = {code: number for code, number in stage.codes.items() if code not in (0, 2, 3, 4, 130, *stage.unheard)}
     if odd:
         yield f"exit codes {odd}"
-    said = (stage.folder / "said.log").read_text(errors="replace")
+    said = LOADING.sub(_unless_ours, (stage.folder / "said.log").read_text(errors="replace"))
     if "Traceback" in said or "unexpected" in said or "\x1b" in said:
         yield f"what was said holds a traceback or an escape sequence: {said[-600:]!r}"
     for log in stage.folder.rglob("llmbatch-tui.log"):
@@ -190,6 +191,11 @@ def wrong_manners(stage: Stage) -> Iterator[str]:
         yield f"a server was back for {stage.longest_back:.0f} s before it was asked ten times"
     if stage.most_rss > MOST_RSS:
         yield f"a process took {stage.most_rss / 1e6:.0f} MB"
+
+
+def _unless_ours(found: re.Match[str]) -> str:
+    """Nothing, for a signal that met Python or the bench before there was anything of the program."""
+    return found.group() if "tui_batch" in found.group() else ""
 
 
 def prompt(number: int) -> str:

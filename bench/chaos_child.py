@@ -67,10 +67,14 @@ def main() -> int:
     orders = orders_of(Path(file))
     set_clock(orders)
     set_disk(orders)
-    set_lease(float(seconds))
-    from tui_batch.cli.main import main as command_line
+    try:
+        set_lease(float(seconds))
+    except KeyboardInterrupt:
+        return 130  # as the program says that is being loaded
+    from tui_batch.__main__ import main as program
 
-    return command_line(words)
+    sys.argv[1:] = words
+    return program()
 
 
 if __name__ == "__main__":
