@@ -96,6 +96,7 @@ async def test_a_database_that_another_program_holds(tmp_path: Path, monkeypatch
 async def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     simulator = quick(monkeypatch)
     async with running(tmp_path) as (app, pilot, desk):
+        await desk.controller.turn(app.view.jobs[0].id, {"concurrency": 4})  # so that a page is full sooner
         await limit(desk, "PRAGMA max_page_count = 1")  # SQLite takes the size that the file has
         await until(pilot, lambda: "the disk is full" in said(app), "told")
         await pilot.press("2")
