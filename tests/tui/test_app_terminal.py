@@ -122,7 +122,7 @@ def test_a_closed_window_ends_the_process_and_frees_the_job(tmp_path: Path, befo
 
 
 def test_a_terminal_that_takes_nothing_does_not_hold_up_the_job(tmp_path: Path) -> None:
-    db = make_job(tmp_path, 300, Knobs(concurrency=32))
+    db = make_job(tmp_path, 90, Knobs(concurrency=32))
     with PseudoTerminal(["--db", str(db)], tmp_path) as terminal:
         terminal.until("tickets")
         terminal.press("p")
