@@ -5,15 +5,17 @@ All that a person does is there before the app looks at the first of it, as on a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
+import pytest
 from app_bench import until
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.widgets import Button, Input, OptionList
+from textual.widgets import Button, Input, OptionList, Static
 
 from tui_batch.tui.quick_keys import QuickKeys
 from tui_batch.tui.screens.menu import Choice, Switches
@@ -129,6 +131,44 @@ async def test_every_way_of_leaving_a_field_comes_before_what_is_typed_after_it(
             do_at_once(app, *map(key, keys.split()))
             await until(pilot, lambda typed=typed: sum(map(len, app.typed)) == sum(map(len, typed)), keys)
             assert app.typed == typed, keys
+
+
+class Stuck(Static, can_focus=True):
+    """A part that waits for something that does not come."""
+
+    def __init__(self) -> None:
+        super().__init__("stuck")
+        self.heard, self.end = asyncio.Event(), asyncio.Event()
+
+    async def on_key(self) -> None:
+        self.heard.set()
+        await self.end.wait()
+
+
+class WithStuck(QuickKeys[None]):
+    """Beside a field."""
+
+    def compose(self) -> ComposeResult:
+        yield Stuck()
+        yield Entry()
+
+
+async def test_a_part_that_answers_nothing_keeps_no_key_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui_batch.tui.way_home.LONGEST_S", 0.05)
+    app = WithStuck()
+    async with app.run_test(size=(60, 24)) as pilot:
+        stuck, entry = app.query_one(Stuck), app.query_one(Entry)
+        stuck.focus()
+        await until(pilot, lambda: stuck.has_focus)
+        try:
+            do_at_once(app, key("x"))
+            await stuck.heard.wait()
+            entry.focus()
+            do_at_once(app, key("a"), key("b"))
+            while entry.value != "ab":  # the pilot would wait for the part that is stuck
+                await asyncio.sleep(0.01)
+        finally:
+            stuck.end.set()
 
 
 async def test_a_click_is_no_quicker_than_a_key_and_no_slower() -> None:
