@@ -60,7 +60,10 @@ class ScoringProtocol(asyncio.Protocol):
             if len(self._buffer) < size:
                 return
             request, self._buffer = self._buffer[end + 4 : size], self._buffer[size:]
-            self._take(int(json.loads(request)["messages"][-1]["content"].split()[-1]))
+            if request:
+                self._take(int(json.loads(request)["messages"][-1]["content"].split()[-1]))
+            else:  # the model's window is asked for
+                self._transport.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
 
     def _take(self, row: int) -> None:
         score = self._score

@@ -53,7 +53,7 @@ def duration(seconds: float | None) -> str:
 
 
 def dollars(nano: int) -> str:
-    """Nano-dollars with as many digits as matter, never as a power of ten: $12.34, $0.0123, $0.000041, $0."""
+    """Nano-dollars with as many digits as matter, never as a power of ten: $12.34, $0.0123, $0.000041, $0.000040, $0."""
     value = nano / NANO
     if nano == 0:
         return "$0"
@@ -61,8 +61,9 @@ def dollars(nano: int) -> str:
         return f"${value:,.2f}"
     if abs(value) >= 0.01:
         return f"${value:.4f}"
+    value = float(f"{value:.1e}")
     places = 1 - math.floor(math.log10(abs(value)))
-    return f"${value:.{min(places, 9)}f}".rstrip("0")
+    return f"${value:.{min(places, 9)}f}"
 
 
 def budget(knobs: Knobs) -> str:

@@ -215,7 +215,8 @@ def named_endpoint(name: str, settings: Settings) -> Endpoint:
         there_are = sorted({*names(), *(entry.name for entry in settings.endpoints)})
         raise UserError(
             f"there is no endpoint named {name}",
-            remedy=f"Use one of: {', '.join(there_are)}. For another server: --base-url URL.",
+            remedy=f"Use one of: {', '.join(there_are)}.\n"
+            "Another server: name it in the settings (endpoints:), or run with --base-url URL.",
         )
     return endpoint
 
