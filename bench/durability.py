@@ -48,10 +48,15 @@ class ScoringProtocol(asyncio.Protocol):
         self._score = score
         self._rng = rng
         self._buffer = b""
+        self._open: set[int] = set()
         self._transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # What was still on its way through the socket when its sender was killed is read after that.
+        self._score.excused |= self._open
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -72,10 +77,12 @@ class ScoringProtocol(asyncio.Protocol):
         score.excused.discard(row)
         score.requests[row] += 1
         score.open.add(row)
+        self._open.add(row)
         asyncio.get_running_loop().call_later(self._rng.uniform(*LATENCY_S), self._answer, row)
 
     def _answer(self, row: int) -> None:
         self._score.open.discard(row)
+        self._open.discard(row)
         if self._transport.is_closing():
             return
         choice = {"index": 0, "message": {"role": "assistant", "content": f"answer {row}"}, "finish_reason": "stop"}
