@@ -53,7 +53,7 @@ def duration(seconds: float | None) -> str:
 
 
 def dollars(nano: int) -> str:
-    """Nano-dollars with as many digits as matter, never as a power of ten: $12.34, $0.0123, $0.000041, $0.000040, $0."""
+    """Nano-dollars with as many digits as matter, never as a power of ten: $12.34, $0.0123, $0.000040, $0."""
     value = nano / NANO
     if nano == 0:
         return "$0"
