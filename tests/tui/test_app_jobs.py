@@ -21,7 +21,7 @@ from tui_batch.tui.tones import plain
 from tui_batch.tui.view import View
 from tui_batch.tui.widgets.frame import HINTS, Hint, Hints, fitting_hints, rank_among
 from tui_batch.tui.widgets.live_panel import LivePanel
-from tui_batch.tui.widgets.table import Column, fitting
+from tui_batch.tui.widgets.table import Column, Table, fitting
 
 
 def jobs(app: BatchApp) -> JobsPlace:
@@ -276,6 +276,27 @@ async def test_the_cursor_leads_while_keys_come_quicker_than_the_app_can_draw(tm
             assert drawn == [listed.rows[4].id], "only where the cursor came to rest is anything drawn"
             app.select(listed.rows[1].id)
             assert listed.cursor_row is listed.rows[1], "what is chosen elsewhere moves the cursor"
+
+
+async def test_a_view_drawn_between_a_key_and_what_it_selects_moves_no_cursor_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hear = BatchApp.on_table_moved
+
+    def later(app: BatchApp, event: Table.Moved) -> None:
+        app._draw(app.view)  # the list's place has heard of the key, the app is about to
+        hear(app, event)
+
+    monkeypatch.setattr(BatchApp, "on_table_moved", later)
+    async with open_test_desk(tmp_path) as desk:
+        for n in range(6):
+            await add_job(desk, ["a"], name=f"job {n}")
+        async with open_app(desk) as (app, pilot):
+            listed = jobs(app).table
+            for _ in range(4):
+                listed.action_cursor(1)
+            await until(pilot, lambda: app.view.selected == listed.rows[4].id, "selected")
+            assert listed.cursor_row is listed.rows[4], "no key is lost"
 
 
 @given(st.integers(1, 140))

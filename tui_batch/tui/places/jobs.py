@@ -147,7 +147,7 @@ class JobsPlace(Place):
         self._listed: tuple[str, str, int] = ("", "", 0)
         """How they were listed: order, words, tenths."""
         self._followed: object = None
-        """The selected job that the cursor went to, or came from."""
+        """The selected job when it was last shown."""
 
     def compose(self) -> ComposeResult:
         """Filter, list, panel."""
@@ -166,7 +166,9 @@ class JobsPlace(Place):
         super().show(view)
         self.set_class(not view.jobs and not self.desk.is_preparing, "empty")
         self._list(view)
-        if view.selected != self._followed:  # else the cursor leads: it may be further than what is selected by now
+        # As long as no other job was selected the cursor leads: it may be further than what is selected, and the app
+        # not have heard of it.
+        if view.selected != self._followed:
             self._followed = view.selected
             self.table.move_to(view.selected)
         self.query_one(LivePanel).show(view)
@@ -183,10 +185,6 @@ class JobsPlace(Place):
         self.table.empty = "No job matches." if view.jobs else "The sample job is being made …"
         self.table.set_rows(sorted(rows, key=SORTS[column], reverse=falling))
         self._fit()
-
-    def on_table_moved(self, event: Table.Moved) -> None:
-        """The cursor leads, and what is selected follows it: never the other way round while keys are pressed."""
-        self._followed = event.key
 
     def entered(self) -> None:
         """The list has the focus."""
