@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
 
+from tui_batch.domain.nesting import is_deeper
 from tui_batch.domain.request import Json
 
 MOST_DEPTH = 100
@@ -30,7 +30,7 @@ def read_json(text: str) -> Json:
         raise NotJson(f"is not JSON: {error.msg} at {place}") from None
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
-    if _is_deep(value):
+    if is_deeper(value, MOST_DEPTH):
         raise ValueError(_TOO_DEEP)
     if _has_half(value):
         raise ValueError("holds half a character (an escape from \\ud800 to \\udfff)")
@@ -79,16 +79,6 @@ def _short(digits: str) -> str:
     return digits if len(digits) <= 24 else f"{digits[:20]}..."
 
 
-def _is_deep(value: Json) -> bool:
-    """Whether a value has more than MOST_DEPTH levels."""
-    level = [value]
-    for _ in range(MOST_DEPTH):
-        level = [inner for one in level for inner in _inside(one) if isinstance(inner, dict | list)]
-        if not level:
-            return False
-    return True
-
-
 def _has_half(value: Json) -> bool:
     """Whether half of a surrogate pair stands in it: Python reads it, UTF-8 cannot say it."""
     try:
@@ -96,9 +86,3 @@ def _has_half(value: Json) -> bool:
     except UnicodeEncodeError:
         return True
     return False
-
-
-def _inside(value: Json) -> Iterable[Json]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import orjson
 
+from tui_batch.domain.nesting import is_deeper
 from tui_batch.domain.request import Json
 from tui_batch.quality.texts import column_text
 
@@ -48,20 +49,7 @@ def parsed_answer(text: str | None) -> Mapping[str, Json] | None:
 
 def _is_deep(text: str, value: Json) -> bool:
     """Whether an answer has more than MOST_LEVELS."""
-    if text.count("[") + text.count("{") <= MOST_LEVELS:
-        return False
-    level = [value]
-    for _ in range(MOST_LEVELS):
-        level = [inner for one in level for inner in _within(one) if isinstance(inner, dict | list)]
-        if not level:
-            return False
-    return True
-
-
-def _within(value: Json) -> Iterable[Json]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+    return text.count("[") + text.count("{") > MOST_LEVELS and is_deeper(value, MOST_LEVELS)
 
 
 def field_at(fields: Mapping[str, Json], path: str) -> Json:
