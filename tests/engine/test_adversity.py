@@ -290,18 +290,20 @@ def test_a_defect_in_dispatching_ends_the_jobs_with_words(tmp_path: Path, virtua
     virtually(main())
 
 
+def without_price(*_: Any) -> int:
+    """A defect in the midst of landing."""
+    raise AttributeError("no price")
+
+
 def test_a_defect_in_taking_an_answer_in_ends_the_job_with_words(
     tmp_path: Path, virtually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: Any) -> int:
-        raise AttributeError("no price")
-
     async def main() -> None:
         async with open_bench(tmp_path / "jobs.db") as bench:
             job_id = await bench.add(rows(40), FOUR)
             end = await bench.controller.start(job_id)
             await until(bench, 6)
-            monkeypatch.setattr("tui_batch.engine.landing.price_of", broken)
+            monkeypatch.setattr("tui_batch.engine.landing.price_of", without_price)
             job = await asyncio.wait_for(end, 30.0)
             assert (job.state, job.message) == (JobState.FAILED, "AttributeError: no price")
 
@@ -311,9 +313,6 @@ def test_a_defect_in_taking_an_answer_in_ends_the_job_with_words(
 def test_a_defect_in_one_job_lets_the_rows_of_another_go_on_that_wait_for_its_request(
     tmp_path: Path, virtually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: Any) -> int:
-        raise AttributeError("no price")
-
     async def main() -> None:
         async with open_bench(tmp_path / "jobs.db") as bench:
             first, second = await bench.add(["same"], FOUR), await bench.add(["same"], FOUR)
@@ -321,7 +320,7 @@ def test_a_defect_in_one_job_lets_the_rows_of_another_go_on_that_wait_for_its_re
             await until(bench, 1)
             await asyncio.sleep(0.5)
             with monkeypatch.context() as patch:
-                patch.setattr("tui_batch.engine.landing.price_of", broken)
+                patch.setattr("tui_batch.engine.landing.price_of", without_price)
                 assert (await asyncio.wait_for(end, 30.0)).state is JobState.FAILED
             assert (await asyncio.wait_for(other, 30.0)).counters.done == 1
 

@@ -105,9 +105,8 @@ class JobVerbs:
         for job in jobs:
             async with self._stepping:  # keys come quicker than views: each step begins where the last one ended
                 knobs = (await self._desk.store.jobs.get(job.id)).knobs
-                if not (
-                    now := knobs.concurrency or job.in_flight
-                ):  # auto, and at nothing, or in a process that is silent
+                now = knobs.concurrency or job.in_flight
+                if not now:  # auto, and nothing in flight, or in a process that does not tell
                     self._app.notify(f"#{job.id} finds its concurrency by itself. s gives it a number.")
                     continue
                 new = stepped(now, direction)
